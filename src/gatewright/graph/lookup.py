@@ -1,0 +1,48 @@
+"""Finding things in a graph the way a connection does: by port, name and SNI.  Used by `trace` and the engines alike.
+
+Every lookup costs a handful of dictionary look-ups (one per label of the name), never a scan.
+"""
+
+from __future__ import annotations
+
+from gatewright.base import hostnames
+from gatewright.base.keypair import covers
+from gatewright.graph.nodes import Certificate, Family, Gateway, Graph, VirtualHost, VirtualHostKey
+from gatewright.kinds.intents import Key
+
+
+def virtual_host(graph: Graph, gateway: Gateway, port: int, family: Family, host: str) -> VirtualHost | None:
+    """The most specific VirtualHost that covers the normalised `host` ("" without one), or None."""
+    for pattern in hostnames.parents(host, gateway.depth) if host else (hostnames.ANY,):
+        found = graph.virtual_hosts.get(VirtualHostKey(gateway.id, port, family, pattern))
+        if found is not None:
+            return found
+    return None
+
+
+def certificate(graph: Graph, gateway: Gateway, port: int, sni: str) -> Certificate | None:
+    """The certificate that a terminating port serves for `sni` ("" without one), or None when nothing fits.
+
+    The VirtualHost's own candidates first: one that covers the name, else its first.  Then the gateway's
+    pool and default, where the dialect has them.
+    """
+    for family in (Family.HTTPS, Family.TERMINATED):
+        host = virtual_host(graph, gateway, port, family, sni)
+        if host is not None:
+            chosen = _best(graph, host.certificates, sni)
+            if chosen is not None:
+                return chosen
+    pooled = _covering(graph, gateway.certificate_pool, sni)
+    if pooled is not None:
+        return pooled
+    return graph.certificates.get(gateway.default_certificate) if gateway.default_certificate else None
+
+
+def _best(graph: Graph, keys: tuple[Key, ...], sni: str) -> Certificate | None:
+    usable = [graph.certificates[k] for k in keys if k in graph.certificates]
+    return next((c for c in usable if sni and covers(c.facts, sni)), usable[0] if usable else None)
+
+
+def _covering(graph: Graph, keys: tuple[Key, ...], sni: str) -> Certificate | None:
+    usable = (graph.certificates[k] for k in keys if k in graph.certificates)
+    return next((c for c in usable if sni and covers(c.facts, sni)), None)

@@ -1,0 +1,399 @@
+"""The nodes of the graph: what `trace`, `status` and the engines read.  The contract above `graph`.
+
+Everything here is immutable, dialect-free and fully resolved.  The VirtualHost is the unit: one
+(gateway, port, hostname), compiled, traced, pushed and issued for on its own.  Order matters in exactly
+two places and is decided here, once: `VirtualHost.entries` (first match wins) and `Entry.rule.filters`
+(applied in order).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from gatewright.base.hostnames import Depth
+from gatewright.base.keypair import CertificateFacts
+from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem
+from gatewright.base.sensitive import Sensitive
+from gatewright.kinds.intents import (
+    Cors,
+    Dialect,
+    HeaderEdit,
+    Key,
+    Match,
+    PathEdit,
+    Protocol,
+    Retry,
+    SessionPersistence,
+)
+
+# --- backends -----------------------------------------------------------------------------------
+
+
+class BackendKey(Struct, frozen=True, order=True, gc=False):
+    """One upstream: Service namespace, name and port number, and how it is spoken to.
+
+    `variant` distinguishes several ways to speak to one port (scheme, transport, policy): "" for the usual one.
+    The string form names the Envoy cluster and is stable.
+    """
+
+    namespace: str
+    name: str
+    port: int
+    variant: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.namespace}/{self.name}:{self.port}"
+        return f"{text}:{self.variant}" if self.variant else text
+
+
+class UpstreamProtocol(enum.StrEnum):
+    """How to speak to a backend.  HTTP1 may be upgraded to a WebSocket; H2 is with prior knowledge (h2c) or over TLS by ALPN."""
+
+    HTTP1 = "http/1.1"
+    H2 = "h2"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class BackendTls(Struct, frozen=True):
+    """TLS towards a backend.  `server_name` is sent as SNI; verification as described.
+
+    `ca` PEM certificates; `system_ca` the system's trust store; neither and not `verify`: encrypted, unverified.
+    `verify_names`: (type "Hostname"|"URI", value) to be found in the certificate.
+    """
+
+    server_name: str = ""
+    verify: bool = True
+    ca: bytes = b""
+    system_ca: bool = False
+    verify_names: tuple[tuple[str, str], ...] = ()
+    client_certificate: bytes = b""
+    client_key: Sensitive = Sensitive(b"")
+    alpn: tuple[str, ...] = ()
+
+
+class Endpoint(Struct, frozen=True, order=True, gc=False):
+    """One address that serves a backend; `address` is an IP, or a DNS name for ExternalName Services."""
+
+    address: str
+    port: int
+    pod: str = ""
+    node: str = ""
+    zone: str = ""
+
+
+class Backend(Struct, frozen=True):
+    """A resolved upstream with its ready endpoints (sorted).  `dns_name`: resolve it instead (ExternalName).
+
+    No endpoints and no dns_name: requests get 503.  `reason` says why it has none.
+    `origins`: the Service first, then what its endpoints came from.
+    """
+
+    key: BackendKey
+    protocol: UpstreamProtocol
+    origins: tuple[Origin, ...]
+    endpoints: tuple[Endpoint, ...] = ()
+    dns_name: str = ""
+    tls: BackendTls | None = None
+    connect_timeout: float = 10.0
+    proxy_protocol: int = 0
+    app_protocol: str = ""
+    reason: str = ""
+
+
+# --- rules --------------------------------------------------------------------------------------
+
+
+class WeightedBackend(Struct, frozen=True):
+    """A share of a rule's requests.  `backend` None: this share gets `status` because of `reason` (500 for a missing reference)."""
+
+    weight: int
+    backend: BackendKey | None
+    origin: Origin
+    status: int = 0
+    reason: str = ""
+    request_headers: tuple[HeaderEdit, ...] = ()
+    response_headers: tuple[HeaderEdit, ...] = ()
+    pass_host: bool = True
+
+
+class MirrorTo(Struct, frozen=True, gc=False):
+    """Copy numerator/denominator of the requests to `backend`."""
+
+    backend: BackendKey
+    numerator: int
+    denominator: int
+    origin: Origin
+
+
+class Forward(Struct, frozen=True, tag=True):
+    """Send to one of `backends` by weight.  Timeouts in seconds: None the engine's default, 0 none.
+
+    `host` and `paths` rewrite the request as the backend sees it (paths in order).  All weights 0 or no
+    backends: `status` (500 Gateway API, 503 others).
+    """
+
+    backends: tuple[WeightedBackend, ...]
+    host: str | None = None
+    paths: tuple[PathEdit, ...] = ()
+    timeout: float | None = None
+    backend_timeout: float | None = None
+    retry: Retry | None = None
+    persistence: SessionPersistence | None = None
+    mirrors: tuple[MirrorTo, ...] = ()
+    status: int = 503
+
+
+class RedirectTo(Struct, frozen=True, tag=True):
+    """Answer with a redirect; None keeps that part.  `port` 0: no port in the Location.  `status_other`: for methods but GET."""
+
+    origin: Origin
+    status: int
+    scheme: str | None = None
+    host: str | None = None
+    port: int | None = None
+    path: PathEdit | None = None
+    status_other: int | None = None
+
+
+class Respond(Struct, frozen=True, tag=True):
+    """Answer with a fixed status because of `reason`.  `refused`: not what the owner wished (a broken or missing part)."""
+
+    status: int
+    reason: str
+    origin: Origin | None = None
+    refused: bool = True
+
+
+Action = Forward | RedirectTo | Respond
+
+
+class Access(Struct, frozen=True, gc=False):
+    """Only clients in one of `cidrs`, else `status`.  `depth` n: the n-th address from the right in X-Forwarded-For; 0 the peer."""
+
+    cidrs: tuple[str, ...]
+    origin: Origin
+    depth: int = 0
+    status: int = 403
+
+
+class BasicAuthUsers(Struct, frozen=True):
+    """HTTP basic authentication against htpasswd lines (only hashes the data plane can check: {SHA})."""
+
+    users: Sensitive
+    origin: Origin
+    realm: str = ""
+    remove_header: bool = False
+    user_header: str = ""
+
+
+class Rule(Struct, frozen=True):
+    """One rule, resolved.  Order of effects: access, auth, cors, request headers, action; response headers on the way back.
+
+    `id` is stable: "HTTPRoute ns/name rule 2" or its name.  A redirect answers after access and auth.
+    """
+
+    id: str
+    route: Key
+    origin: Origin
+    action: Action
+    access: tuple[Access, ...] = ()
+    auth: BasicAuthUsers | None = None
+    cors: Cors | None = None
+    request_headers: tuple[HeaderEdit, ...] = ()
+    response_headers: tuple[HeaderEdit, ...] = ()
+    websocket: bool = True
+
+
+class Entry(Struct, frozen=True):
+    """One way into a rule: `match` (hosts already decided, so `match.hosts` holds only what this VirtualHost leaves open).
+
+    For a catch-all or wildcard VirtualHost `match.hosts` may still hold HostMatches to be evaluated per request.
+    """
+
+    match: Match
+    rule: Rule
+    origin: Origin
+
+
+# --- virtual hosts, listeners, gateways --------------------------------------------------------
+
+
+class Family(enum.StrEnum):
+    """What a VirtualHost does with a connection that selects it.
+
+    HTTP (plain), HTTPS (HTTP after TLS termination), PASSTHROUGH (by SNI, TLS untouched), TERMINATED (TLS
+    ended, bytes forwarded), TCP and UDP (the port decides).
+    """
+
+    HTTP = "http"
+    HTTPS = "https"
+    PASSTHROUGH = "passthrough"
+    TERMINATED = "terminated"
+    TCP = "tcp"
+    UDP = "udp"
+
+
+class VirtualHostKey(Struct, frozen=True, order=True, gc=False):
+    """(gateway, port, family, hostname): the unit of everything.  `gateway` is the Gateway's id, "namespace/name"."""
+
+    gateway: str
+    port: int
+    family: Family
+    hostname: str
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.port} on {self.gateway}"
+
+
+class Certificate(Struct, frozen=True):
+    """A usable certificate.  `key` is the Secret's Key; `chain` PEM; never printed: the private key."""
+
+    key: Key
+    origin: Origin
+    chain: bytes
+    private_key: Sensitive
+    facts: CertificateFacts
+
+
+class SniScope(Struct, frozen=True, gc=False):
+    """Which SNIs may carry requests for this VirtualHost; others are answered 421 (Misdirected Request).
+
+    Accepted: covered by `own` (the listener's hostname) and by none of `others` (more specific listeners of the
+    same port).  A connection without SNI is accepted only when `own` is "*".
+    """
+
+    own: str
+    others: tuple[str, ...] = ()
+
+
+class TlsSettings(Struct, frozen=True):
+    """How a port terminates TLS.  `client_ca` PEM; `client_mode` "", "request" or "require"."""
+
+    min_version: str = ""
+    max_version: str = ""
+    ciphers: tuple[str, ...] = ()
+    alpn: tuple[str, ...] = ()
+    client_ca: bytes = b""
+    client_mode: str = ""
+    sni_strict: bool = False
+
+
+class VirtualHost(Struct, frozen=True):
+    """One hostname at one port of one gateway.
+
+    `entries` in order of precedence, first match wins; nothing matches: 404 for HTTP, closed otherwise.
+    `certificates` (families HTTPS and TERMINATED): candidates, best first (Keys into Graph.certificates);
+    empty means: none usable, the certificate engine has to bring one.
+    """
+
+    key: VirtualHostKey
+    listener: str
+    origin: Origin
+    entries: tuple[Entry, ...] = ()
+    certificates: tuple[Key, ...] = ()
+    sni: SniScope | None = None
+
+
+class Listener(Struct, frozen=True):
+    """A listener as it stands after resolution.  `conflict` (a reason) means: not programmed.
+
+    `name` is unique in its gateway (a ListenerSet's are "namespace/set/name").  `problems` of its references.
+    """
+
+    name: str
+    port: int
+    protocol: Protocol
+    hostname: str
+    origin: Origin
+    tls: bool = False
+    passthrough: bool = False
+    certificates: tuple[Key, ...] = ()
+    settings: TlsSettings = TlsSettings()
+    conflict: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+class Port(Struct, frozen=True):
+    """One socket of a gateway: what its listeners amount to.  `udp` separates 53/UDP from 53/TCP.
+
+    `tls`: TLS is expected (HTTPS, TLS listeners, TLS entry points).  A port never mixes plain and TLS HTTP
+    except in dialect Traefik, where every port sniffs: `tls` and `plain` may both be true.
+    """
+
+    number: int
+    udp: bool
+    tls: bool
+    plain: bool
+    http: bool
+    listeners: tuple[str, ...]
+    settings: TlsSettings = TlsSettings()
+
+
+class Gateway(Struct, frozen=True):
+    """Any door.  `id` is "namespace/name".  `depth`: how many labels its wildcards span.
+
+    `certificate_pool`: dialects (Traefik) where any loaded certificate may serve any name; `default_certificate`
+    serves names without one.
+    """
+
+    id: str
+    key: Key
+    dialect: Dialect
+    implementation: str
+    origin: Origin
+    depth: Depth
+    listeners: tuple[Listener, ...]
+    ports: tuple[Port, ...]
+    addresses: tuple[str, ...] = ()
+    certificate_pool: tuple[Key, ...] = ()
+    default_certificate: Key | None = None
+    allow_no_sni: bool = True
+
+
+class Refusal(Struct, frozen=True, gc=False):
+    """Why a route did not attach somewhere.  `reason` is Gateway API's condition reason where one exists
+    (NotAllowedByListeners, NoMatchingListenerHostname, NoMatchingParent, RefNotPermitted, ...)."""
+
+    parent: str
+    reason: str
+    message: str
+    origin: Origin
+
+
+class Attachment(Struct, frozen=True):
+    """Where one route attached and where it did not, and why."""
+
+    route: Key
+    origin: Origin
+    virtual_hosts: tuple[VirtualHostKey, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+
+
+class Graph(Struct, frozen=True):
+    """The whole, immutable; successive graphs share what did not change.
+
+    Mappings are persistent (immutables.Map) keyed as typed; iteration order is unspecified: sort to print.
+    `problems` are those of resolution, by the node (its string form) that has them.
+    """
+
+    gateways: Mapping[str, Gateway]
+    virtual_hosts: Mapping[VirtualHostKey, VirtualHost]
+    backends: Mapping[BackendKey, Backend]
+    certificates: Mapping[Key, Certificate]
+    attachments: Mapping[Key, Attachment]
+    problems: Mapping[str, tuple[Problem, ...]]
+
+
+class Change(Struct, frozen=True):
+    """What differs between two successive graphs: only these nodes need compiling, pushing, printing."""
+
+    gateways: frozenset[str] = frozenset()
+    virtual_hosts: frozenset[VirtualHostKey] = frozenset()
+    backends: frozenset[BackendKey] = frozenset()
+    certificates: frozenset[Key] = frozenset()
+    attachments: frozenset[Key] = frozenset()
