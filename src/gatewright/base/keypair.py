@@ -14,7 +14,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from msgspec import Struct
@@ -40,7 +40,7 @@ class Fault(enum.StrEnum):
     UNPARSABLE_CERTIFICATE = "the certificate is not readable PEM"
     UNPARSABLE_KEY = "the private key is not readable PEM"
     ENCRYPTED_KEY = "the private key is encrypted"
-    UNSUPPORTED_KEY = "the key is neither RSA nor ECDSA on P-256, P-384 or P-521"
+    UNSUPPORTED_KEY = "the key is neither RSA, Ed25519 nor ECDSA on P-256, P-384 or P-521"
     WEAK_KEY = "the RSA key is shorter than 2048 bits"
     MISMATCHED_KEY = "the private key does not belong to the certificate"
     EXPIRED = "the certificate has expired"
@@ -144,6 +144,8 @@ def _key_faults(key: PublicKeyTypes) -> tuple[Fault, ...]:
     match key:
         case rsa.RSAPublicKey():
             return (Fault.WEAK_KEY,) if key.key_size < _SMALLEST_RSA else ()
+        case ed25519.Ed25519PublicKey():
+            return ()
         case ec.EllipticCurvePublicKey(curve=ec.SECP256R1() | ec.SECP384R1() | ec.SECP521R1()):
             return ()
         case _:
