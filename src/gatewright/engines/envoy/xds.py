@@ -1,0 +1,215 @@
+"""The delta ADS server: a thin asyncio shell around one `DeltaStream` per connected Envoy.
+
+It moves bytes between a Unix socket and the protocol objects, times answers, and hands what Envoys
+said to an observer.  Every decision about what to send is in `delta`; this is its only counterpart.
+All methods must be called on the event loop that started the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import grpc
+from grpc import aio
+
+from gatewright.base.errors import EngineError
+from gatewright.base.observed import Nack, Observed
+from gatewright.engines.envoy.delta import MAX_UNKNOWN, DeltaStream, Resolver, resolve_nothing
+from gatewright.engines.envoy.messages import Output, Request, Response
+from gatewright.engines.envoy.metrics import TransportMetrics
+from gatewright.engines.envoy.resources import Change, Held, Resources
+from gatewright.engines.envoy.types import short_name
+
+SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+METHOD: Final = "DeltaAggregatedResources"
+WARMING_SECONDS: Final = 5.0
+"""How long routes wait for the endpoints of a new cluster before they are sent without."""
+
+MAX_SOCKET_PATH: Final = 107
+"""Linux: the length of sockaddr_un.sun_path without its final zero."""
+
+_OPTIONS: Final = (
+    # A reconnecting Envoy lists every version that it has: some 100 bytes for each resource.
+    ("grpc.max_receive_message_length", 256 * 1024 * 1024),
+    ("grpc.max_send_message_length", -1),
+    # Envoy's keepalive pings are ours (see bootstrap) and must not count as abuse.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+class _Connection:
+    """One Envoy's stream: its protocol state, and the messages on their way out."""
+
+    def __init__(self, stream: DeltaStream) -> None:
+        self.stream = stream
+        self.outbox: asyncio.Queue[Response | None] = asyncio.Queue()
+        self.sent_at: dict[tuple[str, str], float] = {}
+        self.release: asyncio.TimerHandle | None = None
+
+
+class XdsServer:
+    """Serves a `Resources` cache to any number of Envoys, and keeps it in step with what they refuse."""
+
+    def __init__(
+        self,
+        resources: Resources,
+        metrics: TransportMetrics,
+        observe: Callable[[Observed], None],
+        *,
+        resolve: Resolver = resolve_nothing,
+        max_unknown: int = MAX_UNKNOWN,
+    ) -> None:
+        self._resources = resources
+        self._metrics = metrics
+        self._observe = observe
+        self._resolve = resolve
+        self._max_unknown = max_unknown
+        self._connections: set[_Connection] = set()
+        self._server: aio.Server | None = None
+
+    async def start(self, socket: Path) -> None:
+        """Listen on a Unix socket, in a folder that only we may enter."""
+        server = aio.server(options=_OPTIONS)
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._serve, request_deserializer=Request.decode, response_serializer=Response.encode
+        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+        _bind(server, socket)
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """Close every stream.  Envoys keep what they have and reconnect to whoever listens next."""
+        server, self._server = self._server, None
+        for connection in self._connections:
+            connection.outbox.put_nowait(None)
+        if server is not None:
+            await server.stop(grace=1.0)
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Change resources, and tell the Envoys.  The first call, even without changes, opens the cache."""
+        self._spread(self._resources.apply(changes))
+
+    def refresh(self, type_url: str, names: Iterable[str] | None = None) -> None:
+        """The resolver would answer differently now: for these names, or for any (None)."""
+        chosen = None if names is None else list(names)
+        for connection in list(self._connections):
+            some = connection.stream.on_demand_names(type_url) if chosen is None else chosen
+            self._emit(connection, connection.stream.changed({type_url: some}))
+
+    def retry(self, type_url: str, name: str) -> None:
+        """Send a held-back resource again: what made Envoy refuse it was outside of it, and may be gone."""
+        if self._resources.forgive(type_url, name):
+            for connection in self._connections:
+                connection.stream.forgive(type_url, name)
+            self._spread({type_url: [name]})
+
+    def held(self) -> list[Held]:
+        """What is held back because an Envoy refused it."""
+        return self._resources.held()
+
+    @property
+    def connected(self) -> int:
+        """How many Envoys have a stream open."""
+        return len(self._connections)
+
+    # --- one stream ---------------------------------------------------------------------------
+
+    async def _serve(
+        self, requests: AsyncIterator[Request], context: aio.ServicerContext[Request, Response]
+    ) -> None:
+        connection = _Connection(DeltaStream(self._resources, self._resolve, self._max_unknown))
+        self._connections.add(connection)
+        self._metrics.streams.set(len(self._connections))
+        reader = asyncio.create_task(self._read(connection, requests))
+        try:
+            while (response := await connection.outbox.get()) is not None:
+                connection.sent_at[response.type_url, response.nonce] = time.monotonic()
+                self._metrics.pushes.labels(short_name(response.type_url)).inc()
+                await context.write(response)
+        finally:
+            reader.cancel()
+            if connection.release is not None:
+                connection.release.cancel()
+            self._connections.discard(connection)
+            self._metrics.streams.set(len(self._connections))
+
+    async def _read(self, connection: _Connection, requests: AsyncIterator[Request]) -> None:
+        try:
+            async for request in requests:
+                self._time(connection, request)
+                self._emit(connection, connection.stream.receive(request))
+        finally:
+            connection.outbox.put_nowait(None)
+
+    def _time(self, connection: _Connection, request: Request) -> None:
+        sent_at = connection.sent_at.pop((request.type_url, request.nonce), None)
+        if sent_at is None:
+            return
+        kind = short_name(request.type_url)
+        self._metrics.push_seconds.labels(kind).observe(time.monotonic() - sent_at)
+        (self._metrics.acks if request.error is None else self._metrics.nacks).labels(kind).inc()
+
+    # --- what the protocol wants done ---------------------------------------------------------
+
+    def _spread(self, names: dict[str, list[str]]) -> None:
+        for connection in list(self._connections):
+            self._emit(connection, connection.stream.changed(names))
+        self._metrics.held.set(self._resources.held_count)
+
+    def _emit(self, connection: _Connection, outputs: list[Output]) -> None:
+        refused: dict[str, list[str]] = {}
+        for output in outputs:
+            if isinstance(output, Response):
+                connection.outbox.put_nowait(output)
+                continue
+            if isinstance(output, Nack):
+                if self._resources.refuse(output.type_url, output.name, output.version):
+                    refused.setdefault(output.type_url, []).append(output.name)
+            else:
+                self._resources.accept(output.type_url, output.versions)
+            self._observe(output)
+        self._limit_warming(connection)
+        if refused:
+            self._spread(refused)
+
+    def _limit_warming(self, connection: _Connection) -> None:
+        if not connection.stream.is_warming:
+            if connection.release is not None:
+                connection.release.cancel()
+                connection.release = None
+        elif connection.release is None:
+            loop = asyncio.get_running_loop()
+            connection.release = loop.call_later(WARMING_SECONDS, self._release, connection)
+
+    def _release(self, connection: _Connection) -> None:
+        connection.release = None
+        self._emit(connection, connection.stream.release())
+
+
+def _bind(server: aio.Server, socket: Path) -> None:
+    check_socket_path(socket)
+    socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    socket.parent.chmod(0o700)
+    try:
+        server.add_insecure_port(f"unix:{socket.absolute()}")
+    except RuntimeError as error:
+        raise EngineError(f"cannot listen on {socket}: {error}") from error
+    socket.chmod(stat.S_IRUSR | stat.S_IWUSR)
+
+
+def check_socket_path(path: Path) -> None:
+    """Say early and plainly that a socket's path is too long for the system."""
+    length = len(str(path.absolute()).encode())
+    if length > MAX_SOCKET_PATH:
+        raise EngineError(
+            f"{path.absolute()}: {length} bytes, and a socket's path may have {MAX_SOCKET_PATH}:"
+            " choose a shorter state folder"
+        )
