@@ -1,0 +1,69 @@
+"""Kinds: one file per Kubernetes kind that decodes its documents strictly and lowers them to intents.
+
+`KINDS` is the visible list; `lower` is the door.  A kind is one file here that exports `KIND` (or `KINDS`)
+and one line in the list.  Everything is pure: no file, network or clock, and no look at other documents.
+"""
+
+from __future__ import annotations
+
+from gatewright.base.document import Document
+from gatewright.base.problem import Problem, Severity
+from gatewright.kinds import gateway, httproute, ingress, service, syntax
+from gatewright.kinds.intents import Lowered
+from gatewright.kinds.kind import Kind
+
+KINDS: tuple[Kind, ...] = (
+    service.KIND,
+    ingress.KIND,
+    gateway.KIND,
+    httproute.KIND,
+)
+
+# A kind is looked up by name and group: other groups have a Gateway or Service of their own.
+_BY_NAME = {(kind.name, version.rpartition("/")[0]): kind for kind in KINDS for version in kind.api_versions}
+
+
+def lower(document: Document) -> Lowered | None:
+    """What the document asks for, or None for a kind that is not known (which is no error).
+
+    A known kind in an unknown version of its group is read as far as it can be, with a warning.
+    """
+    kind = _BY_NAME.get((document.kind, document.group))
+    if kind is None:
+        return None
+    namespace = (document.namespace or "default") if kind.namespaced else ""
+    fault = _identity_fault(document, namespace)
+    if fault is not None:
+        return Lowered(None, (fault,))
+    if namespace != document.namespace:
+        document = Document(
+            document.origin, document.api_version, document.kind, namespace, document.name, document.data
+        )
+    lowered = kind.lower(document)
+    if document.api_version in kind.api_versions:
+        return lowered
+    return Lowered(lowered.intent, (_unknown_version(document, kind), *lowered.problems))
+
+
+def _identity_fault(document: Document, namespace: str) -> Problem | None:
+    """Why the object cannot be told from others: no name, or one that Kubernetes refuses."""
+    if not document.name:
+        message = f"this {document.kind} has no name"
+        return Problem("missing-name", message, document.origin, hint="give it a metadata.name")
+    if not syntax.is_dns_subdomain(document.name):
+        origin = document.origin.at("metadata", "name")
+        message = f"{document.name[:80]!r} is not a name that Kubernetes accepts"
+        return Problem("invalid-name", message, origin, hint="lower-case letters, digits, '-' and '.'")
+    if namespace and not syntax.is_dns_label(namespace):
+        origin = document.origin.at("metadata", "namespace")
+        message = f"{namespace[:80]!r} is not a namespace that Kubernetes accepts"
+        return Problem("invalid-name", message, origin, hint="at most 63 lower-case letters, digits and '-'")
+    return None
+
+
+def _unknown_version(document: Document, kind: Kind) -> Problem:
+    known = ", ".join(version for version in kind.api_versions if version.startswith(document.group))
+    message = f"{document.kind} is not known in {document.api_version}; it is read as {kind.api_versions[0]}"
+    return Problem(
+        "unknown-version", message, document.origin.at("apiVersion"), Severity.WARNING, f"known are: {known}"
+    )

@@ -1,0 +1,99 @@
+"""What annotations of Ingress controllers mean for an Ingress.  Not a kind; `ingress` uses it.
+
+An annotation is honoured (it is read in `ingress`), quiet (it changes nothing about routing here), an
+access control that we cannot build (then the rules answer 503: never open what was meant to be closed), or
+not supported yet (then a Problem names it).  Those outside the controllers' prefixes are no concern of ours.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+
+NGINX = "nginx.ingress.kubernetes.io/"
+HAPROXY = "haproxy.org/"
+HAPROXY_COMMUNITY = "haproxy-ingress.github.io/"
+ALB = "alb.ingress.kubernetes.io/"
+TRAEFIK = "traefik.ingress.kubernetes.io/"
+PREFIXES = (
+    NGINX,
+    HAPROXY,
+    HAPROXY_COMMUNITY,
+    ALB,
+    TRAEFIK,
+    "ingress.kubernetes.io/",
+    "nginx.org/",
+    "nginx.com/",
+    "haproxy.com/",
+)
+
+PASSTHROUGH = frozenset(
+    {f"{prefix}ssl-passthrough" for prefix in (NGINX, HAPROXY, HAPROXY_COMMUNITY, "ingress.kubernetes.io/")}
+)
+HONOURED = PASSTHROUGH | {
+    f"{NGINX}backend-protocol",
+    f"{HAPROXY_COMMUNITY}backend-protocol",
+    f"{HAPROXY}server-ssl",
+    f"{ALB}backend-protocol",
+    f"{TRAEFIK}router.entrypoints",
+    f"{TRAEFIK}router.tls",
+}
+
+# How AWS provides a load balancer: where it stands, what it costs, how it checks its targets.
+_QUIET = frozenset(
+    f"{ALB}{name}"
+    for name in (
+        "certificate-arn",
+        "customer-owned-ipv4-pool",
+        "group.name",
+        "group.order",
+        "ip-address-type",
+        "listen-ports",
+        "load-balancer-name",
+        "manage-backend-security-group-rules",
+        "scheme",
+        "security-groups",
+        "ssl-policy",
+        "subnets",
+        "tags",
+        "target-node-labels",
+        "target-type",
+    )
+)
+_QUIET_PATTERN = re.compile(
+    rf"{re.escape(ALB)}(?:healthcheck-.*|success-codes|(?:un)?healthy-threshold-count)"
+)
+
+_ACCESS_NAME = re.compile(
+    r"auth-.*|.*oauth.*|satisfy|.*modsecurity.*|.*waf.*|shield-.*|inbound-cidrs|mutual-authentication"
+    r"|(?:white|allow|black|deny)-?list(?:-source-range|-with-rate-limit)?|client-ca|client-crt-optional"
+    r"|router\.middlewares|router\.tls\.options|whitelist-.*|basic-auth-secret|jwt-.*|policies|app-protect-.*"
+)
+_SNIPPET_NAME = re.compile(r".*snippets?|.*config-backend")
+_SNIPPET_GUARD = re.compile(r"deny|allow|auth|return|satisfy|limit_except|internal|reject|secure_link|access")
+
+
+class Meaning(enum.Enum):
+    """What becomes of an annotation."""
+
+    FOREIGN = "foreign"
+    HONOURED = "honoured"
+    QUIET = "quiet"
+    ACCESS = "access"
+    UNSUPPORTED = "unsupported"
+
+
+def meaning(annotation: str, value: str) -> Meaning:
+    """Classify one annotation of an Ingress."""
+    prefix = next((prefix for prefix in PREFIXES if annotation.startswith(prefix)), None)
+    if prefix is None:
+        return Meaning.FOREIGN
+    if annotation in HONOURED:
+        return Meaning.HONOURED
+    if annotation in _QUIET or _QUIET_PATTERN.fullmatch(annotation):
+        return Meaning.QUIET
+    name = annotation.removeprefix(prefix)
+    guarded_snippet = _SNIPPET_NAME.fullmatch(name) and _SNIPPET_GUARD.search(value)
+    if _ACCESS_NAME.fullmatch(name) or guarded_snippet:
+        return Meaning.ACCESS
+    return Meaning.UNSUPPORTED
