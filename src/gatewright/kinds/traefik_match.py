@@ -26,7 +26,8 @@ from gatewright.kinds.intents import (
     ValueKind,
     ValueMatch,
 )
-from gatewright.kinds.traefik_regex import explain, full_match
+from gatewright.kinds.syntax import regex_error
+from gatewright.kinds.traefik_regex import full_match
 from gatewright.kinds.traefik_rule import Expression, Matcher, Not, Or, Syntax, parse
 
 MAX_TERMS = 64
@@ -208,7 +209,7 @@ def _arguments(matcher: Matcher, least: int, most: int) -> tuple[str, ...]:
 
 def _regex(pattern: str) -> str:
     whole = full_match(pattern)
-    if why := explain(pattern) or explain(whole):
+    if why := regex_error(pattern) or regex_error(whole):
         raise UnusableError(f"the regular expression `{pattern}` is not valid: {why}")
     return whole
 
@@ -349,7 +350,7 @@ def _host_regexp_v2(_: _Lowering, matcher: Matcher) -> Terms:
 
 
 def _checked(pattern: str) -> str:
-    if why := explain(pattern):
+    if why := regex_error(pattern):
         raise UnusableError(f"the regular expression `{pattern}` is not valid: {why}")
     return pattern
 

@@ -11,32 +11,11 @@ import re
 
 import re2
 
+from gatewright.kinds.syntax import regex_error
+
 _TEMPLATE = re.compile(r"\$(?:\$|\{(?P<braced>\w+)\}|(?P<bare>\w+))", re.ASCII)
 _MULTILINE = re.compile(r"\(\?[a-zA-Z]*m")
 _MAX_GROUP = 9  # RE2 rewrites know \0 to \9
-
-
-def _options() -> re2.Options:
-    options = re2.Options()
-    options.log_errors = False
-    return options
-
-
-def compile_re2(pattern: str) -> re2._Regexp | str:
-    """The compiled pattern, or RE2's own explanation of what is wrong with it."""
-    try:
-        return re2.compile(pattern, _options())
-    except re2.error as error:
-        reason = error.args[0] if error.args else "invalid"
-        return reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
-    except UnicodeEncodeError:
-        return "it holds characters that are not valid Unicode"
-
-
-def explain(pattern: str) -> str:
-    """What is wrong with `pattern`, "" if nothing is."""
-    compiled = compile_re2(pattern)
-    return compiled if isinstance(compiled, str) else ""
 
 
 def full_match(pattern: str) -> str:
@@ -53,9 +32,9 @@ def replacement(template: str, pattern: str) -> tuple[str, str]:
     As in Go: `$$` is a dollar sign, a name is as long as it can be (`$1x` is the group `1x`), and a group
     that does not exist is empty.
     """
-    compiled = compile_re2(pattern)
-    if isinstance(compiled, str):
-        return "", compiled
+    if why := regex_error(pattern):
+        return "", why
+    compiled = re2.compile(pattern)
     out: list[str] = []
     end = 0
     for found in _TEMPLATE.finditer(template):
