@@ -6,6 +6,7 @@ Every lookup costs a handful of dictionary look-ups (one per label of the name),
 from __future__ import annotations
 
 from gatewright.base import hostnames
+from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
 from gatewright.graph.nodes import Certificate, Family, Gateway, Graph, VirtualHost, VirtualHostKey
 from gatewright.kinds.intents import Key
@@ -20,6 +21,33 @@ def virtual_host(graph: Graph, gateway: Gateway, port: int, family: Family, host
     return None
 
 
+def by_sni(graph: Graph, gateway: Gateway, port: int, sni: str) -> VirtualHost | None:
+    """What takes a TLS connection: the most specific of the passed through, terminated and HTTPS names.
+
+    A tie goes to passthrough, then to terminated TCP: a name that somebody wanted untouched is never opened.
+    """
+    best: VirtualHost | None = None
+    for family in (Family.PASSTHROUGH, Family.TERMINATED, Family.HTTPS):
+        found = virtual_host(graph, gateway, port, family, sni)
+        if found is not None and (
+            best is None or hostnames.specificity(found.key.hostname) > hostnames.specificity(best.key.hostname)
+        ):
+            best = found
+    return best
+
+
+def misdirected(host: VirtualHost, sni: str, depth: Depth) -> bool:
+    """Must a request for this VirtualHost, on a connection with this SNI ("" without), be answered 421?"""
+    scope = host.sni
+    if scope is None:
+        return False
+    if not sni:
+        return scope.own != hostnames.ANY
+    return not hostnames.matches(scope.own, sni, depth) or any(
+        hostnames.matches(other, sni, depth) for other in scope.others
+    )
+
+
 def certificate(graph: Graph, gateway: Gateway, port: int, sni: str) -> Certificate | None:
     """The certificate that a terminating port serves for `sni` ("" without one), or None when nothing fits.
 
@@ -32,17 +60,14 @@ def certificate(graph: Graph, gateway: Gateway, port: int, sni: str) -> Certific
             chosen = _best(graph, host.certificates, sni)
             if chosen is not None:
                 return chosen
-    pooled = _covering(graph, gateway.certificate_pool, sni)
-    if pooled is not None:
-        return pooled
+    if gateway.pools_certificates and sni:
+        for pattern in (sni, "*." + sni.partition(".")[2]):
+            for key in graph.certificate_names.get((gateway.id, pattern), ()):
+                if key in graph.certificates:
+                    return graph.certificates[key]
     return graph.certificates.get(gateway.default_certificate) if gateway.default_certificate else None
 
 
 def _best(graph: Graph, keys: tuple[Key, ...], sni: str) -> Certificate | None:
     usable = [graph.certificates[k] for k in keys if k in graph.certificates]
     return next((c for c in usable if sni and covers(c.facts, sni)), usable[0] if usable else None)
-
-
-def _covering(graph: Graph, keys: tuple[Key, ...], sni: str) -> Certificate | None:
-    usable = (graph.certificates[k] for k in keys if k in graph.certificates)
-    return next((c for c in usable if sni and covers(c.facts, sni)), None)

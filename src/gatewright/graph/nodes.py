@@ -337,8 +337,11 @@ class Port(Struct, frozen=True):
 class Gateway(Struct, frozen=True):
     """Any door.  `id` is "namespace/name".  `depth`: how many labels its wildcards span.
 
-    `certificate_pool`: dialects (Traefik) where any loaded certificate may serve any name; `default_certificate`
-    serves names without one.
+    `pools_certificates`: any certificate that a route brought may serve any name that it covers (Traefik);
+    `default_certificate` serves names without one.  `default_entry_points` are those of routes that name none,
+    `tls_entry_points` those that put TLS on every route; `allow_external_name` the providers ("ingress", "crd")
+    whose ExternalName Services are followed.  `classes` are the class names that it serves, None standing
+    for objects without a class.
     """
 
     id: str
@@ -350,7 +353,12 @@ class Gateway(Struct, frozen=True):
     listeners: tuple[Listener, ...]
     ports: tuple[Port, ...]
     addresses: tuple[str, ...] = ()
-    certificate_pool: tuple[Key, ...] = ()
+    classes: tuple[str | None, ...] = ()
+    default_entry_points: tuple[str, ...] = ()
+    tls_entry_points: tuple[str, ...] = ()
+    allow_external_name: tuple[str, ...] = ()
+    allow_cross_namespace: bool = True
+    pools_certificates: bool = False
     default_certificate: Key | None = None
     allow_no_sni: bool = True
 
@@ -378,6 +386,7 @@ class Graph(Struct, frozen=True):
     """The whole, immutable; successive graphs share what did not change.
 
     Mappings are persistent (immutables.Map) keyed as typed; iteration order is unspecified: sort to print.
+    `certificate_names`: which certificates routes brought to a gateway, by (gateway id, name pattern).
     `problems` are those of resolution, by the node (its string form) that has them.
     """
 
@@ -385,6 +394,7 @@ class Graph(Struct, frozen=True):
     virtual_hosts: Mapping[VirtualHostKey, VirtualHost]
     backends: Mapping[BackendKey, Backend]
     certificates: Mapping[Key, Certificate]
+    certificate_names: Mapping[tuple[str, str], tuple[Key, ...]]
     attachments: Mapping[Key, Attachment]
     problems: Mapping[str, tuple[Problem, ...]]
 

@@ -1,0 +1,370 @@
+"""Keeps a Graph current: one change recomputes the nodes that read what changed, and nothing else.
+
+Nodes are resolved in stages (certificates on demand, then gateways, attachments, pooled certificates, VirtualHosts,
+backends).  Each resolution goes through a `View` that records what it read; the builder turns that around into
+"who read this?".  A node whose value comes out the same stops the change there.  Counterparts: `objects` (what is
+read), `resolve` (the resolutions, which are pure), `nodes` (what comes out).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from immutables import Map
+
+from gatewright.base.problem import Problem
+from gatewright.graph.nodes import (
+    Attachment,
+    Backend,
+    BackendKey,
+    Certificate,
+    Change,
+    Family,
+    Forward,
+    Gateway,
+    Graph,
+    VirtualHost,
+    VirtualHostKey,
+)
+from gatewright.graph.objects import Objects, Placement, Token, View
+from gatewright.graph.resolve import attachment as attaching
+from gatewright.graph.resolve import backends, certificates, controllers, gateways, virtual_hosts
+from gatewright.graph.resolve.attachment import Placed
+from gatewright.kinds.intents import (
+    ControllerIntent,
+    Dialect,
+    GatewayIntent,
+    Intent,
+    Key,
+    Protocol,
+    RouteIntent,
+)
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Stage(Generic[K, V]):
+    """The nodes of one kind: values, who read what, and a persistent map of them for the Graph."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.values: Map[K, V] = Map()
+        self.changed: set[K] = set()
+        self._reads: dict[K, frozenset[Token]] = {}
+        self._readers: dict[Token, set[K]] = defaultdict(set)
+
+    def concerned(self, touched: Iterable[Token]) -> set[K]:
+        """The nodes that read any of these tokens."""
+        return {key for token in touched if token in self._readers for key in self._readers[token]}
+
+    def put(self, key: K, value: V | None, reads: set[Token]) -> bool:
+        """Store a node (None: it does not exist) and what it read; True when its value changed."""
+        self._record(key, frozenset(reads))
+        old = self.values.get(key)
+        if old == value:
+            return False
+        self.values = self.values.delete(key) if value is None else self.values.set(key, value)
+        self.changed.add(key)
+        return True
+
+    def forget(self, key: K) -> bool:
+        """Remove a node that nothing asks for any more."""
+        self._record(key, frozenset())
+        self._reads.pop(key, None)
+        if key not in self.values:
+            return False
+        self.values = self.values.delete(key)
+        self.changed.add(key)
+        return True
+
+    def _record(self, key: K, reads: frozenset[Token]) -> None:
+        before = self._reads.get(key, frozenset())
+        for token in before - reads:
+            readers = self._readers[token]
+            readers.discard(key)
+            if not readers:
+                del self._readers[token]
+        for token in reads - before:
+            self._readers[token].add(key)
+        self._reads[key] = reads
+
+    def take_changed(self) -> frozenset[K]:
+        taken, self.changed = frozenset(self.changed), set()
+        return taken
+
+
+class Relation(Generic[K, V]):
+    """Who contributes what to a key: a multi-map whose changes are tokens."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.members: dict[K, dict[V, int]] = defaultdict(dict)
+
+    def replace(self, before: set[tuple[K, V]], after: set[tuple[K, V]]) -> set[K]:
+        """Swap one contributor's pairs; returns the keys whose members changed."""
+        changed: set[K] = set()
+        for key, value in before - after:
+            members = self.members[key]
+            members[value] -= 1
+            if not members[value]:
+                del members[value]
+                changed.add(key)
+            if not members:
+                del self.members[key]
+        for key, value in after - before:
+            members = self.members[key]
+            members[value] = members.get(value, 0) + 1
+            if members[value] == 1:
+                changed.add(key)
+        return changed
+
+    def of(self, key: K) -> tuple[V, ...]:
+        """The members of a key, sorted."""
+        return tuple(sorted(self.members.get(key, {})))  # type: ignore[type-var]
+
+
+class Builder:
+    """Applies changes of intents and hands out immutable Graphs.  `now` is asked for certificates' validity."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._objects = Objects()
+        self._certificates: Stage[Key, Certificate] = Stage("certificate")
+        self._gateways: Stage[str, Gateway] = Stage("gateway")
+        self._attachments: Stage[Key, Attachment] = Stage("attachment")
+        self._hosts: Stage[VirtualHostKey, VirtualHost] = Stage("virtual-host")
+        self._backends: Stage[BackendKey, Backend] = Stage("backend")
+        self._served: dict[str, ControllerIntent] = {}
+        self._served_reads: set[Token] = set()
+        self._placed: dict[Key, set[tuple[VirtualHostKey, Placement]]] = {}
+        self._placements: Relation[VirtualHostKey, Placement] = Relation("placements")
+        self._brought: dict[Key, set[tuple[tuple[str, str], Key]]] = {}
+        self._pool: Relation[tuple[str, str], Key] = Relation("pooled")
+        self._pool_map: Map[tuple[str, str], tuple[Key, ...]] = Map()
+        self._own_hosts: dict[str, set[VirtualHostKey]] = {}
+        self._own_count: Counter[VirtualHostKey] = Counter()
+        self._used: dict[VirtualHostKey, frozenset[BackendKey]] = {}
+        self._users: Counter[BackendKey] = Counter()
+        self._problems: Map[str, tuple[Problem, ...]] = Map()
+
+    # --- what resolutions may ask of earlier stages (objects.Nodes) ---
+
+    def certificate(self, key: Key) -> Certificate | None:
+        """Resolved on first demand; kept until its Secret changes."""
+        if key not in self._certificates._reads:
+            self._resolve_certificate(key)
+        return self._certificates.values.get(key)
+
+    def gateway(self, gateway_id: str) -> Gateway | None:
+        return self._gateways.values.get(gateway_id)
+
+    def served(self) -> tuple[str, ...]:
+        return tuple(sorted(self._served))
+
+    def placements(self, host: VirtualHostKey) -> tuple[Placement, ...]:
+        return self._placements.of(host)
+
+    def pooled(self, gateway_id: str, name: str) -> tuple[Key, ...]:
+        return self._pool.of((gateway_id, name))
+
+    # --- applying a change ---
+
+    def apply(self, changes: Mapping[Key, Intent | None]) -> tuple[Graph, Change]:
+        """Put or remove (None) intents and bring every concerned node up to date."""
+        touched = self._objects.update(changes)
+        keys = {token for token in touched if isinstance(token, Key)}
+        for key in self._certificates.concerned(touched):
+            if self._resolve_certificate(key):
+                touched.add(("certificate", key))
+        touched |= self._refresh_gateways(touched, keys)
+        touched |= self._refresh_attachments(touched, keys)
+        hosts = self._refresh_hosts(touched)
+        self._refresh_backends(touched, hosts)
+        return self._graph(), self._change()
+
+    def _resolve_certificate(self, key: Key) -> bool:
+        view = View(self._objects, self)
+        found, problems = certificates.certificate(view, key, self._now())
+        self._report(str(key), problems)
+        return self._certificates.put(key, found, view.reads)
+
+    def _refresh_gateways(self, touched: set[Token], keys: set[Key]) -> set[Token]:
+        changed: set[Token] = set()
+        changed |= self._refresh_served(touched)
+        dirty = self._gateways.concerned(touched)
+        dirty |= {controllers.gateway_id(key) for key in keys if key.kind == "Gateway"}
+        dirty |= {token[1] for token in changed if isinstance(token, tuple) and token[0] == "gateway"}
+        for gateway_id in sorted(dirty):
+            view = View(self._objects, self)
+            resolved = self._resolve_gateway(view, gateway_id)
+            problems = tuple(p for item in resolved.listeners for p in item.problems) if resolved else ()
+            self._report(f"Gateway {gateway_id}", problems)
+            if self._gateways.put(gateway_id, resolved, view.reads):
+                changed.add(("gateway", gateway_id))
+                changed |= self._refresh_own_hosts(gateway_id, resolved)
+        return changed
+
+    def _resolve_gateway(self, view: View, gateway_id: str) -> Gateway | None:
+        if gateway_id in self._served:
+            return controllers.gateway(view, self._served[gateway_id])
+        namespace, _, name = gateway_id.partition("/")
+        intent = view.get(Key("Gateway", namespace, name), GatewayIntent)
+        return gateways.gateway(view, intent) if intent else None
+
+    def _refresh_served(self, touched: set[Token]) -> set[Token]:
+        """Which controllers there are, described or inferred; re-read only when classes or controllers changed."""
+        if self._served_reads and not self._served_reads & touched:
+            return set()
+        view = View(self._objects, self)
+        served = {**controllers.inferred(view), **controllers.described(view)}
+        self._served_reads = view.reads
+        differing = {g for g in served.keys() | self._served.keys() if served.get(g) != self._served.get(g)}
+        changed: set[Token] = {("gateway", gateway_id) for gateway_id in differing}
+        if served.keys() != self._served.keys():
+            changed.add(("served",))
+        self._served = served
+        return changed
+
+    def _refresh_own_hosts(self, gateway_id: str, gateway: Gateway | None) -> set[Token]:
+        """Each Gateway API listener has a VirtualHost of its own hostname, also without routes."""
+        own: set[VirtualHostKey] = set()
+        if gateway is not None and gateway.dialect is Dialect.GATEWAY_API:
+            for item in gateway.listeners:
+                families = {Protocol.HTTP: Family.HTTP, Protocol.HTTPS: Family.HTTPS}
+                if item.protocol in families and not item.conflict:
+                    key = VirtualHostKey(gateway_id, item.port, families[item.protocol], item.hostname)
+                    own.add(key)
+        before = self._own_hosts.get(gateway_id, set())
+        self._own_count.update(own - before)
+        self._own_count.subtract(before - own)
+        self._own_hosts[gateway_id] = own
+        return {("placements", key) for key in own ^ before}
+
+    def _refresh_attachments(self, touched: set[Token], keys: set[Key]) -> set[Token]:
+        changed: set[Token] = set()
+        dirty = self._attachments.concerned(touched)
+        for key in keys:
+            if isinstance(self._objects.intent(key), RouteIntent) or key in self._placed:
+                dirty.add(key)
+        for key in sorted(dirty):
+            view = View(self._objects, self)
+            route = view.get(key, RouteIntent)
+            placed: Placed = []
+            if route is None:
+                self._attachments.forget(key)
+            else:
+                node, placed = attaching.attachment(view, route)
+                self._attachments.put(key, node, view.reads)
+            changed |= self._place(key, set(placed))
+            changed |= self._bring(key, route, placed)
+        return changed
+
+    def _place(self, route: Key, placed: set[tuple[VirtualHostKey, Placement]]) -> set[Token]:
+        before = self._placed.pop(route, set())
+        if placed:
+            self._placed[route] = placed
+        return {("placements", host) for host in self._placements.replace(before, placed)}
+
+    def _bring(self, key: Key, route: RouteIntent | None, placed: Placed) -> set[Token]:
+        """Certificates that an Ingress or Traefik route brings: under each name that they may serve."""
+        pairs: set[tuple[tuple[str, str], Key]] = set()
+        for gateway_id, secret, hosts in attaching.brought(route, placed) if route else ():
+            gateway = self.gateway(gateway_id)
+            names: Iterable[str] = hosts
+            if gateway is not None and gateway.pools_certificates:
+                certificate = self.certificate(secret)
+                names = certificate.facts.names if certificate else hosts
+            pairs |= {((gateway_id, name), secret) for name in names}
+        before = self._brought.pop(key, set())
+        if pairs:
+            self._brought[key] = pairs
+        differing = self._pool.replace(before, pairs)
+        for pool in differing:
+            members = self._pool.of(pool)
+            if members:
+                self._pool_map = self._pool_map.set(pool, members)
+            else:
+                self._pool_map = self._pool_map.delete(pool)
+        return {("pooled", *pool) for pool in differing}
+
+    def _refresh_hosts(self, touched: set[Token]) -> set[VirtualHostKey]:
+        dirty = self._hosts.concerned(touched)
+        for token in touched:
+            if isinstance(token, tuple) and token[0] == "placements":
+                dirty.add(token[1])
+        changed = set()
+        for key in sorted(dirty):
+            wanted = key in self._placements.members or self._own_count[key] > 0
+            view = View(self._objects, self)
+            host, problems = virtual_hosts.virtual_host(view, key) if wanted else (None, ())
+            self._report(str(key), problems)
+            if host is None:
+                if self._hosts.forget(key):
+                    changed.add(key)
+            elif self._hosts.put(key, host, view.reads):
+                changed.add(key)
+        return changed
+
+    def _refresh_backends(self, touched: set[Token], hosts: set[VirtualHostKey]) -> None:
+        dirty = self._backends.concerned(touched)
+        for key in hosts:
+            host = self._hosts.values.get(key)
+            used = frozenset(_upstreams(host)) if host else frozenset()
+            before = self._used.pop(key, frozenset())
+            if used:
+                self._used[key] = used
+            self._users.update(used - before)
+            self._users.subtract(before - used)
+            dirty |= used ^ before
+        for upstream in sorted(dirty):
+            if self._users[upstream] <= 0:
+                del self._users[upstream]
+                self._backends.forget(upstream)
+                continue
+            view = View(self._objects, self)
+            resolved = backends.backend(view, upstream)
+            self._backends.put(upstream, resolved, view.reads)
+
+    def _report(self, node: str, problems: tuple[Problem, ...]) -> None:
+        if problems:
+            self._problems = self._problems.set(node, problems)
+        elif node in self._problems:
+            self._problems = self._problems.delete(node)
+
+    def _graph(self) -> Graph:
+        return Graph(
+            gateways=self._gateways.values,
+            virtual_hosts=self._hosts.values,
+            backends=self._backends.values,
+            certificates=self._certificates.values,
+            certificate_names=self._pool_map,
+            attachments=self._attachments.values,
+            problems=self._problems,
+        )
+
+    def _change(self) -> Change:
+        return Change(
+            gateways=self._gateways.take_changed(),
+            virtual_hosts=self._hosts.take_changed(),
+            backends=self._backends.take_changed(),
+            certificates=self._certificates.take_changed(),
+            attachments=self._attachments.take_changed(),
+        )
+
+
+def _upstreams(host: VirtualHost) -> Iterable[BackendKey]:
+    for entry in host.entries:
+        action = entry.rule.action
+        if isinstance(action, Forward):
+            yield from (share.backend for share in action.backends if share.backend is not None)
+            yield from (mirror.backend for mirror in action.mirrors)
+
+
+def empty_graph() -> Graph:
+    """A graph of nothing."""
+    nothing: Map[Any, Any] = Map()
+    return Graph(nothing, nothing, nothing, nothing, nothing, nothing, nothing)

@@ -1,0 +1,185 @@
+"""The objects that a graph is built from, indexed, with every read recorded.
+
+`Objects` holds the intents by Key and a few indices (which slices does this Service have?).  A `View` is what
+one resolution sees of it: each look-up, also one that finds nothing, leaves a token in `View.reads`, so that the
+builder knows exactly which nodes a later change concerns.  Counterpart: `builder`, which owns both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from gatewright.graph.nodes import Certificate, Gateway, VirtualHostKey
+from gatewright.kinds.intents import (
+    BackendTlsIntent,
+    ClassRef,
+    ControllerIntent,
+    EndpointsIntent,
+    GrantIntent,
+    IngressClassIntent,
+    Intent,
+    Key,
+    ListenerSetIntent,
+    RouteIntent,
+    TlsOptionIntent,
+    TlsStoreIntent,
+)
+
+
+class Placement(Struct, frozen=True, order=True, gc=False):
+    """A route in a VirtualHost: by which listener it came."""
+
+    route: Key
+    listener: str
+
+
+Token = Hashable
+"""What a resolution read: a Key, ("index", name, value) or a node of an earlier stage."""
+
+T = TypeVar("T")
+
+ALL = ""
+"""The value under which an index lists every object, whatever it refers to."""
+
+
+def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
+    """Under which (index, value) pairs an intent is found."""
+    match intent:
+        case EndpointsIntent():
+            yield "endpoints", intent.service
+        case GrantIntent():
+            yield "grants", intent.key.namespace
+        case BackendTlsIntent():
+            for target, _ in intent.targets:
+                yield "backend-tls", target
+        case ListenerSetIntent():
+            yield "listener-sets", intent.parent
+        case ControllerIntent():
+            yield "controllers", ALL
+        case IngressClassIntent():
+            yield "ingress-classes", ALL
+        case TlsOptionIntent():
+            yield "tls-options", ALL
+        case TlsStoreIntent():
+            yield "tls-stores", ALL
+        case RouteIntent(attach=ClassRef(name=name, provider=provider)):
+            yield "class-use", (name, provider)
+        case _:
+            pass
+
+
+class Objects:
+    """Every intent by Key, with indices; `update` answers with the tokens that a change touches."""
+
+    def __init__(self) -> None:
+        self._intents: dict[Key, Intent] = {}
+        self._indices: dict[tuple[str, Hashable], dict[Key, None]] = defaultdict(dict)
+        self._values: dict[str, dict[Hashable, None]] = defaultdict(dict)
+
+    def update(self, changes: Mapping[Key, Intent | None]) -> set[Token]:
+        """Put or remove (None) intents; O(changes).  Returns every token whose value may differ now."""
+        touched: set[Token] = set()
+        for key, intent in changes.items():
+            old = self._intents.get(key)
+            if old == intent:
+                continue
+            touched.add(key)
+            before = set(_entries(old)) if old is not None else set()
+            after = set(_entries(intent)) if intent is not None else set()
+            for entry in before - after:
+                bucket = self._indices[entry]
+                del bucket[key]
+                if not bucket:
+                    del self._indices[entry]
+                    del self._values[entry[0]][entry[1]]
+                    touched.add(("values", entry[0]))
+                touched.add(("index", *entry))
+            for entry in after - before:
+                if entry not in self._indices:
+                    self._values[entry[0]][entry[1]] = None
+                    touched.add(("values", entry[0]))
+                self._indices[entry][key] = None
+                touched.add(("index", *entry))
+            touched.update(("index", *entry) for entry in before & after)
+            if intent is None:
+                del self._intents[key]
+            else:
+                self._intents[key] = intent
+        return touched
+
+    def intent(self, key: Key) -> Intent | None:
+        return self._intents.get(key)
+
+    def listed(self, index: str, value: Hashable) -> Iterable[Key]:
+        return self._indices.get((index, value), {})
+
+    def values(self, index: str) -> list[Hashable]:
+        return list(self._values[index])
+
+
+class Nodes(Protocol):
+    """The nodes of earlier stages, as the builder keeps them."""
+
+    def certificate(self, key: Key) -> Certificate | None: ...
+    def gateway(self, gateway_id: str) -> Gateway | None: ...
+    def served(self) -> tuple[str, ...]: ...
+    def placements(self, host: VirtualHostKey) -> tuple[Placement, ...]: ...
+    def pooled(self, gateway_id: str, name: str) -> tuple[Key, ...]: ...
+
+
+class View:
+    """One resolution's sight of the objects and of the nodes of earlier stages; records what it read."""
+
+    def __init__(self, objects: Objects, nodes: Nodes) -> None:
+        self._objects = objects
+        self._nodes = nodes
+        self.reads: set[Token] = set()
+
+    def certificate(self, key: Key) -> Certificate | None:
+        """The usable certificate of a Secret, or None."""
+        self.reads.add(("certificate", key))
+        return self._nodes.certificate(key)
+
+    def gateway(self, gateway_id: str) -> Gateway | None:
+        self.reads.add(("gateway", gateway_id))
+        return self._nodes.gateway(gateway_id)
+
+    def served(self) -> tuple[str, ...]:
+        """The ids of the gateways that are not Gateway API: those that serve objects by class, sorted."""
+        self.reads.add(("served",))
+        return self._nodes.served()
+
+    def placements(self, host: VirtualHostKey) -> tuple[Placement, ...]:
+        """The routes that attached to this very (gateway, port, family, hostname), sorted by Key."""
+        self.reads.add(("placements", host))
+        return self._nodes.placements(host)
+
+    def pooled(self, gateway_id: str, name: str) -> tuple[Key, ...]:
+        """The certificates that attached routes brought to a gateway for this hostname pattern, sorted."""
+        self.reads.add(("pooled", gateway_id, name))
+        return self._nodes.pooled(gateway_id, name)
+
+    def get(self, key: Key, kind: type[T]) -> T | None:
+        """The intent of this Key when it is a `kind`, else None."""
+        self.reads.add(key)
+        intent = self._objects.intent(key)
+        return intent if isinstance(intent, kind) else None
+
+    def exists(self, key: Key) -> bool:
+        self.reads.add(key)
+        return self._objects.intent(key) is not None
+
+    def listed(self, index: str, value: Hashable, kind: type[T]) -> list[T]:
+        """The intents of an index, sorted by Key so that input order cannot show."""
+        self.reads.add(("index", index, value))
+        found = (self._objects.intent(key) for key in sorted(self._objects.listed(index, value)))
+        return [intent for intent in found if isinstance(intent, kind)]
+
+    def values(self, index: str) -> list[Hashable]:
+        """The values that an index has at least one object for (unsorted)."""
+        self.reads.add(("values", index))
+        return self._objects.values(index)

@@ -1,0 +1,90 @@
+"""What a trace is made of: hops, an outcome, and the document that `gatewright trace -o json` prints.
+
+The document is a stable interface: fields are added, never renamed or removed, within one `version`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from msgspec import Struct, field
+
+from gatewright.base.origin import Origin
+
+VERSION = 1
+
+
+class HopKind(enum.StrEnum):
+    """The stations of a request, in the order in which it passes them."""
+
+    GATEWAY = "gateway"
+    LISTENER = "listener"
+    TLS = "tls"
+    VIRTUAL_HOST = "virtualHost"
+    RULE = "rule"
+    FILTER = "filter"
+    BACKEND = "backend"
+    ENDPOINTS = "endpoints"
+    RESPONSE = "response"
+
+
+class OutcomeKind(enum.StrEnum):
+    """How it ends: at a backend, with an answer that somebody asked for, or not at all."""
+
+    DELIVERED = "delivered"
+    RESPONSE = "response"
+    REFUSED = "refused"
+
+
+class Hop(Struct, frozen=True):
+    """One station: what happened there, why, and the place in the input that decided it."""
+
+    kind: HopKind
+    summary: str
+    origin: Origin | None = None
+    details: tuple[str, ...] = ()
+
+
+class BackendName(Struct, frozen=True):
+    namespace: str
+    name: str
+    port: int
+
+
+class Share(Struct, frozen=True):
+    """A backend that requests like this one also reach, with its part of them in per cent."""
+
+    backend: BackendName | None
+    status: int
+    percent: float
+
+
+class Sent(Struct, frozen=True):
+    """The request as the backend sees it."""
+
+    host: str
+    path: str
+
+
+class Outcome(Struct, frozen=True):
+    """How the request ends.  `status` 0 when no HTTP answer comes (a closed connection) or the backend decides it."""
+
+    kind: OutcomeKind
+    status: int = 0
+    reason: str = ""
+    location: str | None = None
+    gateway: str | None = None
+    listener: str | None = None
+    virtual_host: str | None = None
+    rule: str | None = None
+    backend: BackendName | None = None
+    endpoints: tuple[str, ...] = ()
+    shares: tuple[Share, ...] = ()
+    sent: Sent | None = None
+
+
+class Trace(Struct):
+    """One walk through one gateway."""
+
+    outcome: Outcome
+    hops: list[Hop] = field(default_factory=list)

@@ -1,0 +1,315 @@
+"""One request through one graph: gateway → listener → TLS → VirtualHost → rule → filters → backend → endpoints.
+
+The walk decides nothing: order and references were settled when the graph was built.  It reads them aloud.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from msgspec import structs
+
+from gatewright.base import hostnames
+from gatewright.base.origin import Origin
+from gatewright.graph import lookup
+from gatewright.graph.nodes import (
+    BackendKey,
+    Entry,
+    Family,
+    Forward,
+    Gateway,
+    Graph,
+    Port,
+    RedirectTo,
+    Respond,
+    Rule,
+    VirtualHost,
+)
+from gatewright.trace import answer
+from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Share, Trace
+from gatewright.trace.match import failing, in_ranges
+from gatewright.trace.paths import normalise
+from gatewright.trace.request import STREAMS, Request
+
+NEAR_MISSES = 5
+
+
+def gateways_for(graph: Graph, request: Request) -> list[Gateway]:
+    """The gateways whose VirtualHosts cover this request best, sorted by id; all that listen there when none does."""
+    best: list[Gateway] = []
+    rank = (-1, -1)
+    listening = []
+    for gateway in sorted(graph.gateways.values(), key=lambda g: g.id):
+        port = port_of(gateway, request)
+        if port is None:
+            continue
+        listening.append(gateway)
+        found = _select(graph, gateway, port, request)
+        if found is None or not found.entries:
+            continue
+        specific = hostnames.specificity(found.key.hostname)
+        if specific > rank:
+            best, rank = [], specific
+        if specific == rank:
+            best.append(gateway)
+    return best or listening
+
+
+def port_of(gateway: Gateway, request: Request) -> Port | None:
+    """The socket of a gateway that the request arrives at."""
+    udp = request.scheme == "udp"
+    return next((port for port in gateway.ports if port.number == request.port and port.udp == udp), None)
+
+
+def _select(graph: Graph, gateway: Gateway, port: Port, request: Request) -> VirtualHost | None:
+    if request.encrypted:
+        host = lookup.by_sni(graph, gateway, port.number, request.sni)
+        if host is not None and host.key.family is Family.HTTPS and request.scheme not in STREAMS:
+            return lookup.virtual_host(graph, gateway, port.number, Family.HTTPS, request.host)
+        return host
+    family = Family.UDP if port.udp else Family.TCP if request.scheme in STREAMS or not port.http else Family.HTTP
+    return lookup.virtual_host(graph, gateway, port.number, family, request.host)
+
+
+def walk(graph: Graph, gateway: Gateway, request: Request) -> Trace:
+    """Trace one request through one gateway."""
+    return _Walk(graph, gateway, request).run()
+
+
+class _Walk:
+    """The state of one walk: the hops so far, and what the outcome already knows."""
+
+    def __init__(self, graph: Graph, gateway: Gateway, request: Request) -> None:
+        self._graph = graph
+        self._gateway = gateway
+        self._request = request
+        self._outcome = Outcome(OutcomeKind.REFUSED, gateway=gateway.id)
+        self._hops: list[Hop] = []
+
+    def run(self) -> Trace:
+        self._outcome = self._through_gateway()
+        return Trace(self._outcome, self._hops)
+
+    def _hop(self, kind: HopKind, summary: str, origin: Origin | None = None, details: tuple[str, ...] = ()) -> None:
+        self._hops.append(Hop(kind, summary, origin, details))
+
+    def _refuse(self, status: int, reason: str) -> Outcome:
+        self._hop(HopKind.RESPONSE, f"{status} {reason}" if status else reason)
+        return structs.replace(self._outcome, kind=OutcomeKind.REFUSED, status=status, reason=reason)
+
+    # --- gateway, listener, TLS -------------------------------------------------------------
+
+    def _through_gateway(self) -> Outcome:
+        gateway, request = self._gateway, self._request
+        label = f"{gateway.id} ({gateway.implementation})"
+        where = f" at {', '.join(gateway.addresses)}" if gateway.addresses else ""
+        self._hop(HopKind.GATEWAY, label + where, gateway.origin)
+        port = port_of(gateway, request)
+        if port is None:
+            open_ = ", ".join(f"{p.number}/udp" if p.udp else str(p.number) for p in gateway.ports) or "none"
+            return self._refuse(0, f"nothing listens on port {request.port} (open: {open_})")
+        if request.encrypted and not port.tls:
+            return self._refuse(0, f"TLS handshake fails: port {port.number} speaks plain text")
+        if not request.encrypted and not port.plain and request.scheme != "udp":
+            return self._refuse(0, f"plain text on port {port.number}, which expects TLS: connection closed")
+        if request.encrypted:
+            return self._through_tls(port)
+        if port.udp or not port.http or request.scheme in STREAMS:
+            return self._stream(port, Family.UDP if port.udp else Family.TCP)
+        return self._through_http(port, Family.HTTP)
+
+    def _through_tls(self, port: Port) -> Outcome:
+        sni = self._request.sni
+        host = lookup.by_sni(self._graph, self._gateway, port.number, sni)
+        named = f"SNI {sni}" if sni else "no SNI"
+        if host is None or (not sni and not self._gateway.allow_no_sni and host.key.hostname != hostnames.ANY):
+            self._hop(HopKind.TLS, f"{named}: no listener takes it")
+            return self._refuse(0, f"TLS handshake fails: nothing on port {port.number} serves {sni or 'no SNI'}")
+        if host.key.family is Family.PASSTHROUGH:
+            self._hop(HopKind.TLS, f"{named}: passed through, not terminated", host.origin)
+            return self._stream(port, Family.PASSTHROUGH)
+        certificate = lookup.certificate(self._graph, self._gateway, port.number, sni)
+        if certificate is not None:
+            names = ", ".join(certificate.facts.names)
+            self._hop(HopKind.TLS, f"{named}: terminated with {certificate.key} ({names})", certificate.origin)
+        else:
+            self._hop(HopKind.TLS, f"{named}: terminated with a certificate of the private CA", host.origin)
+        if host.key.family is Family.TERMINATED:
+            return self._stream(port, Family.TERMINATED)
+        return self._through_http(port, Family.HTTPS)
+
+    # --- streams: the first rule takes all ---------------------------------------------------
+
+    def _stream(self, port: Port, family: Family) -> Outcome:
+        name = self._request.sni if family in (Family.PASSTHROUGH, Family.TERMINATED) else ""
+        host = lookup.virtual_host(self._graph, self._gateway, port.number, family, name)
+        if host is None:
+            return self._refuse(0, f"no {family} route on port {port.number}: connection closed")
+        self._enter(host)
+        stream = structs.replace(self._request, host=name)
+        for entry in host.entries:
+            if failing(entry.match, stream, "", self._gateway.depth) is None:
+                return self._apply_stream(entry)
+        return self._refuse(0, "no rule takes the connection: closed")
+
+    def _apply_stream(self, entry: Entry) -> Outcome:
+        rule = entry.rule
+        self._hop(HopKind.RULE, rule.id, entry.origin)
+        self._outcome = structs.replace(self._outcome, rule=rule.id)
+        for access in rule.access:
+            if not in_ranges(self._request.client, access.cidrs):
+                self._hop(HopKind.FILTER, f"client {self._request.client} is not allowed", access.origin)
+                return self._refuse(0, "connection closed: the client's address is not allowed")
+        if not isinstance(rule.action, Forward):
+            return self._refuse(0, getattr(rule.action, "reason", "no backend"))
+        return self._deliver(rule, rule.action, "")
+
+    # --- HTTP ---------------------------------------------------------------------------------
+
+    def _enter(self, host: VirtualHost) -> None:
+        listener = next((item for item in self._gateway.listeners if item.name == host.listener), None)
+        if listener is not None:
+            self._hop(HopKind.LISTENER, f"{listener.name}: {listener.protocol} {listener.port}", listener.origin)
+        self._hop(HopKind.VIRTUAL_HOST, f"{host.key.hostname} ({len(host.entries)} rules)", host.origin)
+        self._outcome = structs.replace(self._outcome, listener=host.listener, virtual_host=host.key.hostname)
+
+    def _through_http(self, port: Port, family: Family) -> Outcome:
+        request = self._request
+        host = lookup.virtual_host(self._graph, self._gateway, port.number, family, request.host)
+        if host is None:
+            return self._refuse(404, f"no VirtualHost for {request.host} on port {port.number}")
+        self._enter(host)
+        if family is Family.HTTPS and lookup.misdirected(host, request.sni, self._gateway.depth):
+            return self._refuse(421, f"misdirected: SNI {request.sni or '(none)'} belongs to another listener")
+        path, redirected = normalise(request.path)
+        if redirected:
+            query = f"?{request.query}" if request.query else ""
+            self._hop(HopKind.RESPONSE, f"307 to {path}{query}: escaped slashes are unescaped first")
+            return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=307, location=path + query)
+        entry = self._choose(host, path)
+        if entry is None:
+            return self._refuse(404, "no rule matches")
+        return self._apply(entry, path)
+
+    def _choose(self, host: VirtualHost, path: str) -> Entry | None:
+        """The first entry that matches, with the reasons of the nearest ones before it."""
+        lost: list[str] = []
+        for entry in host.entries:
+            why = failing(entry.match, self._request, path, self._gateway.depth)
+            if why is None:
+                details = tuple(lost[-NEAR_MISSES:])
+                self._hop(HopKind.RULE, entry.rule.id, entry.origin, details)
+                return entry
+            lost.append(f"not {entry.rule.id}: {why}")
+        self._hop(HopKind.RULE, "none matches", host.origin, tuple(lost[-NEAR_MISSES:]))
+        return None
+
+    def _apply(self, entry: Entry, path: str) -> Outcome:
+        rule = entry.rule
+        self._outcome = structs.replace(self._outcome, rule=rule.id)
+        denied = self._protect(rule)
+        if denied is not None:
+            return denied
+        action = rule.action
+        if isinstance(action, Respond):
+            self._hop(HopKind.FILTER, f"answers {action.status}: {action.reason}", action.origin)
+            kind = OutcomeKind.REFUSED if action.refused else OutcomeKind.RESPONSE
+            self._hop(HopKind.RESPONSE, f"{action.status} {action.reason}")
+            return structs.replace(self._outcome, kind=kind, status=action.status, reason=action.reason)
+        matched = entry.match.paths[0].value if entry.match.paths else ""
+        if isinstance(action, RedirectTo):
+            return self._redirect(action, path, matched)
+        return self._deliver(rule, action, matched)
+
+    def _protect(self, rule: Rule) -> Outcome | None:
+        """Access lists, authentication and CORS preflight: what may answer before the action."""
+        for access in rule.access:
+            client = _client(self._request, access.depth)
+            if client is None or not in_ranges(client, access.cidrs):
+                self._hop(HopKind.FILTER, f"client {client} is not in {', '.join(access.cidrs)}", access.origin)
+                return self._refuse(access.status, "the client's address is not allowed")
+            self._hop(HopKind.FILTER, f"client {client} is allowed", access.origin)
+        if rule.cors is not None and answer.is_preflight(self._request):
+            if answer.origin_allowed(rule.cors, self._request.header("origin") or ""):
+                self._hop(HopKind.FILTER, "CORS preflight answered", rule.cors.origin)
+                return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason="CORS preflight")
+        if rule.auth is not None:
+            if not _authenticated(self._request, rule.auth.users.reveal()):
+                self._hop(HopKind.FILTER, "basic authentication: no valid user", rule.auth.origin)
+                return self._refuse(401, "authentication required")
+            self._hop(HopKind.FILTER, "basic authentication: valid", rule.auth.origin)
+        return None
+
+    def _redirect(self, action: RedirectTo, path: str, matched: str) -> Outcome:
+        request = self._request
+        status = action.status
+        if action.status_other is not None and request.method != "GET":
+            status = action.status_other
+        location = answer.location(action, request, path, matched)
+        self._hop(HopKind.FILTER, f"redirects ({status}) to {location}", action.origin)
+        return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=status, location=location)
+
+    # --- backends ------------------------------------------------------------------------------
+
+    def _deliver(self, rule: Rule, action: Forward, matched: str) -> Outcome:
+        for edit in rule.request_headers:
+            self._hop(HopKind.FILTER, f"request headers: {answer.describe(edit)}", rule.origin)
+        for edit in rule.response_headers:
+            self._hop(HopKind.FILTER, f"response headers: {answer.describe(edit)}", rule.origin)
+        total = sum(share.weight for share in action.backends)
+        if not total:
+            return self._refuse(action.status, "all backends have weight 0")
+        shares = tuple(
+            Share(
+                BackendName(s.backend.namespace, s.backend.name, s.backend.port) if s.backend else None,
+                s.status,
+                round(100 * s.weight / total, 2),
+            )
+            for s in action.backends
+            if s.weight
+        )
+        chosen = max(action.backends, key=lambda share: share.weight)
+        self._outcome = structs.replace(self._outcome, shares=shares if len(shares) > 1 else ())
+        if chosen.backend is None:
+            self._hop(HopKind.BACKEND, chosen.reason, chosen.origin)
+            return self._refuse(chosen.status, chosen.reason)
+        sent = answer.sent(action, chosen, self._request, matched)
+        name = BackendName(chosen.backend.namespace, chosen.backend.name, chosen.backend.port)
+        self._outcome = structs.replace(self._outcome, backend=name, sent=sent)
+        percent = 100 * chosen.weight / total
+        part = f" ({percent:g} % of the requests)" if percent != 100 else ""
+        spoken = f" as {sent.host}{sent.path}" if sent.path else ""
+        self._hop(HopKind.BACKEND, f"{chosen.backend}{part}{spoken}", chosen.origin)
+        return self._endpoints(chosen.backend, bool(sent.path))
+
+    def _endpoints(self, key: BackendKey, http: bool) -> Outcome:
+        backend = self._graph.backends.get(key)
+        if backend is None or not (backend.endpoints or backend.dns_name):
+            return self._refuse(503 if http else 0, backend.reason if backend else f"{key} is gone")
+        places = tuple(f"{e.address}:{e.port}" for e in backend.endpoints) or (f"{backend.dns_name}:{key.port}",)
+        self._hop(HopKind.ENDPOINTS, ", ".join(places), backend.origins[-1])
+        kind = OutcomeKind.DELIVERED
+        return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)
+
+
+def _client(request: Request, depth: int) -> str | None:
+    """The address that an access list looks at: the peer, or the depth-th X-Forwarded-For entry from the right."""
+    if not depth:
+        return request.client
+    chain = [part.strip() for part in (request.header("x-forwarded-for") or "").split(",") if part.strip()]
+    chain.append(request.client)
+    return chain[-depth] if depth <= len(chain) else None
+
+
+def _authenticated(request: Request, users: bytes) -> bool:
+    """Does the Authorization header carry one of the users?  Lines are name:{SHA}base64(sha1(password))."""
+    scheme, _, encoded = (request.header("authorization") or "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        name, _, password = base64.b64decode(encoded, validate=True).partition(b":")
+    except ValueError:
+        return False
+    digest = base64.b64encode(hashlib.sha1(password, usedforsecurity=False).digest())
+    return name + b":{SHA}" + digest in users.splitlines()
