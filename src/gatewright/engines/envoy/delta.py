@@ -16,8 +16,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from gatewright.base.observed import Ack, Nack
-from gatewright.engines.envoy.messages import Output, Request, Response
+from gatewright.engines.envoy.messages import Output, Request, Response, reason
 from gatewright.engines.envoy.resources import Change, Resource, Resources, serialise
 from gatewright.engines.envoy.subscription import WILDCARD, Epoch, Subscription, Want
 from gatewright.engines.envoy.types import (
@@ -48,8 +50,18 @@ REMOVE_AFTER: Final[Mapping[str, tuple[str, ...]]] = {
     SECRET: (LISTENER, CLUSTER),
 }
 
-MAX_UNKNOWN: Final = 1000
-"""Names of one type that a stream may ask for without their existing, before the oldest are forgotten."""
+
+class Limits(Struct, frozen=True):
+    """What strangers, by the names they ask for, may make a stream remember of one type."""
+
+    unknown: int = 50_000
+    """Names that do not exist, of which the oldest are forgotten."""
+
+    resolved: int = 10_000
+    """Secrets made on demand, of which the oldest are taken back."""
+
+
+NO_MORE_THAN: Final = Limits()
 
 
 def resolve_nothing(type_url: str, name: str) -> bytes | None:
@@ -61,11 +73,11 @@ class DeltaStream:
     """One stream: `receive` what the client says, `changed` what the cache says; both return what to do."""
 
     def __init__(
-        self, resources: Resources, resolve: Resolver = resolve_nothing, max_unknown: int = MAX_UNKNOWN
+        self, resources: Resources, resolve: Resolver = resolve_nothing, limits: Limits = NO_MORE_THAN
     ) -> None:
         self._resources = resources
         self._resolve = resolve
-        self._max_unknown = max_unknown
+        self._limits = limits
         self._subscriptions: dict[str, Subscription] = {}
         self._warming: dict[str, Epoch] = {}
         """Clusters that were sent and whose endpoints Envoy has yet to take."""
@@ -127,7 +139,7 @@ class DeltaStream:
         subscription = self._subscriptions.get(type_url)
         first = subscription is None
         if subscription is None:
-            subscription = self._subscriptions[type_url] = Subscription(self._max_unknown)
+            subscription = self._subscriptions[type_url] = Subscription(self._limits.unknown)
         outputs = self._answered(request, subscription)
         for name in request.unsubscribe:
             self._unsubscribe(type_url, subscription, name)
@@ -161,7 +173,7 @@ class DeltaStream:
             culprit = subscription.rejected(request.error)
             if culprit is not None:
                 self._warming.pop(names[0], None)
-                outputs.append(Nack(type_url, names[0], culprit.resource.version, request.error))
+                outputs.append(Nack(type_url, names[0], culprit.resource.version, reason(request.error)))
         if type_url == ENDPOINTS:
             for name in sent:
                 self._warming.pop(name, None)
@@ -183,6 +195,21 @@ class DeltaStream:
         epoch = self._resources.epoch if type_url in UPSERT_AFTER else math.inf
         want = self._want(type_url, subscription, name)
         subscription.mark(name, want, epoch, force=not known)
+        if type_url == SECRET and want.resource is not None and self._resources.get(type_url, name) is None:
+            self._limit_resolved(subscription, name)
+
+    def _limit_resolved(self, subscription: Subscription, name: str) -> None:
+        """Any stranger can ask for names under a wildcard: take the oldest back.
+
+        Envoy drops a secret that is taken back and asks again when a client needs it; open
+        connections live on.
+        """
+        subscription.resolved.pop(name, None)
+        subscription.resolved[name] = None
+        if len(subscription.resolved) > self._limits.resolved:
+            oldest = next(iter(subscription.resolved))
+            del subscription.resolved[oldest]
+            subscription.mark(oldest, Want(None), math.inf)
 
     def _unsubscribe(self, type_url: str, subscription: Subscription, name: str) -> None:
         if name == WILDCARD:
@@ -207,7 +234,8 @@ class DeltaStream:
         resource = self._resources.get(type_url, name)
         asked = name in subscription.explicit
         if resource is not None:
-            visible = asked or (subscription.wildcard and not resource.on_demand)
+            # Envoy never asks twice for a cluster: who may have asked for this one is told unasked.
+            visible = asked or (subscription.wildcard and (subscription.forgot or not resource.on_demand))
             return Want(resource if visible else None)
         if self._resources.is_held(type_url, name):
             return Want(None, held=True)

@@ -7,6 +7,7 @@ and `Response.encode` know it, so the protocol in `delta` is tested with plain v
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from envoy.service.discovery.v3 import discovery_pb2 as discovery
 from msgspec import Struct, field
@@ -56,3 +57,15 @@ class Response(Struct, frozen=True):
 
 
 Output = Response | Ack | Nack
+
+_DUMP_END: Final = "\n: "
+_PEM: Final = "-----BEGIN"
+
+
+def reason(error: str) -> str:
+    """What Envoy says is wrong, on one line, without the dump of the whole resource that may precede it.
+
+    A dumped Secret holds its private key, and this text goes to users and logs.
+    """
+    text = " ".join(error.rpartition(_DUMP_END)[2].split())
+    return "refused; the explanation is withheld because it quotes key material" if _PEM in text else text

@@ -12,18 +12,10 @@ class TransportMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.streams = Gauge("gatewright_envoy_streams", "Envoys that are connected", registry=registry)
-        self.pushes = Counter(
-            "gatewright_envoy_pushes", "Responses sent to Envoys", ["type"], registry=registry
-        )
-        self.acks = Counter(
-            "gatewright_envoy_acks", "Responses that Envoys accepted", ["type"], registry=registry
-        )
-        self.nacks = Counter(
-            "gatewright_envoy_nacks", "Responses that Envoys refused", ["type"], registry=registry
-        )
-        self.held = Gauge(
-            "gatewright_envoy_held_resources", "Refused resources that are held back", registry=registry
-        )
+        self.pushes = Counter("gatewright_envoy_pushes", "Responses sent to Envoys", ["type"], registry=registry)
+        self.acks = Counter("gatewright_envoy_acks", "Responses that Envoys accepted", ["type"], registry=registry)
+        self.nacks = Counter("gatewright_envoy_nacks", "Responses that Envoys refused", ["type"], registry=registry)
+        self.held = Gauge("gatewright_envoy_held_resources", "Refused resources that are held back", registry=registry)
         self.push_seconds = Histogram(
             "gatewright_envoy_push_seconds",
             "From sending a response to Envoy's answer",
@@ -31,6 +23,4 @@ class TransportMetrics:
             buckets=BUCKETS,
             registry=registry,
         )
-        self.restarts = Counter(
-            "gatewright_envoy_restarts", "Envoys started again after they ended", registry=registry
-        )
+        self.restarts = Counter("gatewright_envoy_restarts", "Envoys started again after they ended", registry=registry)

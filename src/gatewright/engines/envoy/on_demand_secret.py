@@ -50,9 +50,7 @@ def certificate_selector(default_name: str) -> extension_pb2.TypedExtensionConfi
     )
 
 
-def _message(
-    package: str, name: str, fields: dict[str, FieldDescriptorProto.Type.ValueType]
-) -> type[Message]:
+def _message(package: str, name: str, fields: dict[str, FieldDescriptorProto.Type.ValueType]) -> type[Message]:
     """The class of a message with these fields, numbered from 1."""
     file = FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
     message = file.message_type.add(name=name)

@@ -161,6 +161,8 @@ class EnvoyProcess:
             # Two Envoys of one machine would otherwise share memory under the same id.
             "--disable-hot-restart",
             *("--log-level", options.log_level),
+            # Its warnings dump refused resources, private keys included.  Refusals come over xDS too.
+            *("--component-log-level", "config:error"),
             *("--drain-time-s", str(options.drain_seconds), "--drain-strategy", "immediate"),
             *(("--concurrency", str(options.concurrency)) if options.concurrency else ()),
         ]

@@ -63,6 +63,10 @@ class Subscription:
         """Versions that the client holds."""
         self.absent: dict[str, None] = {}
         """Names that the client asked for and was told do not exist; oldest first."""
+        self.forgot = False
+        """Were too many of those asked for, and the oldest forgotten?"""
+        self.resolved: dict[str, None] = {}
+        """Names whose resources were made on demand; oldest first."""
         self.refused: dict[str, tuple[str, Epoch]] = {}
         """Culprits: the version that is held back, and its epoch."""
         self.owes_answer = False
@@ -89,6 +93,7 @@ class Subscription:
         """The client takes no interest in this name of its own any more."""
         self.explicit.discard(name)
         self.refused.pop(name, None)
+        self.resolved.pop(name, None)
         self.forget(name)
 
     # --- what is to be told -------------------------------------------------------------------
@@ -197,6 +202,7 @@ class Subscription:
             del self.absent[oldest]
             self.explicit.discard(oldest)
             self.refused.pop(oldest, None)
+            self.forgot = True
 
     # --- answers ------------------------------------------------------------------------------
 
@@ -232,9 +238,7 @@ class Subscription:
                 self.removals[name] = culprit.epoch
             return culprit
         again = {
-            name: item
-            for name, item in batch.upserts.items()
-            if name not in self.upserts and name not in self.removals
+            name: item for name, item in batch.upserts.items() if name not in self.upserts and name not in self.removals
         }
         self.suspects = [*split(again, message), *self.suspects]
         return None

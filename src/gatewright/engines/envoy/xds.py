@@ -19,7 +19,7 @@ from grpc import aio
 
 from gatewright.base.errors import EngineError
 from gatewright.base.observed import Nack, Observed
-from gatewright.engines.envoy.delta import MAX_UNKNOWN, DeltaStream, Resolver, resolve_nothing
+from gatewright.engines.envoy.delta import NO_MORE_THAN, DeltaStream, Limits, Resolver, resolve_nothing
 from gatewright.engines.envoy.messages import Output, Request, Response
 from gatewright.engines.envoy.metrics import TransportMetrics
 from gatewright.engines.envoy.resources import Change, Held, Resources
@@ -64,13 +64,13 @@ class XdsServer:
         observe: Callable[[Observed], None],
         *,
         resolve: Resolver = resolve_nothing,
-        max_unknown: int = MAX_UNKNOWN,
+        limits: Limits = NO_MORE_THAN,
     ) -> None:
         self._resources = resources
         self._metrics = metrics
         self._observe = observe
         self._resolve = resolve
-        self._max_unknown = max_unknown
+        self._limits = limits
         self._connections: set[_Connection] = set()
         self._server: aio.Server | None = None
 
@@ -122,10 +122,8 @@ class XdsServer:
 
     # --- one stream ---------------------------------------------------------------------------
 
-    async def _serve(
-        self, requests: AsyncIterator[Request], context: aio.ServicerContext[Request, Response]
-    ) -> None:
-        connection = _Connection(DeltaStream(self._resources, self._resolve, self._max_unknown))
+    async def _serve(self, requests: AsyncIterator[Request], context: aio.ServicerContext[Request, Response]) -> None:
+        connection = _Connection(DeltaStream(self._resources, self._resolve, self._limits))
         self._connections.add(connection)
         self._metrics.streams.set(len(self._connections))
         reader = asyncio.create_task(self._read(connection, requests))
