@@ -8,15 +8,53 @@ from __future__ import annotations
 
 from gatewright.base.document import Document
 from gatewright.base.problem import Problem, Severity
-from gatewright.kinds import gateway, httproute, ingress, service, syntax
+from gatewright.kinds import (
+    backendtlspolicy,
+    configmap,
+    endpoints,
+    endpointslice,
+    gateway,
+    gatewayclass,
+    grpcroute,
+    httproute,
+    ingress,
+    ingressclass,
+    ingresscontroller,
+    listenerset,
+    namespace,
+    referencegrant,
+    secret,
+    service,
+    streamroutes,
+    syntax,
+    workloads,
+)
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
 
 KINDS: tuple[Kind, ...] = (
+    # core
+    namespace.KIND,
     service.KIND,
+    endpoints.KIND,
+    endpointslice.KIND,
+    secret.KIND,
+    configmap.KIND,
+    *workloads.KINDS,
+    # Ingress
     ingress.KIND,
+    ingressclass.KIND,
+    # Gateway API
+    gatewayclass.KIND,
     gateway.KIND,
+    *listenerset.KINDS,
     httproute.KIND,
+    grpcroute.KIND,
+    *streamroutes.KINDS,
+    referencegrant.KIND,
+    backendtlspolicy.KIND,
+    # site map
+    ingresscontroller.KIND,
 )
 
 # A kind is looked up by name and group: other groups have a Gateway or Service of their own.
@@ -31,21 +69,19 @@ def lower(document: Document) -> Lowered | None:
     kind = _BY_NAME.get((document.kind, document.group))
     if kind is None:
         return None
-    namespace = (document.namespace or "default") if kind.namespaced else ""
-    fault = _identity_fault(document, namespace)
+    scope = (document.namespace or "default") if kind.namespaced else ""
+    fault = _identity_fault(document, scope)
     if fault is not None:
         return Lowered(None, (fault,))
-    if namespace != document.namespace:
-        document = Document(
-            document.origin, document.api_version, document.kind, namespace, document.name, document.data
-        )
+    if scope != document.namespace:
+        document = Document(document.origin, document.api_version, document.kind, scope, document.name, document.data)
     lowered = kind.lower(document)
     if document.api_version in kind.api_versions:
         return lowered
     return Lowered(lowered.intent, (_unknown_version(document, kind), *lowered.problems))
 
 
-def _identity_fault(document: Document, namespace: str) -> Problem | None:
+def _identity_fault(document: Document, scope: str) -> Problem | None:
     """Why the object cannot be told from others: no name, or one that Kubernetes refuses."""
     if not document.name:
         message = f"this {document.kind} has no name"
@@ -54,9 +90,9 @@ def _identity_fault(document: Document, namespace: str) -> Problem | None:
         origin = document.origin.at("metadata", "name")
         message = f"{document.name[:80]!r} is not a name that Kubernetes accepts"
         return Problem("invalid-name", message, origin, hint="lower-case letters, digits, '-' and '.'")
-    if namespace and not syntax.is_dns_label(namespace):
+    if scope and not syntax.is_dns_label(scope):
         origin = document.origin.at("metadata", "namespace")
-        message = f"{namespace[:80]!r} is not a namespace that Kubernetes accepts"
+        message = f"{scope[:80]!r} is not a namespace that Kubernetes accepts"
         return Problem("invalid-name", message, origin, hint="at most 63 lower-case letters, digits and '-'")
     return None
 

@@ -350,9 +350,7 @@ def _plain(error: str) -> str:
 
 def _parse_path(where: str) -> Path:
     """`.spec.rules[0]` as a path."""
-    return tuple(
-        int(index) if index else name for name, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", where)
-    )
+    return tuple(int(index) if index else name for name, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", where))
 
 
 def _is_container(value: Any) -> bool:

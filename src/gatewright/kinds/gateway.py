@@ -229,9 +229,7 @@ def _lower_tls(
         hint = "refer to a Secret of type kubernetes.io/tls"
         report.invalid("mode Terminate needs certificateRefs", *where, "certificateRefs", hint=hint)
     for option in sorted(tls.options):
-        report.unsupported(
-            "TLS options belong to one implementation and have no effect", *where, "options", option
-        )
+        report.unsupported("TLS options belong to one implementation and have no effect", *where, "options", option)
     certificates = [
         _key(reference, namespace)
         for index, reference in enumerate(tls.certificate_refs)
@@ -243,15 +241,11 @@ def _lower_tls(
         certificates=() if passthrough else tuple(certificates),
     )
     if tls.frontend_validation is not None:
-        lowered = _with_validation(
-            lowered, tls.frontend_validation, namespace, (*where, "frontendValidation"), report
-        )
+        lowered = _with_validation(lowered, tls.frontend_validation, namespace, (*where, "frontendValidation"), report)
     return lowered
 
 
-def _validate_clients(
-    tls: FrontendTls, frontend: _Frontend, port: int, namespace: str, report: Report
-) -> FrontendTls:
+def _validate_clients(tls: FrontendTls, frontend: _Frontend, port: int, namespace: str, report: Report) -> FrontendTls:
     """Client certificates as spec.tls.frontend asks: what is said for the port, else the default."""
     validation = frontend.default.validation
     path: Path = ("spec", "tls", "frontend", "default", "validation")
@@ -288,9 +282,7 @@ def _is_kind(reference: ObjectReference, kinds: tuple[str, ...], path: Path, rep
 
 
 def _key(reference: ObjectReference, namespace: str) -> Key:
-    return gatewayapi.target_key(
-        reference.group, reference.kind, reference.namespace or namespace, reference.name
-    )
+    return gatewayapi.target_key(reference.group, reference.kind, reference.namespace or namespace, reference.name)
 
 
 def _check_kinds(allowed: _Allowed, path: Path, report: Report) -> None:

@@ -21,15 +21,15 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
 
 # Kinds are unique among those we know, so a Key has no group; anything else keeps its group in the name.
+_ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
 _KNOWN_TARGETS = {
     ("", "Service"): "Service",
     ("", "Secret"): "Secret",
     ("", "ConfigMap"): "ConfigMap",
     ("traefik.io", "Middleware"): "Middleware",
     ("traefik.io", "TraefikService"): "TraefikService",
-    (GROUP, "Gateway"): "Gateway",
-    (GROUP, "ListenerSet"): "ListenerSet",
     (EXPERIMENTAL_GROUP, "XListenerSet"): "ListenerSet",
+    **{(GROUP, kind): kind for kind in ("Gateway", "ListenerSet", "BackendTLSPolicy", *_ROUTES)},
 }
 _BACKENDS = ("Service", "TraefikService")
 
@@ -89,16 +89,18 @@ class RouteSpec(Schema, frozen=True):
     parent_refs: Annotated[tuple[ParentReference, ...], Meta(max_length=32)] = field(default=())
 
 
-def target_key(group: str, kind: str, namespace: str, name: str) -> Key:
-    """The Key of a referenced object; a kind we do not know is written with its group, and never resolves."""
+def kind_name(group: str, kind: str) -> str:
+    """What a Key calls the kind; one that we do not know is written with its group, and never resolves."""
     group = "" if group == "core" else group
-    known = _KNOWN_TARGETS.get((group, kind))
-    return Key(known or (f"{kind}.{group}" if group else kind), namespace, name)
+    return _KNOWN_TARGETS.get((group, kind)) or f"{kind}.{group or 'core'}"
 
 
-def lower_parents(
-    parents: tuple[ParentReference, ...], namespace: str, report: Report
-) -> tuple[ParentRef, ...]:
+def target_key(group: str, kind: str, namespace: str, name: str) -> Key:
+    """The Key of a referenced object."""
+    return Key(kind_name(group, kind), namespace, name)
+
+
+def lower_parents(parents: tuple[ParentReference, ...], namespace: str, report: Report) -> tuple[ParentRef, ...]:
     """The Gateways and ListenerSets that a route asks to attach to."""
     if not parents:
         report.warning("no-parent", "the route names no Gateway, so nothing serves it", "spec", "parentRefs")
@@ -144,6 +146,7 @@ def lower_backend(
     report: Report,
     path: Path,
     filters: tuple[Filter, ...] = (),
+    scheme: str = "",
 ) -> BackendRef:
     """A backend reference; one that cannot work stays, so that its share of the requests gets an error."""
     key = target_key(backend.group, backend.kind, backend.namespace or namespace, backend.name)
@@ -151,16 +154,12 @@ def lower_backend(
         message = f"a backend of kind {key.kind} is not supported; its requests are answered with an error"
         report.error("unsupported-backend", message, *path, hint="refer to a Service")
     elif key.kind == "Service" and backend.port is None:
-        report.invalid(
-            "a reference to a Service needs a port", *path, hint="add port: with the Service's port"
-        )
+        report.invalid("a reference to a Service needs a port", *path, hint="add port: with the Service's port")
     weight = backend.weight if isinstance(backend, WeightedBackendReference) else 1
-    return BackendRef(key, backend.port, report.origin.at(*path), weight, filters=filters)
+    return BackendRef(key, backend.port, report.origin.at(*path), weight, scheme, filters=filters)
 
 
-def lower_persistence(
-    config: SessionPersistenceConfig | None, report: Report, path: Path
-) -> SessionPersistence | None:
+def lower_persistence(config: SessionPersistenceConfig | None, report: Report, path: Path) -> SessionPersistence | None:
     """Session persistence by cookie or header."""
     if config is None:
         return None
@@ -168,9 +167,7 @@ def lower_persistence(
         report.invalid(f"expected Cookie or Header, got {config.type!r}", *path, "type")
     lifetime = config.cookie_config.lifetime_type
     if lifetime not in ("Session", "Permanent"):
-        report.invalid(
-            f"expected Session or Permanent, got {lifetime!r}", *path, "cookieConfig", "lifetimeType"
-        )
+        report.invalid(f"expected Session or Permanent, got {lifetime!r}", *path, "cookieConfig", "lifetimeType")
     limit = lower_duration(config.absolute_timeout, report, (*path, "absoluteTimeout"))
     if lifetime == "Permanent" and limit is None:
         report.invalid("a Permanent cookie needs an absoluteTimeout", *path)

@@ -63,9 +63,7 @@ class _Match(Schema, frozen=True):
     path: _PathMatch = _PathMatch()
     headers: Annotated[tuple[ValueMatchConfig, ...], Meta(max_length=16)] = ()
     query_params: Annotated[tuple[ValueMatchConfig, ...], Meta(max_length=16)] = ()
-    method: Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] | None = (
-        None
-    )
+    method: Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] | None = None
 
 
 class RouteBackend(WeightedBackendReference, frozen=True):
@@ -156,9 +154,7 @@ def _lower_rule(rule: _Rule, index: int, document: Document, report: Report) -> 
         timeout=timeout,
         backend_timeout=backend_timeout,
         retry=_lower_retry(rule.retry, (*path, "retry"), report),
-        persistence=gatewayapi.lower_persistence(
-            rule.session_persistence, report, (*path, "sessionPersistence")
-        ),
+        persistence=gatewayapi.lower_persistence(rule.session_persistence, report, (*path, "sessionPersistence")),
     )
 
 
@@ -171,11 +167,10 @@ def lower_backends(
         where = (*path, index)
         filters: tuple[Filter, ...] = ()
         if backend.filters:
-            place = Place(
-                rule.namespace, (*where, "filters"), rule.single_prefix, backend=True, grpc=rule.grpc
-            )
+            place = Place(rule.namespace, (*where, "filters"), rule.single_prefix, backend=True, grpc=rule.grpc)
             filters = lower_filters(backend.filters, place, report)
-        lowered.append(gatewayapi.lower_backend(backend, rule.namespace, report, where, filters))
+        scheme = "grpc" if rule.grpc else ""
+        lowered.append(gatewayapi.lower_backend(backend, rule.namespace, report, where, filters, scheme))
     return tuple(lowered)
 
 
@@ -247,9 +242,7 @@ def refuse_bad_regex(pattern: str, path: Path, report: Report, refusals: list[Re
     return True
 
 
-def _lower_timeouts(
-    timeouts: _Timeouts | None, path: Path, report: Report
-) -> tuple[float | None, float | None]:
+def _lower_timeouts(timeouts: _Timeouts | None, path: Path, report: Report) -> tuple[float | None, float | None]:
     if timeouts is None:
         return None, None
     whole = gatewayapi.lower_duration(timeouts.request, report, (*path, "request"))

@@ -173,9 +173,7 @@ def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
                 message = f"the annotation {note} is not supported yet, so it has no effect"
                 report.add(Severity.WARNING, "unsupported-annotation", message, path)
             case Meaning.ACCESS:
-                message = (
-                    f"the access control {note} is not supported yet; the rules answer 503 to stay closed"
-                )
+                message = f"the access control {note} is not supported yet; the rules answer 503 to stay closed"
                 report.add(Severity.ERROR, "unsupported-access-control", message, path)
                 refusals.append(Refuse(report.origin.at(*path), 503, f"{note} is not supported"))
             case _:
@@ -238,9 +236,7 @@ def _rules(spec: _Spec, context: _Context, report: Report) -> list[RuleIntent]:
     return rules
 
 
-def _default_rules(
-    backend: _Backend, spec: _Spec, context: _Context, name: str, report: Report
-) -> list[RuleIntent]:
+def _default_rules(backend: _Backend, spec: _Spec, context: _Context, name: str, report: Report) -> list[RuleIntent]:
     """The default backend: for whatever no rule of the Ingress takes."""
     lowered = _backend(backend, context, ("spec", name), report)
     count = sum(len(rule.http.paths) for rule in spec.rules if rule.http)
@@ -288,9 +284,7 @@ def _implementation_specific(value: str, context: _Context) -> PathMatch:
 def _backend(backend: _Backend, context: _Context, where: Path, report: Report) -> tuple[BackendRef, ...]:
     """The Service behind a path; none (hence an error response) for what is not a Service."""
     if backend.resource is not None:
-        message = (
-            f"a backend of kind {backend.resource.kind} is not supported; the path answers with an error"
-        )
+        message = f"a backend of kind {backend.resource.kind} is not supported; the path answers with an error"
         report.error("unsupported-backend", message, *where, "resource", hint="refer to a Service")
         return ()
     name, port = backend.service_name, backend.service_port
@@ -302,9 +296,7 @@ def _backend(backend: _Backend, context: _Context, where: Path, report: Report) 
         report.invalid("a backend names a service", *where)
         return ()
     if not port:
-        report.invalid(
-            "a backend names a port of its service", *where, hint="port: {number: 80} or {name: http}"
-        )
+        report.invalid("a backend names a port of its service", *where, hint="port: {number: 80} or {name: http}")
     elif isinstance(port, int) and port > 65535:
         report.invalid(f"{port} is not a port number", *where)
     elif isinstance(port, str) and has_variable(port):
@@ -320,9 +312,7 @@ def _passthrough_rules(spec: _Spec, context: _Context, report: Report) -> list[R
         where = ("spec", "rules", number)
         paths = rule.http.paths if rule.http else ()
         if not rule.host:
-            report.error(
-                "passthrough-host", "TLS passthrough needs a host to go by; this rule is left out", *where
-            )
+            report.error("passthrough-host", "TLS passthrough needs a host to go by; this rule is left out", *where)
             continue
         if not paths:
             continue

@@ -60,9 +60,7 @@ _QUIET = frozenset(
         "target-type",
     )
 )
-_QUIET_PATTERN = re.compile(
-    rf"{re.escape(ALB)}(?:healthcheck-.*|success-codes|(?:un)?healthy-threshold-count)"
-)
+_QUIET_PATTERN = re.compile(rf"{re.escape(ALB)}(?:healthcheck-.*|success-codes|(?:un)?healthy-threshold-count)")
 
 _ACCESS_NAME = re.compile(
     r"auth-.*|.*oauth.*|satisfy|.*modsecurity.*|.*waf.*|shield-.*|inbound-cidrs|mutual-authentication"

@@ -272,7 +272,8 @@ class BackendRef(Struct, frozen=True):
     """A weighted reference to a Service (or TraefikService), to be resolved from the referrer's namespace.
 
     `port` is a number, a port name, or None where the target has only one.  `scheme` overrides how to
-    speak to it: "http", "https", "h2c", "grpc", "tls", "tcp", "udp" or "" (decide by appProtocol).
+    speak to it: "http", "https", "h2c", "grpc", "grpcs" (HTTP/2 over TLS), "tls", "tcp", "udp" or ""
+    (decide by appProtocol).
     `transport` names a ServersTransport.  `filters` apply to this backend only.
     """
 
@@ -464,7 +465,8 @@ class ControllerIntent(Struct, frozen=True):
     `claims_classless`: also serves objects without a class.  `listeners` are its entry points;
     `default_entry_points` those used by routes that name none; `tls_entry_points` those that put TLS on
     every router.  `allow_external_name` maps provider ("ingress", "crd") to permission.
-    `allow_cross_namespace`: Traefik CRDs may refer to other namespaces.
+    `allow_cross_namespace`: Traefik CRDs may refer to other namespaces.  `service`: the Service whose
+    load balancer addresses are the door's, where `addresses` does not say.
     """
 
     key: Key
@@ -481,6 +483,7 @@ class ControllerIntent(Struct, frozen=True):
     allow_external_name_ingress: bool = False
     allow_cross_namespace: bool = False
     version: str = ""
+    service: Key | None = None
 
 
 class IngressClassIntent(Struct, frozen=True):
@@ -525,13 +528,17 @@ class EndpointAddress(Struct, frozen=True, gc=False):
 
 
 class EndpointsIntent(Struct, frozen=True):
-    """An EndpointSlice or a subset of Endpoints: addresses × ports of one Service.  `ports`: (name, number)."""
+    """An EndpointSlice or a subset of Endpoints: addresses × ports of one Service.  `ports`: (name, number).
+
+    `more`: the further subsets of the same Endpoints object, each with addresses and ports of its own.
+    """
 
     key: Key
     origin: Origin
     service: Key
     addresses: tuple[EndpointAddress, ...] = ()
     ports: tuple[tuple[str, int], ...] = ()
+    more: tuple[EndpointsIntent, ...] = ()
 
 
 class ContainerPort(Struct, frozen=True, gc=False):

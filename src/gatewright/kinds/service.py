@@ -131,9 +131,7 @@ def _check_ports(ports: tuple[_Port, ...], report: Report) -> None:
             report.invalid(f"{target} is not a port number", *where, "targetPort")
         elif isinstance(target, str) and target.isdigit() and not has_variable(target):
             hint = f"write {target} without quotes"
-            report.invalid(
-                "a port number in quotes would be looked up as a name", *where, "targetPort", hint=hint
-            )
+            report.invalid("a port number in quotes would be looked up as a name", *where, "targetPort", hint=hint)
         names.add(port.name)
         numbers.add((port.port, port.protocol))
 

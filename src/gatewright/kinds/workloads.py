@@ -1,0 +1,99 @@
+"""Deployment, StatefulSet, DaemonSet, ReplicaSet and Pod: what stands behind a Service's selector.
+
+Of a pod's specification only labels, ports and the use of the host's network concern a gateway, so the
+schema is lenient: everything else is accepted unread.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gatewright.base.document import Document
+from gatewright.kinds.decode import Lenient, LenientObject, Metadata, Report, decode, key_of
+from gatewright.kinds.intents import ContainerPort, Lowered, WorkloadIntent
+from gatewright.kinds.kind import Kind
+
+
+class _Port(Lenient, frozen=True):
+    container_port: Annotated[int, Meta(ge=1, le=65535)]
+    name: str = ""
+    protocol: Literal["TCP", "UDP", "SCTP"] = "TCP"
+    host_port: Annotated[int, Meta(ge=0, le=65535)] = 0
+
+
+class _Container(Lenient, frozen=True):
+    ports: tuple[_Port, ...] | None = ()
+    restart_policy: str | None = None
+
+
+class _PodSpec(Lenient, frozen=True):
+    containers: tuple[_Container, ...] | None = ()
+    init_containers: tuple[_Container, ...] | None = ()
+    host_network: bool = False
+
+
+class _Template(Lenient, frozen=True):
+    metadata: Metadata | None = None
+    spec: _PodSpec = _PodSpec()
+
+
+class _Spec(Lenient, frozen=True):
+    template: _Template = _Template()
+    replicas: Annotated[int, Meta(ge=0)] = 1
+
+
+class Workload(LenientObject, frozen=True):
+    """Anything that makes pods from a template."""
+
+    spec: _Spec = _Spec()
+
+
+class Pod(LenientObject, frozen=True):
+    spec: _PodSpec = _PodSpec()
+
+
+def _lower_workload(document: Document) -> Lowered:
+    workload, problems = decode(document, Workload)
+    report = Report(document, problems)
+    if workload is None:
+        return report.lowered(None)
+    template = workload.spec.template
+    labels = template.metadata.labels if template.metadata else {}
+    return report.lowered(_intent(document, labels, template.spec, workload.spec.replicas))
+
+
+def _lower_pod(document: Document) -> Lowered:
+    pod, problems = decode(document, Pod)
+    report = Report(document, problems)
+    if pod is None:
+        return report.lowered(None)
+    return report.lowered(_intent(document, pod.metadata.labels, pod.spec, 1))
+
+
+def _intent(document: Document, labels: dict[str, str], spec: _PodSpec, replicas: int) -> WorkloadIntent:
+    # An init container that restarts always is a sidecar: it serves as long as the pod does.
+    sidecars = [c for c in spec.init_containers or () if c.restart_policy == "Always"]
+    ports = tuple(
+        ContainerPort(
+            port.name,
+            port.container_port,
+            port.protocol,
+            port.host_port or (port.container_port if spec.host_network else 0),
+        )
+        for container in (*(spec.containers or ()), *sidecars)
+        for port in container.ports or ()
+    )
+    return WorkloadIntent(
+        key_of(document), document.origin, tuple(sorted(labels.items())), ports, spec.host_network, replicas
+    )
+
+
+KINDS = (
+    Kind("Deployment", ("apps/v1", "apps/v1beta2", "apps/v1beta1", "extensions/v1beta1"), _lower_workload),
+    Kind("StatefulSet", ("apps/v1", "apps/v1beta2", "apps/v1beta1"), _lower_workload),
+    Kind("DaemonSet", ("apps/v1", "apps/v1beta2", "extensions/v1beta1"), _lower_workload),
+    Kind("ReplicaSet", ("apps/v1", "apps/v1beta2", "extensions/v1beta1"), _lower_workload),
+    Kind("Pod", ("v1",), _lower_pod),
+)
