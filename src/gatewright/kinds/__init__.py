@@ -27,6 +27,11 @@ from gatewright.kinds import (
     service,
     streamroutes,
     syntax,
+    traefik_ingressroute,
+    traefik_middleware,
+    traefik_service,
+    traefik_tcp,
+    traefik_tls,
     workloads,
 )
 from gatewright.kinds.intents import Lowered
@@ -53,6 +58,12 @@ KINDS: tuple[Kind, ...] = (
     *streamroutes.KINDS,
     referencegrant.KIND,
     backendtlspolicy.KIND,
+    # Traefik
+    traefik_ingressroute.KIND,
+    *traefik_tcp.KINDS,
+    traefik_service.KIND,
+    *traefik_middleware.KINDS,
+    *traefik_tls.KINDS,
     # site map
     ingresscontroller.KIND,
 )

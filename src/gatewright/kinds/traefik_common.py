@@ -8,6 +8,9 @@ refused, as Traefik refuses it when the provider does not have it.
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from msgspec import Meta
 
 from gatewright.kinds.decode import Path, Report, Schema
 from gatewright.kinds.intents import ClassRef, Filter, FilterRef, Key, Refuse
@@ -34,6 +37,12 @@ class Reference(Schema, frozen=True):
 
     name: str
     namespace: str = ""
+
+
+class ProxyProtocol(Schema, frozen=True):
+    """The PROXY protocol towards a TCP backend."""
+
+    version: Annotated[int, Meta(ge=1, le=2)] = 2
 
 
 def resolve(kind: str, name: str, namespace: str, own: str, report: Report, *path: str | int) -> Key | None:

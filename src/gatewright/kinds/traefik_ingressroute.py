@@ -113,9 +113,7 @@ def _lower_route(route: _Route, index: int, document: Document, report: Report) 
     terms, priority = lower_match(route, Syntax.HTTP, report, *path)
     if terms is None:
         return None
-    backends, persistence, refuse = lower_services(
-        route.services, document.namespace, report, *path, "services"
-    )
+    backends, persistence, refuse = lower_services(route.services, document.namespace, report, *path, "services")
     filters = middlewares("Middleware", route.middlewares, document.namespace, report, *path, "middlewares")
     if not route.services:
         report.error("missing-field", "a route needs a service; requests get 404", *path, "services")
@@ -136,9 +134,7 @@ def refused(filters: tuple[Filter, ...], refuse: Refuse | None) -> tuple[Filter,
     return filters if refuse is None else (*filters, refuse)
 
 
-def lower_match(
-    route: RouteMatch, syntax: Syntax, report: Report, *path: str | int
-) -> tuple[Terms | None, int]:
+def lower_match(route: RouteMatch, syntax: Syntax, report: Report, *path: str | int) -> tuple[Terms | None, int]:
     """The matches of a route (None: leave it out) and its priority."""
     where = report.origin.at(*path, "match")
     if not route.match.strip():
