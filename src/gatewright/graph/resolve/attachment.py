@@ -251,10 +251,17 @@ def _class_hosts(route: RouteIntent, gateway: Gateway, listener: Listener) -> It
         passthrough = any(use.passthrough for use in route.tls)
         yield from ((Family.PASSTHROUGH if passthrough else Family.TERMINATED, name) for name in names)
     elif gateway.dialect is Dialect.TRAEFIK:
-        tls = listener.name in gateway.tls_entry_points or (route.dialect is Dialect.TRAEFIK and bool(route.tls))
+        tls = listener.name in gateway.tls_entry_points or _asks_tls(route)
         yield from ((Family.HTTPS if tls else Family.HTTP, name) for name in names)
     else:
         yield from ((Family.HTTPS if listener.tls else Family.HTTP, name) for name in names)
+
+
+def _asks_tls(route: RouteIntent) -> bool:
+    """Does the route itself ask a Traefik for TLS?  An Ingress does so by annotation, not by its tls section."""
+    if route.dialect is Dialect.TRAEFIK:
+        return bool(route.tls)
+    return any(use.secret is None and not use.hosts for use in route.tls)
 
 
 def brought(

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from gatewright.base.document import Document
 from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
 from gatewright.graph.resolve.gateways import ports, tls_settings
-from gatewright.kinds.ingresscontroller import defaults
+from gatewright.kinds import ingresscontroller
 from gatewright.kinds.intents import (
     ControllerIntent,
     Dialect,
     IngressClassIntent,
     Key,
     Protocol,
+    ServiceIntent,
     TlsOptionIntent,
     TlsStoreIntent,
 )
@@ -54,21 +56,36 @@ def inferred(view: View) -> dict[str, ControllerIntent]:
     """
     known = list(described(view).values())
     classes = {c.key.name: c for c in view.listed("ingress-classes", ALL, IngressClassIntent)}
-    found: dict[str, ControllerIntent] = {}
+    default = next((name for name, c in sorted(classes.items()) if c.default), CLASSLESS)
+    wanted: set[tuple[str, str]] = set()
+    classless: set[str] = set()
     for name, provider in _uses(view):
-        if any(serves(view, c, name) for c in known):
+        if any(serves(view, controller, name) for controller in known):
             continue
         if name is None:
-            default = next((n for n, c in sorted(classes.items()) if c.default), None)
-            name = default if default and provider == "ingress" else CLASSLESS
-            if any(serves(view, c, name) for c in known):
-                continue
-        implementation = _implementation(name, provider, classes.get(name))
-        if implementation:
-            entry = classes.get(name)
+            name_ = default if provider == "ingress" else CLASSLESS
+            classless.add(name_)
+        else:
+            name_ = name
+        wanted.add((name_, provider))
+    found: dict[str, ControllerIntent] = {}
+    for name, provider in sorted(wanted):
+        entry = classes.get(name)
+        implementation = _implementation(name, provider, entry)
+        if implementation and (name not in found or implementation == "traefik"):
             origin = entry.origin if entry else INFERRED
-            found[name] = defaults(Key("IngressController", "", name), origin, implementation, name)
+            found[name] = _shortest(name, implementation, origin, classless=name in classless)
     return found
+
+
+def _shortest(name: str, implementation: str, origin: Origin, *, classless: bool) -> ControllerIntent:
+    """The controller that its shortest description would be."""
+    spec = {"implementation": implementation, "classes": [name], "claimsClassless": classless}
+    data = {"metadata": {"name": name}, "spec": spec}
+    document = Document(origin, ingresscontroller.API_VERSION, "IngressController", "", name, data)
+    lowered = ingresscontroller.lower(document).intent
+    assert isinstance(lowered, ControllerIntent)
+    return lowered
 
 
 def _uses(view: View) -> list[tuple[str | None, str]]:
@@ -116,7 +133,7 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
             hostname="*",
             origin=item.origin,
             tls=item.protocol in (Protocol.HTTPS, Protocol.TLS),
-            settings=tls_settings(view, item.tls)[0] if item.tls else settings,
+            settings=settings,
         )
         for item in intent.listeners
     )
@@ -132,7 +149,7 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         depth=Depth.ONE,
         listeners=listeners,
         ports=sockets,
-        addresses=intent.addresses,
+        addresses=_addresses(view, intent),
         classes=classes,
         default_entry_points=intent.default_entry_points,
         tls_entry_points=intent.tls_entry_points,
@@ -146,19 +163,32 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         ),
         allow_cross_namespace=intent.allow_cross_namespace,
         pools_certificates=traefik,
-        default_certificate=default,
+        default_certificate=_own_default(view, intent) or default,
     )
 
 
 def _traefik_tls(view: View) -> tuple[TlsSettings, Key | None]:
     """The TLSOption and TLSStore named `default`, wherever they live; they apply to all of a Traefik."""
     settings, default = TlsSettings(), None
-    for store in view.listed("tls-stores", ALL, TlsStoreIntent):
-        if store.key.name == "default" and store.default_certificate and default is None:
-            if view.certificate(store.default_certificate) is not None:
-                default = store.default_certificate
+    stores = view.listed("tls-stores", ALL, TlsStoreIntent)
+    certificates = [s.default_certificate for s in stores if s.key.name == "default" and s.default_certificate]
+    default = next((key for key in certificates if view.certificate(key) is not None), None)
     for option in view.listed("tls-options", ALL, TlsOptionIntent):
         if option.key.name == "default":
             settings = tls_settings(view, option.tls)[0]
             break
     return settings, default
+
+
+def _own_default(view: View, intent: ControllerIntent) -> Key | None:
+    """The default certificate that the controller's description names."""
+    named = (key for item in intent.listeners if item.tls for key in item.tls.certificates)
+    return next((key for key in named if view.certificate(key) is not None), None)
+
+
+def _addresses(view: View, intent: ControllerIntent) -> tuple[str, ...]:
+    """The door's addresses as described, else those of its Service."""
+    if intent.addresses or intent.service is None:
+        return intent.addresses
+    service = view.get(intent.service, ServiceIntent)
+    return service.load_balancer_ips if service else ()

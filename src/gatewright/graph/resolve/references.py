@@ -39,12 +39,12 @@ def selects(selector: Selector, labels: Mapping[str, str]) -> bool:
         if labels.get(key) != value:
             return False
     for key, operator, values in selector.expressions:
-        present = key in labels
+        value = labels.get(key)
         held = {
-            "In": present and labels[key] in values if present else False,
-            "NotIn": not present or labels[key] not in values,
-            "Exists": present,
-            "DoesNotExist": not present,
+            "In": value is not None and value in values,
+            "NotIn": value is None or value not in values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
         }.get(operator, False)
         if not held:
             return False
