@@ -26,6 +26,7 @@ from gatewright.graph.nodes import (
     Forward,
     Gateway,
     Graph,
+    Listener,
     VirtualHost,
     VirtualHostKey,
 )
@@ -230,14 +231,16 @@ class Builder:
         return changed
 
     def _refresh_own_hosts(self, gateway_id: str, gateway: Gateway | None) -> set[Token]:
-        """Each Gateway API listener has a VirtualHost of its own hostname, also without routes."""
-        own: set[VirtualHostKey] = set()
-        if gateway is not None and gateway.dialect is Dialect.GATEWAY_API:
-            for item in gateway.listeners:
-                families = {Protocol.HTTP: Family.HTTP, Protocol.HTTPS: Family.HTTPS}
-                if item.protocol in families and not item.conflict:
-                    key = VirtualHostKey(gateway_id, item.port, families[item.protocol], item.hostname)
-                    own.add(key)
+        """Each HTTP listener has a VirtualHost of its own hostname, also without routes: it answers 404 by itself."""
+        own = (
+            set()
+            if gateway is None
+            else {
+                VirtualHostKey(gateway_id, item.port, family, item.hostname)
+                for item in gateway.listeners
+                for family in _own_families(gateway, item)
+            }
+        )
         before = self._own_hosts.get(gateway_id, set())
         self._own_count.update(own - before)
         self._own_count.subtract(before - own)
@@ -354,6 +357,15 @@ class Builder:
             certificates=self._certificates.take_changed(),
             attachments=self._attachments.take_changed(),
         )
+
+
+def _own_families(gateway: Gateway, listener: Listener) -> tuple[Family, ...]:
+    """Traefik looks on every entry point whether TLS is spoken; elsewhere the protocol decides."""
+    if listener.conflict or listener.protocol not in (Protocol.HTTP, Protocol.HTTPS):
+        return ()
+    if gateway.dialect is Dialect.TRAEFIK:
+        return (Family.HTTP, Family.HTTPS)
+    return (Family.HTTPS,) if listener.protocol is Protocol.HTTPS else (Family.HTTP,)
 
 
 def _upstreams(host: VirtualHost) -> Iterable[BackendKey]:

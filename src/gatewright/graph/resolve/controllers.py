@@ -81,8 +81,9 @@ def inferred(view: View) -> dict[str, ControllerIntent]:
 def _shortest(name: str, implementation: str, origin: Origin, *, classless: bool) -> ControllerIntent:
     """The controller that its shortest description would be."""
     spec = {"implementation": implementation, "classes": [name], "claimsClassless": classless}
-    data = {"metadata": {"name": name}, "spec": spec}
-    document = Document(origin, ingresscontroller.API_VERSION, "IngressController", "", name, data)
+    kind = "IngressController"
+    data = {"apiVersion": ingresscontroller.API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+    document = Document(origin, ingresscontroller.API_VERSION, kind, "", name, data)
     lowered = ingresscontroller.lower(document).intent
     assert isinstance(lowered, ControllerIntent)
     return lowered
