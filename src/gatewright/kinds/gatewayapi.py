@@ -31,7 +31,6 @@ _KNOWN_TARGETS = {
     (EXPERIMENTAL_GROUP, "XListenerSet"): "ListenerSet",
     **{(GROUP, kind): kind for kind in ("Gateway", "ListenerSet", "BackendTLSPolicy", *_ROUTES)},
 }
-_BACKENDS = ("Service", "TraefikService")
 
 
 class ParentReference(Schema, frozen=True):
@@ -146,17 +145,14 @@ def lower_backend(
     report: Report,
     path: Path,
     filters: tuple[Filter, ...] = (),
-    scheme: str = "",
 ) -> BackendRef:
-    """A backend reference; one that cannot work stays, so that its share of the requests gets an error."""
+    """A backend reference.  One to a kind that is no backend stays: the graph refuses its share of requests."""
     key = target_key(backend.group, backend.kind, backend.namespace or namespace, backend.name)
-    if key.kind not in _BACKENDS:
-        message = f"a backend of kind {key.kind} is not supported; its requests are answered with an error"
-        report.error("unsupported-backend", message, *path, hint="refer to a Service")
-    elif key.kind == "Service" and backend.port is None:
-        report.invalid("a reference to a Service needs a port", *path, hint="add port: with the Service's port")
+    if key.kind == "Service" and backend.port is None:
+        hint = "add port: with the Service's port"
+        report.invalid("a reference to a Service needs a port", *path, hint=hint)
     weight = backend.weight if isinstance(backend, WeightedBackendReference) else 1
-    return BackendRef(key, backend.port, report.origin.at(*path), weight, scheme, filters=filters)
+    return BackendRef(key, backend.port, report.origin.at(*path), weight, filters=filters)
 
 
 def lower_persistence(config: SessionPersistenceConfig | None, report: Report, path: Path) -> SessionPersistence | None:

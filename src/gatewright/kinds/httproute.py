@@ -169,8 +169,7 @@ def lower_backends(
         if backend.filters:
             place = Place(rule.namespace, (*where, "filters"), rule.single_prefix, backend=True, grpc=rule.grpc)
             filters = lower_filters(backend.filters, place, report)
-        scheme = "grpc" if rule.grpc else ""
-        lowered.append(gatewayapi.lower_backend(backend, rule.namespace, report, where, filters, scheme))
+        lowered.append(gatewayapi.lower_backend(backend, rule.namespace, report, where, filters))
     return tuple(lowered)
 
 

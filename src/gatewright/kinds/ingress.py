@@ -328,7 +328,7 @@ def _passthrough_rules(spec: _Spec, context: _Context, report: Report) -> list[R
                 origin=report.origin.at(*origin),
                 matches=(Match(hosts=(HostMatch(HostKind.EXACT, rule.host),)),),
                 filters=context.refusals,
-                backends=tuple(BackendRef(ref.target, ref.port, ref.origin, scheme="tcp") for ref in backend),
+                backends=tuple(BackendRef(ref.target, ref.port, ref.origin) for ref in backend),
             )
         )
     return rules
@@ -349,7 +349,7 @@ def _tls(
         for index, tls in enumerate(spec.tls)
     ]
     router_tls = f"{ingressannotations.TRAEFIK}router.tls"
-    if not uses and _is_true(notes.get(router_tls, "")):
+    if _is_true(notes.get(router_tls, "")):
         uses.append(TlsUse(document.origin.at("metadata", "annotations", router_tls)))
     return tuple(uses)
 

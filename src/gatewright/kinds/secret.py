@@ -19,16 +19,13 @@ class Secret(Object, frozen=True, kw_only=True):
 
 
 def lower(document: Document) -> Lowered:
-    """Lower a Secret; what SOPS has encrypted counts as absent."""
+    """Lower a Secret; what SOPS has encrypted counts as absent (the sources say so)."""
     secret, problems = decode(document, Secret)
     report = Report(document, problems)
     if secret is None:
         return report.lowered(None)
     data = values.encoded(secret.data, "data", report)
     data |= values.plain(secret.string_data, "stringData", report)
-    if secret.sops is not None:
-        hint = "decrypt it first, for example with sops --decrypt"
-        report.warning("encrypted-secret", "the values are encrypted with SOPS", "sops", hint=hint)
     return report.lowered(
         SecretIntent(key_of(document), document.origin, secret.type, tuple((key, data[key]) for key in sorted(data)))
     )

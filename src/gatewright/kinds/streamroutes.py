@@ -81,14 +81,14 @@ def _lower_route(
         dialect=Dialect.GATEWAY_API,
         protocol=protocol,
         attach=gatewayapi.lower_parents(spec.parent_refs, document.namespace, report),
-        rules=(_lower_rule(spec.rules[0], document, report, "udp" if protocol is Protocol.UDP else "tcp"),),
+        rules=(_lower_rule(spec.rules[0], document, report),),
         hostnames=hostnames,
         created=route.metadata.created,
     )
     return report.lowered(intent)
 
 
-def _lower_rule(rule: _Rule, document: Document, report: Report, scheme: str) -> RuleIntent:
+def _lower_rule(rule: _Rule, document: Document, report: Report) -> RuleIntent:
     path = ("spec", "rules", 0)
     if not rule.backend_refs:
         report.invalid("the rule needs at least one backend", *path, "backendRefs")
@@ -97,7 +97,7 @@ def _lower_rule(rule: _Rule, document: Document, report: Report, scheme: str) ->
         origin=document.origin.at(*path),
         name=rule.name,
         backends=tuple(
-            gatewayapi.lower_backend(backend, document.namespace, report, (*path, "backendRefs", index), scheme=scheme)
+            gatewayapi.lower_backend(backend, document.namespace, report, (*path, "backendRefs", index))
             for index, backend in enumerate(rule.backend_refs)
         ),
     )

@@ -18,7 +18,7 @@ def encoded(raw: Any, name: str, report: Report) -> Values:
     values: Values = {}
     for key, value in _texts(raw, name, report):
         if value.startswith("ENC["):
-            continue  # SOPS: reported once for the whole document
+            continue  # SOPS: the sources report it, once for the document
         if has_variable(value):
             hint = "give the variable a value where it is substituted (Flux: postBuild.substitute)"
             report.warning("unresolved-variable", "the value was not substituted", name, key, hint=hint)
