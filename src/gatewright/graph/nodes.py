@@ -89,7 +89,8 @@ class Endpoint(Struct, frozen=True, order=True, gc=False):
 class Backend(Struct, frozen=True):
     """A resolved upstream with its ready endpoints (sorted).  `dns_name`: resolve it instead (ExternalName).
 
-    No endpoints and no dns_name: requests get 503.  `reason` says why it has none.
+    No endpoints and no dns_name: requests get 503.  `reason` says why it has none.  `pods` says which pods would
+    serve it when the Service selects some but no EndpointSlice lists them, as in manifests that were never applied.
     `origins`: the Service first, then what its endpoints came from.
     """
 
@@ -103,6 +104,7 @@ class Backend(Struct, frozen=True):
     proxy_protocol: int = 0
     app_protocol: str = ""
     reason: str = ""
+    pods: str = ""
 
 
 # --- rules --------------------------------------------------------------------------------------

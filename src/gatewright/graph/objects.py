@@ -27,6 +27,7 @@ from gatewright.kinds.intents import (
     RouteIntent,
     TlsOptionIntent,
     TlsStoreIntent,
+    WorkloadIntent,
 )
 
 
@@ -53,6 +54,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "endpoints", intent.service
         case GrantIntent():
             yield "grants", intent.key.namespace
+        case WorkloadIntent():
+            yield "workloads", intent.key.namespace
         case BackendTlsIntent():
             for target, _ in intent.targets:
                 yield "backend-tls", target

@@ -285,11 +285,14 @@ class _Walk:
 
     def _endpoints(self, key: BackendKey, http: bool) -> Outcome:
         backend = self._graph.backends.get(key)
+        kind = OutcomeKind.DELIVERED
+        if backend is not None and backend.pods:
+            self._hop(HopKind.ENDPOINTS, f"{backend.pods} (no EndpointSlice lists them)", backend.origins[0])
+            return structs.replace(self._outcome, kind=kind, status=200 if http else 0)
         if backend is None or not (backend.endpoints or backend.dns_name):
             return self._refuse(503 if http else 0, backend.reason if backend else f"{key} is gone")
         places = tuple(f"{e.address}:{e.port}" for e in backend.endpoints) or (f"{backend.dns_name}:{key.port}",)
         self._hop(HopKind.ENDPOINTS, ", ".join(places), backend.origins[-1])
-        kind = OutcomeKind.DELIVERED
         return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)
 
 

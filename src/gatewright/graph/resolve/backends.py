@@ -25,6 +25,7 @@ from gatewright.kinds.intents import (
     ServiceIntent,
     ServicePort,
     TransportIntent,
+    WorkloadIntent,
 )
 
 # How to speak to a port by its appProtocol (KEP-3726 and Gateway API GEP-1911): protocol, TLS.
@@ -168,6 +169,7 @@ def backend(view: View, key: BackendKey) -> Backend | None:
         proxy_protocol=spoken.proxy_protocol or (transport.proxy_protocol if transport else 0),
         app_protocol=port.app_protocol,
         reason=reason,
+        pods="" if found or unusable else _pods(view, service),
     )
 
 
@@ -277,6 +279,17 @@ def _endpoints(
         sources.append(group.origin)
         found |= {Endpoint(a.address, number, a.pod, a.node, a.zone) for a in group.addresses if a.ready}
     return tuple(sorted(found)), tuple(sources)
+
+
+def _pods(view: View, service: ServiceIntent) -> str:
+    """The pods that a Service selects, in words: by the workload that makes them where it is among the objects."""
+    if not service.selector:
+        return ""
+    wanted = set(service.selector)
+    for workload in view.listed("workloads", service.key.namespace, WorkloadIntent):
+        if wanted <= set(workload.labels):
+            return f"pods of {workload.key}"
+    return "pods with " + ", ".join(f"{name}={value}" for name, value in service.selector)
 
 
 def _number(group: EndpointsIntent, port: ServicePort, service_ports: int) -> int | None:
