@@ -32,6 +32,9 @@ from gatewright.kinds.intents import Intent, Key, Lowered
 Ignored = Any
 """The type of a field that is accepted and never looked at."""
 
+# The second for text with half a surrogate pair, where msgspec has to look into the text.
+_REFUSED = (msgspec.ValidationError, UnicodeEncodeError)
+
 Path = tuple[str | int, ...]
 T = TypeVar("T", bound=Struct)
 
@@ -83,7 +86,7 @@ def decode(document: Document, schema: type[T]) -> tuple[T | None, tuple[Problem
     """The document as a `schema`, or None when an error keeps it from being used; and its Problems."""
     try:
         return msgspec.convert(document.data, schema), ()
-    except msgspec.ValidationError:
+    except _REFUSED:
         pass
     walk = _Walk(document.origin)
     pruned = walk.visit(document.data, schema, ())
@@ -91,7 +94,7 @@ def decode(document: Document, schema: type[T]) -> tuple[T | None, tuple[Problem
         return None, tuple(walk.problems)
     try:
         return msgspec.convert(pruned, schema), tuple(walk.problems)
-    except msgspec.ValidationError as error:
+    except _REFUSED as error:
         # Limits on whole lists and mappings are known to msgspec alone.
         text, _, where = str(error).partition(" - at `$")
         walk.add("invalid-value", _plain(text), _parse_path(where.rstrip("`")))
@@ -191,7 +194,7 @@ class _Walk:
             return self._many(value, shape, path)
         try:
             return msgspec.convert(value, annotation) if annotation is not Any else value
-        except msgspec.ValidationError as error:
+        except _REFUSED as error:
             self._leaf(value, annotation, str(error), path)
         return None
 

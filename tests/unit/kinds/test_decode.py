@@ -7,10 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from msgspec import Meta
-from support.lowering import document, told
 
 from gatewright.base.problem import Severity
 from gatewright.kinds.decode import Ignored, Lenient, Object, Report, Schema, decode, dotted, suggest
+from support.lowering import document, told
 
 
 class Part(Schema, frozen=True):
