@@ -12,6 +12,7 @@ from h2.settings import SettingCodes, Settings
 from msgspec import Struct, field
 from wsproto import ConnectionType
 from wsproto.connection import Connection as FrameConnection
+from wsproto.utilities import generate_accept_token
 
 from gatewright.engines.echo.answer import Headers, Request, TlsFacts, answer, grpc_message
 from gatewright.engines.echo.service import EchoService
@@ -85,7 +86,7 @@ class Http2:
         match event:
             case events.RequestReceived(stream_id=int(stream), headers=headers):
                 self._streams[stream] = _Stream(self._request(headers or []))
-                if _pseudo(headers or [], b":protocol") == b"websocket":
+                if _value(headers or [], b":protocol") == b"websocket":
                     self._open_websocket(stream)
             case events.DataReceived(stream_id=int(stream), data=data, flow_controlled_length=int(length)):
                 if length:
@@ -103,10 +104,10 @@ class Http2:
                 self._wire.close()
 
     def _request(self, headers: Headers) -> Request:
-        path = _pseudo(headers, b":path")
-        host = _pseudo(headers, b":authority") or next((v for n, v in headers if n == b"host"), b"")
+        path = _value(headers, b":path")
+        host = _value(headers, b":authority") or next((v for n, v in headers if n == b"host"), b"")
         return Request(
-            method=_pseudo(headers, b":method").decode("latin-1"),
+            method=_value(headers, b":method").decode("latin-1"),
             path=path.decode("latin-1"),
             host=host.decode("latin-1"),
             proto="HTTP/2.0",
@@ -187,7 +188,7 @@ class Http2:
 
     def _open_websocket(self, stream: int) -> None:
         known = self._streams[stream]
-        self._connection.send_headers(stream, [(b":status", b"200")])
+        self._connection.send_headers(stream, [(b":status", b"200"), *_handshake(known.request.headers)])
 
         def write(data: bytes) -> None:
             known.unsent += data
@@ -201,5 +202,15 @@ class Http2:
             self._pump(stream)
 
 
-def _pseudo(headers: Headers, wanted: bytes) -> bytes:
+def _handshake(headers: Headers) -> Headers:
+    """The rest of an HTTP/1 handshake, when a proxy turned one into HTTP/2 and needs to turn the answer back."""
+    said = []
+    if key := _value(headers, b"sec-websocket-key"):
+        said.append((b"sec-websocket-accept", generate_accept_token(key)))
+    if offered := _value(headers, b"sec-websocket-protocol"):
+        said.append((b"sec-websocket-protocol", offered.partition(b",")[0].strip()))
+    return said
+
+
+def _value(headers: Headers, wanted: bytes) -> bytes:
     return next((value for name, value in headers if name == wanted), b"")

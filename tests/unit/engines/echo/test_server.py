@@ -260,25 +260,32 @@ async def test_websocket_over_http2(server: EchoServer) -> None:
         writer.write(client.data_to_send())
         while client.remote_settings.get(SettingCodes.ENABLE_CONNECT_PROTOCOL) != 1:
             client.receive_data(await reader.read(65536))
-        head = [
+        asked = [
             (":method", "CONNECT"),
             (":protocol", "websocket"),
             (":scheme", "http"),
             (":path", "/"),
             (":authority", "a"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", "chat, other"),
         ]
-        client.send_headers(1, head)
+        client.send_headers(1, asked)
         frame = b"\x81\x82\x00\x00\x00\x00hi"  # a masked text frame
         client.send_data(1, frame)
         writer.write(client.data_to_send())
-        body, status = b"", ""
+        body, said = b"", {}
         while body != b"\x81\x02hi":
             for event in client.receive_data(await reader.read(65536)):
                 if isinstance(event, h2.events.ResponseReceived):
-                    status = dict(event.headers or [])[":status"]  # type: ignore[index]
+                    said = dict(event.headers or [])
                 if isinstance(event, h2.events.DataReceived):
                     body += event.data or b""
-        assert status == "200"
+        # The key and what it gives are the example of RFC 6455, section 1.3.
+    assert said == {
+        ":status": "200",
+        "sec-websocket-accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
+        "sec-websocket-protocol": "chat",
+    }
 
 
 async def test_any_unary_grpc_method_is_answered(server: EchoServer) -> None:
