@@ -55,7 +55,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
         case GrantIntent():
             yield "grants", intent.key.namespace
         case WorkloadIntent():
-            yield "workloads", intent.key.namespace
+            for label in intent.labels:
+                yield "workloads", (intent.key.namespace, label)
         case BackendTlsIntent():
             for target, _ in intent.targets:
                 yield "backend-tls", target
@@ -117,7 +118,7 @@ class Objects:
     def intent(self, key: Key) -> Intent | None:
         return self._intents.get(key)
 
-    def listed(self, index: str, value: Hashable) -> Iterable[Key]:
+    def listed(self, index: str, value: Hashable) -> Mapping[Key, None]:
         return self._indices.get((index, value), {})
 
     def values(self, index: str) -> list[Hashable]:
@@ -181,6 +182,13 @@ class View:
         self.reads.add(("index", index, value))
         found = (self._objects.intent(key) for key in sorted(self._objects.listed(index, value)))
         return [intent for intent in found if isinstance(intent, kind)]
+
+    def fewest(self, index: str, values: Iterable[Hashable], kind: type[T]) -> list[T]:
+        """The intents of the one of several values that lists the fewest, sorted by Key."""
+        chosen = list(values)
+        self.reads.update(("index", index, value) for value in chosen)
+        rarest = min(chosen, key=lambda value: (len(self._objects.listed(index, value)), repr(value)))
+        return self.listed(index, rarest, kind)
 
     def values(self, index: str) -> list[Hashable]:
         """The values that an index has at least one object for (unsorted)."""

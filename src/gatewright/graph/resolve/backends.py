@@ -286,7 +286,8 @@ def _pods(view: View, service: ServiceIntent) -> str:
     if not service.selector:
         return ""
     wanted = set(service.selector)
-    for workload in view.listed("workloads", service.key.namespace, WorkloadIntent):
+    labels = ((service.key.namespace, label) for label in service.selector)
+    for workload in view.fewest("workloads", labels, WorkloadIntent):
         if wanted <= set(workload.labels):
             return f"pods of {workload.key}"
     return "pods with " + ", ".join(f"{name}={value}" for name, value in service.selector)
