@@ -61,8 +61,18 @@ class AdminClient:
         return entries
 
     def drain(self) -> None:
-        """Stop accepting, and ask clients to go: `Connection: close`, GOAWAY."""
-        self._post("/drain_listeners?graceful")
+        """Stop accepting, and ask clients to go: `Connection: close`, GOAWAY.
+
+        Not the `graceful` drain of listeners, which goes on accepting for the whole drain time.
+        """
+        self._post("/healthcheck/fail")
+        self._post("/drain_listeners")
+
+    def open_connections(self) -> int:
+        """How many clients are connected.  (`server.total_connections` lags by a flush interval.)"""
+        stats = self.stats(r"^listener\..*\.downstream_cx_active$")
+        workers = (name for name in stats if ".worker_" in name and not name.startswith("listener.admin."))
+        return sum(stats[name] for name in workers)
 
     def quit(self) -> None:
         """End Envoy."""

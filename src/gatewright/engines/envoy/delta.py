@@ -155,7 +155,8 @@ class DeltaStream:
                 self._subscribe(type_url, subscription, name, known=name in request.initial_versions)
         if first:
             for name in request.initial_versions:
-                self._mark(type_url, subscription, name)
+                if name not in subscription.explicit and self._resources.get(type_url, name) is None:
+                    self._mark(type_url, subscription, name)
         return outputs
 
     def _answered(self, request: Request, subscription: Subscription) -> list[Output]:

@@ -210,8 +210,7 @@ class EnvoyProcess:
         try:
             await asyncio.to_thread(self.admin.drain)
             while time.monotonic() < deadline:
-                stats = await asyncio.to_thread(self.admin.stats, r"^server\.total_connections$")
-                if not stats.get("server.total_connections"):
+                if await asyncio.to_thread(self.admin.open_connections) == 0:
                     return
                 await asyncio.sleep(POLL_SECONDS)
         except EngineError:
