@@ -95,9 +95,7 @@ def covers(facts: CertificateFacts, hostname: str) -> bool:
     wanted = hostname.rstrip(".").lower()
     if wanted in facts.addresses:
         return True
-    return any(
-        hostnames.covers(name, wanted, hostnames.Depth.ONE) for name in facts.names if name != hostnames.ANY
-    )
+    return any(hostnames.covers(name, wanted, hostnames.Depth.ONE) for name in facts.names if name != hostnames.ANY)
 
 
 def _facts(

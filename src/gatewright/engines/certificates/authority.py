@@ -121,9 +121,7 @@ class PrivateAuthority:
     def _new(self, names: tuple[str, ...], now: datetime) -> _Leaf:
         root = self._root
         if now >= root.certificate.not_valid_after_utc:
-            raise EngineError(
-                f"{self.ca_file} has expired: remove its folder and let clients trust the new ca.crt"
-            )
+            raise EngineError(f"{self.ca_file} has expired: remove its folder and let clients trust the new ca.crt")
         # A key of its own for each certificate: on P-256 it takes 0.01 ms, a tenth of the signature.
         key = ec.generate_private_key(ec.SECP256R1())
         not_after = min(now + _LEAF_LIFE, root.certificate.not_valid_after_utc)
@@ -173,14 +171,8 @@ def _load(cert_file: Path, key_file: Path, now: datetime) -> _Root:
     cert_pem, key_pem = cert_file.read_bytes(), key_file.read_bytes()
     faults = [fault for fault in inspect(cert_pem, key_pem, now).faults if fault is not Fault.NO_NAMES]
     if faults:
-        file = (
-            key_file
-            if faults[0] in (Fault.EMPTY_KEY, Fault.UNPARSABLE_KEY, Fault.ENCRYPTED_KEY)
-            else cert_file
-        )
-        raise EngineError(
-            f"{file} is not usable for a private CA: {faults[0]}; restore it or remove its folder"
-        )
+        file = key_file if faults[0] in (Fault.EMPTY_KEY, Fault.UNPARSABLE_KEY, Fault.ENCRYPTED_KEY) else cert_file
+        raise EngineError(f"{file} is not usable for a private CA: {faults[0]}; restore it or remove its folder")
     certificate = x509.load_pem_x509_certificate(cert_pem)
     key = serialization.load_pem_private_key(key_pem, password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not _may_sign(certificate):
@@ -224,17 +216,13 @@ def _leaf_certificate(
     issuer = root.certificate
     return (
         # No subject: the names are the alternative names, which then have to be critical (RFC 5280, 4.2.1.6).
-        x509.CertificateBuilder(
-            issuer.subject, x509.Name([]), key.public_key(), x509.random_serial_number(), *validity
-        )
+        x509.CertificateBuilder(issuer.subject, x509.Name([]), key.public_key(), x509.random_serial_number(), *validity)
         .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=True)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
         .sign(root.key, hashes.SHA256())
     )
 

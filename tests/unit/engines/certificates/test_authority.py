@@ -161,9 +161,7 @@ def test_no_leaf_outlives_its_authority(folder: Path) -> None:
         ("ca.key", None, r"ca\.key is missing"),
     ],
 )
-def test_a_damaged_root_is_told_and_left_alone(
-    folder: Path, file: str, content: bytes | None, message: str
-) -> None:
+def test_a_damaged_root_is_told_and_left_alone(folder: Path, file: str, content: bytes | None, message: str) -> None:
     PrivateAuthority(folder, lambda: keys.NOW)
     if content is None:
         (folder / file).unlink()
@@ -224,9 +222,7 @@ def test_processes_that_start_at_once_found_one_authority(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [(), ("*",), ("",)])
-def test_names_that_no_certificate_can_have_are_a_bug_of_the_caller(
-    folder: Path, names: tuple[str, ...]
-) -> None:
+def test_names_that_no_certificate_can_have_are_a_bug_of_the_caller(folder: Path, names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="real names"):
         PrivateAuthority(folder).issue(names)
 
@@ -240,9 +236,7 @@ NAME = st.builds(
 
 
 @given(names=st.lists(NAME, min_size=1, max_size=5, unique=True))
-def test_every_issued_pair_covers_exactly_its_names(
-    names: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_every_issued_pair_covers_exactly_its_names(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.getbasetemp() / "property-ca"
     issued = PrivateAuthority(folder, Clock()).issue(tuple(names))
     facts = keypair.inspect(issued.chain, issued.key.reveal(), START)
