@@ -112,9 +112,7 @@ def _any(parts: list[Terms]) -> Terms:
         kept = [other for other in kept if not _covers(term, other)]
         kept.append(term)
         if len(kept) > MAX_TERMS:
-            raise UnusableError(
-                f"the rule has more than {MAX_TERMS} alternatives; split it into several routes"
-            )
+            raise UnusableError(f"the rule has more than {MAX_TERMS} alternatives; split it into several routes")
     return tuple(kept)
 
 
@@ -173,9 +171,7 @@ def _join(left: Match, right: Match) -> Match | None:
 def _contradicts(term: Match) -> bool:
     """Is it plain that no request can match?  Headers and queries repeat: two values may both be there."""
     groups = (term.hosts, term.paths, term.methods, term.headers, term.query, term.sources)
-    if any(
-        structs.replace(part, negate=True) in group for group in groups for part in group if not part.negate
-    ):
+    if any(structs.replace(part, negate=True) in group for group in groups for part in group if not part.negate):
         return True
     methods = [method for method in term.methods if not method.negate]
     hosts = [host.value for host in term.hosts if host.kind is HostKind.EXACT and not host.negate]
@@ -190,11 +186,9 @@ def _contradicts(term: Match) -> bool:
 def _meet(a: PathMatch, b: PathMatch) -> bool:
     """Can one path match both of these exact paths or raw prefixes?"""
     longer, shorter = (a, b) if len(a.value) >= len(b.value) else (b, a)
-    return (
-        longer.value == shorter.value
-        if shorter.kind is PathKind.EXACT
-        else longer.value.startswith(shorter.value)
-    )
+    if shorter.kind is PathKind.EXACT:
+        return longer.value == shorter.value
+    return longer.value.startswith(shorter.value)
 
 
 # --- matchers: the terms that each of them means --------------------------------------------------

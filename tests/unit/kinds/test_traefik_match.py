@@ -124,6 +124,7 @@ def test_matchers(syntax: Syntax, rule: str, expected: list[Match]) -> None:
             Match(hosts=(HostMatch(HostKind.EXACT, "b"),), paths=(PathMatch(PathKind.EXACT, "/"),)),
         ]),
         ("Host(`a`) || Host(`a`) && Path(`/b`)", [host("a")]),
+        ("Host(`a`) && Path(`/b`) || Host(`a`)", [host("a")]),
         ("Host(`a`) && Host(`b`) || Host(`c`)", [host("c")]),
         ("Path(`/ab`) && PathPrefix(`/a`)", [
             Match(paths=(PathMatch(PathKind.EXACT, "/ab"), PathMatch(PathKind.RAW_PREFIX, "/a")))
