@@ -197,11 +197,20 @@ class EnvoyProcess:
             if self._child is not None:
                 self._child.wait()
                 self._child = None
-            failures = 0 if time.monotonic() - since > STABLE_SECONDS else failures + 1
-            if failures:
+            failures = 1 if time.monotonic() - since > STABLE_SECONDS else failures + 1
+            await asyncio.sleep(backoff(failures))
+            while not self._relaunch():
+                failures += 1
                 await asyncio.sleep(backoff(failures))
+
+    def _relaunch(self) -> bool:
+        """Start Envoy again.  What hinders us (no memory, a full disk) may pass, so a failure is no end."""
+        try:
             self._launch()
-            self._on_restart()
+        except (EngineError, OSError):
+            return False
+        self._on_restart()
+        return True
 
     # --- end ----------------------------------------------------------------------------------
 
@@ -233,7 +242,7 @@ class EnvoyProcess:
 
 def backoff(failures: int) -> float:
     """Seconds to wait after so many ends in a row."""
-    return min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** (failures - 1))
+    return min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures - 1, 10))
 
 
 def envoy_binary() -> Path:

@@ -8,6 +8,7 @@ All methods must be called on the event loop that started the server.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -133,11 +134,13 @@ class XdsServer:
                 self._metrics.pushes.labels(short_name(response.type_url)).inc()
                 await context.write(response)
         finally:
-            reader.cancel()
             if connection.release is not None:
                 connection.release.cancel()
             self._connections.discard(connection)
             self._metrics.streams.set(len(self._connections))
+            reader.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reader
 
     async def _read(self, connection: _Connection, requests: AsyncIterator[Request]) -> None:
         try:
