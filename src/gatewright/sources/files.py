@@ -332,7 +332,7 @@ class FileSource:
         else:
             for id in (*gone, *manifest.held):
                 batch.drop(manifest, id)
-        if broken or any(entry.problems or entry.unresolved for entry in manifest.entries):
+        if broken or manifest.noisy:
             self._restless.add(path)
         else:
             self._restless.discard(path)
@@ -384,8 +384,9 @@ class FileSource:
         uses: dict[str, list[Origin]] = {}
         for path in sorted(self._restless):
             manifest = self._manifests[path]
-            problems.extend(_file_problems(manifest))
-            for entry in manifest.entries:
+            noisy = [entry for entry in manifest.entries if entry in manifest.noisy] if manifest.noisy else []
+            problems.extend(_file_problems(manifest, noisy))
+            for entry in noisy:
                 for name, origin in entry.unresolved:
                     uses.setdefault(name, []).append(origin)
         problems.extend(self._overlays.problems)
@@ -403,12 +404,12 @@ class FileSource:
 _ONCE_PER_FILE = frozenset(("encrypted", "template"))
 
 
-def _file_problems(manifest: Manifest) -> Iterator[Problem]:
+def _file_problems(manifest: Manifest, noisy: list[Entry]) -> Iterator[Problem]:
     """The problems of one file."""
     if manifest.problem is not None:
         yield manifest.problem
     said: set[str] = set()
-    for entry in manifest.entries:
+    for entry in noisy:
         for problem in entry.problems:
             if problem.id not in _ONCE_PER_FILE or problem.id not in said:
                 said.add(problem.id)

@@ -133,6 +133,8 @@ class Roots:
         root = self.root_of(path) or next(iter(self.paths))
         if path == root:
             return self.paths[root]
+        if path.startswith(root):
+            return posixpath.join(self.paths[root], path[len(root) :].lstrip("/"))
         return posixpath.normpath(posixpath.join(self.paths[root], posixpath.relpath(path, root)))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from gatewright.base.origin import Origin
@@ -91,6 +90,9 @@ class Manifest:
         """Those of them that the file no longer says, kept because something in it is broken."""
         self.repeats = False
         """Does the file hold one text, or name one object, several times?"""
+        self.noisy: set[Entry] = set()
+        """The entries that have something to report."""
+        self._basename = file.rpartition("/")[2]
         self._texts: Counter[str] = Counter()
         self._starts: dict[str, tuple[str, int]] | None = None
 
@@ -98,8 +100,15 @@ class Manifest:
     def broken(self) -> bool:
         """Is there anything in the file that cannot be read?"""
         return self.problem is not None or any(
-            problem.id not in _HARMLESS for entry in self.entries for problem in entry.problems
+            problem.id not in _HARMLESS for entry in self.noisy for problem in entry.problems
         )
+
+    def listen(self, entry: Entry) -> None:
+        """Note whether an entry has something to report."""
+        if entry.problems or entry.unresolved:
+            self.noisy.add(entry)
+        else:
+            self.noisy.discard(entry)
 
     def start(self, document: str) -> tuple[str, int] | None:
         """The text of a document and the 1-based line of the file it starts on."""
@@ -123,6 +132,7 @@ class Manifest:
         entries = [known[part].pop() if known.get(part) else Entry(part) for part in split(text[begin:end])]
         removed = [entry for left in known.values() for entry in left if entry.id]
         self.entries[first:last] = entries
+        self.noisy.difference_update(removed)
         self._starts = None
         fresh = [entry for entry in entries if not entry.id and not is_blank(entry.text)]
         self._identify(removed, fresh)
@@ -175,6 +185,7 @@ class Manifest:
         """Parse a new entry and note what it holds."""
         objects, entry.problems = self.objects(entry, entry.text)
         entry.headers = tuple(header for header, _ in objects)
+        self.listen(entry)
         return objects
 
     def objects(self, entry: Entry, text: str) -> tuple[Objects, tuple[Problem, ...]]:
@@ -201,7 +212,7 @@ class Manifest:
     ) -> None:
         """Add the object `value`, or those of the List that it is."""
         api_version, kind = value.get("apiVersion"), value.get("kind")
-        name = PurePath(self.file).name
+        name = self._basename
         if name in KUSTOMIZATION_NAMES and not items:
             kind = kind or "Kustomization"
             api_version = api_version or "kustomize.config.k8s.io/v1beta1"

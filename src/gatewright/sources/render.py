@@ -30,9 +30,9 @@ def render(manifest: Manifest, entry: Entry, objects: Objects | None, effects: S
     """
     if objects is None:
         objects, entry.problems = manifest.objects(entry, entry.text)
+        manifest.listen(entry)
     has_variables = "${" in entry.text
     if not has_variables and effects == (AS_IS,):
-        entry.unresolved = ()
         return [
             _document(manifest, entry, header, data, AS_IS, "") for header, data in objects if not is_used_up(header)
         ]
@@ -61,6 +61,7 @@ def render(manifest: Manifest, entry: Entry, objects: Objects | None, effects: S
                     unresolved.setdefault((name, (*header.items, *path)), document.origin.at(*path))
     entry.problems = tuple(problems)
     entry.unresolved = tuple((name, origin) for (name, _), origin in unresolved.items())
+    manifest.listen(entry)
     return documents
 
 

@@ -275,7 +275,7 @@ class _Reading:
         return Parsed(value, tuple(self._faults))
 
     def _node(self, event: Any, depth: int) -> Any:
-        line = event.start_mark.line + 1
+        line = _line(event)
         if depth > MAX_DEPTH:
             raise _RefusedError(_too_deep(line).faults[0])
         self._values += 1
@@ -312,7 +312,7 @@ class _Reading:
         own: dict[str, Any] = {}
         merged: list[Any] = []
         while not isinstance(event := next(self._events), pyyaml.MappingEndEvent):
-            line = event.start_mark.line + 1
+            line = _line(event)
             merge = isinstance(event, pyyaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
             key = _key(self._node(event, depth + 1), line)
             value = self._node(next(self._events), depth + 1)
@@ -333,6 +333,10 @@ class _Reading:
         if not all(isinstance(source, dict) for source in sources):
             raise _RefusedError(Fault("merge-key", "the merge key << takes a mapping or a list of mappings", line))
         return sources
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _scalar(event: Any, line: int) -> Any:
