@@ -154,7 +154,9 @@ kind: GRPCRoute
 metadata: {name: a}
 spec:
   parentRefs: [{name: g}]
-  rules: [{matches: [{method: {type: RegularExpression, service: "a.*", method: M}}], backendRefs: [{name: a, port: 1}]}]
+  rules:
+  - matches: [{method: {type: RegularExpression, service: "a.*", method: M}}]
+    backendRefs: [{name: a, port: 1}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: TLSRoute
