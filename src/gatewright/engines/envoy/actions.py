@@ -1,0 +1,284 @@
+"""What a rule does with a request, as the action part of Envoy routes.
+
+Counterpart of `match`, which says which requests those are; `routes` puts the two together.  Whatever
+cannot be carried over exactly makes the rule answer 500 and a Problem say why: a route is refused, a
+protection never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Final
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2 as route
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
+from envoy.type.matcher.v3 import regex_pb2
+from envoy.type.v3 import percent_pb2
+from google.protobuf.any_pb2 import Any
+from msgspec import Struct
+
+from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem
+from gatewright.engines.envoy import filters, headers, names, paths
+from gatewright.engines.envoy.headers import Headers
+from gatewright.engines.envoy.wire import pack, seconds
+from gatewright.graph.nodes import Forward, MirrorTo, RedirectTo, Respond, Rule, WeightedBackend
+from gatewright.kinds.intents import HeaderEdit, PathMatch, Retry
+
+_SERVER_ERROR: Final = 500
+_REDIRECTS: Final = {
+    status: route.RedirectAction.RedirectResponseCode.Value(name)
+    for status, name in (
+        (301, "MOVED_PERMANENTLY"),
+        (302, "FOUND"),
+        (303, "SEE_OTHER"),
+        (307, "TEMPORARY_REDIRECT"),
+        (308, "PERMANENT_REDIRECT"),
+    )
+}
+_NO_CLUSTER: Final = {
+    status: route.RouteAction.ClusterNotFoundResponseCode.Value(name)
+    for status, name in ((503, "SERVICE_UNAVAILABLE"), (404, "NOT_FOUND"), (500, "INTERNAL_SERVER_ERROR"))
+}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_MILLION: Final = 1_000_000
+
+
+class Answer(Struct, frozen=True):
+    """Routes for one rule without their match: usually one; two where the method decides (`only_get` first)."""
+
+    routes: tuple[route.Route, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+class Place(Struct, frozen=True):
+    """Where the rule stands: what the request was asked for with."""
+
+    scheme: str
+    port: int
+
+
+def respond(status: int) -> route.Route:
+    """A fixed answer.  The body is the status in words: reasons name things that are no client's business."""
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Status"
+    body = base_pb2.DataSource(inline_string=f"{status} {phrase}\n")
+    if status in (204, 304) or status < 200:
+        return route.Route(direct_response=route.DirectResponseAction(status=status))
+    return route.Route(direct_response=route.DirectResponseAction(status=status, body=body))
+
+
+def answer(rule: Rule, prefix: PathMatch | None, place: Place) -> Answer:
+    """The routes that do what `rule` says to requests that matched by `prefix`."""
+    match rule.action:
+        case Forward():
+            made = _forward(rule, rule.action, prefix)
+        case RedirectTo():
+            made = _redirect(rule.action, prefix, place)
+        case Respond():
+            made = Answer((respond(rule.action.status),))
+    return _with_filters(rule, made)
+
+
+def refuse(origin: Origin, reason: str, identity: str = "not-carried-over") -> Answer:
+    """The rule cannot be carried over: requests get 500, the user a reason."""
+    problem = Problem(identity, f"{reason}; the rule answers 500", origin)
+    return Answer((respond(_SERVER_ERROR),), (problem,))
+
+
+# --- forward ------------------------------------------------------------------------------------
+
+
+def _forward(rule: Rule, forward: Forward, prefix: PathMatch | None) -> Answer:
+    shares = [b for b in forward.backends if b.weight > 0]
+    if not shares or all(b.backend is None for b in shares):
+        status = next((b.status for b in shares if b.status), forward.status)
+        return Answer((respond(status or forward.status),))
+    rewrite = paths.compose(
+        forward.paths,
+        prefix.value if prefix is not None else None,
+        ignore_case=prefix is not None and prefix.ignore_case,
+    )
+    if isinstance(rewrite, paths.Uncomposable):
+        return refuse(rule.origin, rewrite.reason, "path-edits-not-composable")
+    refused = {b.status or _SERVER_ERROR for b in shares if b.backend is None}
+    if len(refused) > 1 or not refused <= _NO_CLUSTER.keys():
+        return refuse(rule.origin, f"shares of one rule cannot answer {sorted(refused)}")
+    if len({b.pass_host for b in shares if b.backend is not None}) > 1:
+        return refuse(rule.origin, "the backends of one rule must all pass the Host header on or all not")
+    action = route.RouteAction(
+        cluster_not_found_response_code=_NO_CLUSTER[next(iter(refused), 503)],
+        timeout=seconds(forward.timeout or 0),
+    )
+    if rewrite is not None:
+        action.regex_rewrite.CopyFrom(_substitution(rewrite))
+    made = route.Route(route=action)
+    problems = _send(made, rule, forward, shares)
+    _options(made.route, rule, forward)
+    return Answer((made,), tuple(problems))
+
+
+def _send(made: route.Route, rule: Rule, forward: Forward, shares: list[WeightedBackend]) -> list[Problem]:
+    """The clusters, and the headers that go with them: on the route, or per share where shares differ."""
+    differ = len(shares) > 1 and any(b.request_headers or b.response_headers for b in shares)
+    common = shares[0] if len(shares) == 1 else None
+    request = headers.compose((*rule.request_headers, *(common.request_headers if common else ())))
+    host = forward.host if forward.host is not None else request.host
+    if common is not None and common.backend is not None:
+        made.route.cluster = names.cluster(common.backend)
+    else:
+        for share in shares:
+            weight = made.route.weighted_clusters.clusters.add(name=_share(share))
+            weight.weight.value = share.weight
+            if differ:
+                own = headers.compose((*rule.request_headers, *share.request_headers))
+                _edit_request(weight, own)
+                _edit_response(weight, (*rule.response_headers, *share.response_headers))
+                if own.host is not None and forward.host is None:
+                    weight.host_rewrite_literal = own.host
+    if not differ:
+        _edit_request(made, request)
+        _edit_response(made, (*rule.response_headers, *(common.response_headers if common else ())))
+    if host is not None:
+        made.route.host_rewrite_literal = host
+    elif not next(b for b in shares if b.backend is not None).pass_host:
+        made.route.auto_host_rewrite.value = True
+    if request.removes_host:
+        return [Problem("host-header-removed", "the Host header cannot be removed; it is passed on", rule.origin)]
+    return []
+
+
+def _share(share: WeightedBackend) -> str:
+    return names.REFUSED if share.backend is None else names.cluster(share.backend)
+
+
+_Edited = route.Route | route.WeightedCluster.ClusterWeight
+
+
+def _edit_request(made: _Edited, edit: Headers) -> None:
+    made.request_headers_to_remove.extend(edit.remove)
+    made.request_headers_to_add.extend(edit.add)
+
+
+def _edit_response(made: _Edited, edits: Iterable[HeaderEdit]) -> None:
+    edit = headers.compose(edits)
+    made.response_headers_to_remove.extend(edit.remove)
+    made.response_headers_to_add.extend(edit.add)
+
+
+def _options(action: route.RouteAction, rule: Rule, forward: Forward) -> None:
+    if forward.retry is not None:
+        _retry(action.retry_policy, forward.retry)
+    if forward.backend_timeout:
+        action.retry_policy.per_try_timeout.CopyFrom(seconds(forward.backend_timeout))
+    if not rule.websocket:
+        action.upgrade_configs.add(upgrade_type="websocket").enabled.value = False
+    for mirror in forward.mirrors:
+        _mirror(action.request_mirror_policies.add(), mirror)
+
+
+def _retry(policy: route.RetryPolicy, retry: Retry) -> None:
+    codes = [code for code in retry.codes if code]
+    reasons = ["connect-failure", "refused-stream", "reset-before-request"]
+    policy.retry_on = ",".join([*reasons, "retriable-status-codes"] if codes else reasons)
+    policy.retriable_status_codes.extend(codes)
+    policy.num_retries.value = retry.attempts
+    if retry.backoff:
+        policy.retry_back_off.base_interval.CopyFrom(seconds(retry.backoff))
+        policy.retry_back_off.max_interval.CopyFrom(seconds(retry.backoff * 10))
+    other = policy.retry_host_predicate.add(name="envoy.retry_host_predicates.previous_hosts")
+    other.typed_config.CopyFrom(pack(previous_hosts_pb2.PreviousHostsPredicate()))
+    policy.host_selection_retry_max_attempts = 3
+
+
+def _mirror(policy: route.RouteAction.RequestMirrorPolicy, mirror: MirrorTo) -> None:
+    policy.cluster = names.cluster(mirror.backend)
+    policy.disable_shadow_host_suffix_append = True
+    fraction = policy.runtime_fraction.default_value
+    fraction.numerator = round(mirror.numerator * _MILLION / mirror.denominator) if mirror.denominator else 0
+    fraction.denominator = percent_pb2.FractionalPercent.MILLION
+
+
+def _substitution(rewrite: paths.Substitution) -> regex_pb2.RegexMatchAndSubstitute:
+    return regex_pb2.RegexMatchAndSubstitute(
+        pattern=regex_pb2.RegexMatcher(regex=rewrite.pattern), substitution=rewrite.value
+    )
+
+
+# --- redirect -----------------------------------------------------------------------------------
+
+
+def _redirect(to: RedirectTo, prefix: PathMatch | None, place: Place) -> Answer:
+    """One route, or two where other methods than GET get another status."""
+    statuses = [to.status] if to.status_other in (None, to.status) else [to.status, to.status_other]
+    if any(status not in _REDIRECTS for status in statuses):
+        return refuse(to.origin, f"a redirect with status {statuses} is not possible")
+    action = route.RedirectAction()
+    if to.scheme:
+        action.scheme_redirect = to.scheme
+    if to.host:
+        action.host_redirect = to.host
+    port = _port(to, place)
+    if port:
+        action.port_redirect = port
+    if to.path is not None:
+        edit = paths.compose(
+            [to.path],
+            prefix.value if prefix is not None else None,
+            ignore_case=prefix is not None and prefix.ignore_case,
+        )
+        if isinstance(edit, paths.Uncomposable):
+            return refuse(to.origin, edit.reason, "path-edits-not-composable")
+        if edit is not None:
+            action.regex_rewrite.CopyFrom(_substitution(edit))
+    made = []
+    for status in statuses:
+        one = route.Route(redirect=action)
+        one.redirect.response_code = _REDIRECTS[status]
+        made.append(one)
+    return Answer(tuple(made))
+
+
+def _port(to: RedirectTo, place: Place) -> int:
+    """The port in the Location; 0 for none.  Envoy has stripped the request's own: the listener's stands for it."""
+    scheme = to.scheme or place.scheme
+    port = to.port
+    if port is None:
+        port = 0 if to.scheme and to.scheme != place.scheme else place.port
+    return 0 if _DEFAULT_PORTS.get(scheme) == port else port
+
+
+# --- what a rule switches on --------------------------------------------------------------------
+
+
+def _with_filters(rule: Rule, made: Answer) -> Answer:
+    """Authentication, CORS and stickiness; an authentication that cannot be checked refuses the rule."""
+    configs: list[tuple[str, Any]] = []
+    if rule.auth is not None:
+        users = filters.basic_auth(rule.auth)
+        if users is None:
+            reason = "basic authentication needs users with {SHA} hashes"
+            return refuse(rule.auth.origin, reason, "basic-auth-hash")
+        if rule.auth.user_header:
+            reason = "the name of an authenticated user cannot be passed on in a header of one rule"
+            return refuse(rule.auth.origin, reason, "basic-auth-user-header")
+        configs.append((filters.BASIC_AUTH, users))
+    if rule.cors is not None:
+        configs.append((filters.CORS, filters.cors(rule.cors)))
+    if isinstance(rule.action, Forward) and rule.action.persistence is not None:
+        sticky = filters.session(rule.action.persistence, "gatewright-session")
+        configs.append((filters.SESSION, sticky))
+    for one in made.routes:
+        for name, config in configs:
+            one.typed_per_filter_config[name].CopyFrom(config)
+        if not one.HasField("route"):
+            _edit_response(one, rule.response_headers)
+        elif rule.auth is not None and rule.auth.remove_header:
+            _remove_header(one, "authorization")
+    return made
+
+
+def _remove_header(one: route.Route, name: str) -> None:
+    if all(name != removed.lower() for removed in one.request_headers_to_remove):
+        one.request_headers_to_remove.append(name)

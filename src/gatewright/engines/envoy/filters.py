@@ -1,0 +1,192 @@
+"""HTTP filters: the fixed chain of every listener, and what a route switches on in it.
+
+Every filter but the router sits in the chain disabled; a route that wants it carries its configuration.
+So a listener never changes when a route does.  The fallback filter is the other way round: every scope
+switches it off, so it runs only where no scope was found.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Final
+
+import re2
+from envoy.config.core.v3 import base_pb2, config_source_pb2
+from envoy.config.route.v3 import route_components_pb2 as route
+from envoy.extensions.filters.http.basic_auth.v3 import basic_auth_pb2
+from envoy.extensions.filters.http.cors.v3 import cors_pb2
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from envoy.extensions.http.stateful_session.cookie.v3 import cookie_pb2
+from envoy.extensions.http.stateful_session.header.v3 import header_pb2
+from envoy.type.http.v3 import cookie_pb2 as http_cookie
+from envoy.type.matcher.v3 import string_pb2
+from google.protobuf.any_pb2 import Any
+
+from gatewright.base.hostnames import Depth
+from gatewright.engines.envoy import names
+from gatewright.engines.envoy.match import regex
+from gatewright.engines.envoy.wire import ads, extension, pack, seconds
+from gatewright.graph.nodes import BasicAuthUsers, Family
+from gatewright.kinds.intents import Cors, SessionPersistence
+
+BASIC_AUTH: Final = "envoy.filters.http.basic_auth"
+CORS: Final = "envoy.filters.http.cors"
+SESSION: Final = "envoy.filters.http.stateful_session"
+ROUTER: Final = "envoy.filters.http.router"
+LUA: Final = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
+
+_NOBODY: Final = "nobody:{SHA}" + base64.b64encode(bytes(20)).decode()
+"""Envoy wants a user also where the filter is off: one whose password nobody can know."""
+
+
+def chain(gateway: str, port: int, family: Family) -> list[hcm.HttpFilter]:
+    """The filters of a listener, in the order in which requests meet them."""
+    nobody = basic_auth_pb2.BasicAuth(users=base_pb2.DataSource(inline_string=_NOBODY))
+    return [
+        hcm.HttpFilter(
+            name=names.fallback(gateway, port, family),
+            config_discovery=config_source_pb2.ExtensionConfigSource(config_source=ads(), type_urls=[LUA]),
+        ),
+        # A preflight carries no credentials, so it is answered before they are asked for.
+        hcm.HttpFilter(name=CORS, typed_config=pack(cors_pb2.Cors()), disabled=True),
+        hcm.HttpFilter(name=BASIC_AUTH, typed_config=pack(nobody), disabled=True),
+        hcm.HttpFilter(name=SESSION, typed_config=pack(stateful_session_pb2.StatefulSession()), disabled=True),
+        hcm.HttpFilter(name=ROUTER, typed_config=pack(router_pb2.Router(suppress_envoy_headers=True))),
+    ]
+
+
+def switched_off() -> Any:
+    """For a scope: the fallback filter has nothing to do where the scope was found."""
+    return pack(route.FilterConfig(disabled=True, is_optional=True))
+
+
+# --- the fallback -------------------------------------------------------------------------------
+
+
+def fallback(gateway: str, port: int, family: Family, depth: Depth, patterns: list[str]) -> bytes:
+    """The fallback filter's configuration: looks again by the normalised host, then by its wildcards."""
+    script = _SCRIPT.format(
+        prefix=_quoted(names.scope_prefix(gateway, port, family)),
+        patterns="".join(f"[{_quoted(p)}]=true," for p in sorted(patterns)),
+        depth=1 if depth is Depth.ONE else 127,
+        scope=_quoted(names.SCOPE_HEADER),
+        host=_quoted(names.HOST_HEADER),
+    )
+    lua = lua_pb2.Lua(default_source_code=base_pb2.DataSource(inline_string=script))
+    made = extension(names.fallback(gateway, port, family), lua)
+    return made.SerializeToString(deterministic=True)
+
+
+_SCRIPT: Final = """\
+local prefix, depth = {prefix}, {depth}
+local patterns = {{{patterns}}}
+
+local function normal(host)
+  host = string.lower(host)
+  if string.sub(host, 1, 1) == "[" then
+    return (string.match(host, "^%[[^%]]*")) .. "]"
+  end
+  host = string.match(host, "^[^:]*")
+  if string.sub(host, -1) == "." then host = string.sub(host, 1, -2) end
+  return host
+end
+
+local function parent(host)
+  local rest = host
+  for _ = 1, depth do
+    rest = string.match(rest, "%.(.*)$")
+    if not rest then break end
+    local pattern = "*." .. rest
+    if patterns[pattern] then return pattern end
+  end
+  if patterns["*"] then return "*" end
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  local written = headers:get(":authority") or ""
+  local host = normal(written)
+  if host ~= written then
+    headers:replace({scope}, prefix .. host)
+    handle:clearRouteCache()
+    if handle:virtualHost():metadata():get("scope") then return end
+  end
+  local pattern = parent(host)
+  if pattern then
+    headers:replace({scope}, prefix .. pattern)
+    headers:replace({host}, host)
+    handle:clearRouteCache()
+  end
+end
+"""
+
+
+def _quoted(text: str) -> str:
+    """A Lua string literal: every byte that is not a plain character is escaped."""
+    return '"' + "".join(c if c.isalnum() or c in "-._*/|" else f"\\{ord(c):03d}" for c in text) + '"'
+
+
+# --- per route ----------------------------------------------------------------------------------
+
+
+def basic_auth(auth: BasicAuthUsers) -> Any | None:
+    """The users that Envoy can check, or None when it can check none of them."""
+    lines = [line.strip() for line in auth.users.reveal().decode(errors="replace").splitlines()]
+    usable = [line for line in lines if line.partition(":")[2].startswith("{SHA}")]
+    if not usable:
+        return None
+    users = base_pb2.DataSource(inline_string="\n".join(usable))
+    return pack(basic_auth_pb2.BasicAuthPerRoute(users=users))
+
+
+def cors(policy: Cors) -> Any:
+    """CORS as described; a preflight that no origin covers is answered without permission, not passed on."""
+    made = cors_pb2.CorsPolicy(
+        allow_origin_string_match=[_origin(o) for o in policy.allow_origins],
+        allow_methods=",".join(policy.allow_methods),
+        allow_headers=",".join(policy.allow_headers),
+        expose_headers=",".join(policy.expose_headers),
+        max_age=str(policy.max_age),
+    )
+    made.allow_credentials.value = policy.allow_credentials
+    made.forward_not_matching_preflights.value = False
+    return pack(made)
+
+
+def _origin(origin: str) -> string_pb2.StringMatcher:
+    if origin == "*":
+        return regex("(?s:.*)")
+    if "*" not in origin:
+        return string_pb2.StringMatcher(exact=origin, ignore_case=True)
+    return regex("(?i:" + "[^/]+".join(re2.escape(part) for part in origin.split("*")) + ")")
+
+
+def session(persistence: SessionPersistence, fallback_name: str) -> Any:
+    """Stick to an endpoint by a cookie or a header that names it."""
+    name = persistence.name or fallback_name
+    if persistence.kind == "header":
+        state = extension("envoy.http.stateful_session.header", header_pb2.HeaderBasedSessionState(name=name))
+    else:
+        state = extension(
+            "envoy.http.stateful_session.cookie",
+            cookie_pb2.CookieBasedSessionState(cookie=_cookie(persistence, name)),
+        )
+    return pack(
+        stateful_session_pb2.StatefulSessionPerRoute(
+            stateful_session=stateful_session_pb2.StatefulSession(session_state=state)
+        )
+    )
+
+
+def _cookie(persistence: SessionPersistence, name: str) -> http_cookie.Cookie:
+    made = http_cookie.Cookie(name=name, path=persistence.path or "/", ttl=seconds(persistence.max_age))
+    if persistence.secure:
+        made.attributes.add(name="Secure")
+    if persistence.http_only:
+        made.attributes.add(name="HttpOnly")
+    if persistence.same_site:
+        made.attributes.add(name="SameSite", value=persistence.same_site.capitalize())
+    return made

@@ -1,0 +1,148 @@
+"""The HTTP connection manager: how every HTTP listener reads requests, and its limits as an edge.
+
+All listeners share one scoped-routes subscription; a listener's own part of the key is put in front of
+the host on arrival.  Follows Envoy's advice for edge proxies; departures are explained where they are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
+from envoy.config.core.v3 import base_pb2, extension_pb2, substitution_format_string_pb2
+from envoy.config.listener.v3 import listener_components_pb2 as listener
+from envoy.extensions.access_loggers.file.v3 import file_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2
+from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+
+from gatewright.engines.envoy import filters, names
+from gatewright.engines.envoy.bindings import Bindings
+from gatewright.engines.envoy.wire import ads, extension, pack, seconds
+from gatewright.graph.nodes import Family, TlsSettings
+
+HTTP: Final = "envoy.filters.network.http_connection_manager"
+_HEADERS_SECONDS: Final = 10.0
+_IDLE_SECONDS: Final = 3600.0
+_STREAMS: Final = 100
+_STREAM_WINDOW: Final = 64 * 1024
+_CONNECTION_WINDOW: Final = 1024 * 1024
+_NO_HOST: Final = "_"
+"""The Host of an HTTP/1.0 request that has none: no hostname, so that only a catch-all serves it."""
+
+_FIELDS: Final = {
+    "time": "%START_TIME%",
+    "host": "%REQ(:AUTHORITY)%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ_WITHOUT_QUERY(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "rule": "%ROUTE_NAME%",
+    "backend": "%UPSTREAM_CLUSTER_RAW%",
+    "endpoint": "%UPSTREAM_HOST%",
+    "duration_ms": "%DURATION%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "sni": "%REQUESTED_SERVER_NAME%",
+    "tls": "%DOWNSTREAM_TLS_VERSION%",
+}
+
+
+def manager(
+    gateway: str, port: int, family: Family, bindings: Bindings, settings: TlsSettings | None = None
+) -> listener.Filter:
+    """The network filter that serves the HTTP (or HTTPS) VirtualHosts of one port."""
+    made = hcm.HttpConnectionManager(
+        stat_prefix=names.scope_prefix(gateway, port, family).rstrip("|").replace("|", "_"),
+        scoped_routes=_scoped_routes(),
+        http_filters=filters.chain(gateway, port, family),
+        early_header_mutation_extensions=[_arrival(gateway, port, family)],
+        strip_any_host_port=True,
+        strip_trailing_host_dot=True,
+        merge_slashes=True,
+        server_header_transformation=hcm.HttpConnectionManager.PASS_THROUGH,
+        path_with_escaped_slashes_action=hcm.HttpConnectionManager.UNESCAPE_AND_REDIRECT,
+        xff_num_trusted_hops=bindings.trusted_hops,
+        request_headers_timeout=seconds(_HEADERS_SECONDS),
+        # Connections without traffic end; long polls and WebSockets may be quiet for an hour.
+        stream_idle_timeout=seconds(_IDLE_SECONDS),
+        upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
+    )
+    made.use_remote_address.value = True
+    made.normalize_path.value = True
+    made.common_http_protocol_options.idle_timeout.CopyFrom(seconds(_IDLE_SECONDS))
+    _protocols(made)
+    if settings is not None and settings.client_mode:
+        _client_certificate(made)
+    if bindings.access_log:
+        made.access_log.append(_access_log(gateway, port, bindings.access_log, _FIELDS))
+    return listener.Filter(name=HTTP, typed_config=pack(made))
+
+
+def tcp_access_log(gateway: str, port: int, path: str) -> accesslog_pb2.AccessLog:
+    """The same line for connections that carry no HTTP that we see."""
+    left_out = ("host", "method", "path", "status", "rule", "user_agent", "request_id", "protocol")
+    return _access_log(gateway, port, path, {k: v for k, v in _FIELDS.items() if k not in left_out})
+
+
+def _scoped_routes() -> hcm.ScopedRoutes:
+    made = hcm.ScopedRoutes(name="gatewright", rds_config_source=ads())
+    made.scoped_rds.scoped_rds_config_source.CopyFrom(ads())
+    fragment = made.scope_key_builder.fragments.add()
+    fragment.header_value_extractor.name = names.SCOPE_HEADER
+    fragment.header_value_extractor.index = 0
+    return made
+
+
+def _arrival(gateway: str, port: int, family: Family) -> extension_pb2.TypedExtensionConfig:
+    """Overwrites the headers that select the scope, so that no client chooses its own."""
+    overwrite = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
+    prefix = names.scope_prefix(gateway, port, family).replace("%", "%%")
+    values = {names.SCOPE_HEADER: prefix + "%REQ(:AUTHORITY)%", names.PATH_HEADER: "%PATH(NQ)%"}
+    mutations = [mutation_rules_pb2.HeaderMutation(remove=names.HOST_HEADER)]
+    mutations += [
+        mutation_rules_pb2.HeaderMutation(
+            append=base_pb2.HeaderValueOption(
+                header=base_pb2.HeaderValue(key=name, value=value), append_action=overwrite
+            )
+        )
+        for name, value in values.items()
+    ]
+    return extension(
+        "envoy.http.early_header_mutation.header_mutation",
+        header_mutation_pb2.HeaderMutation(mutations=mutations),
+    )
+
+
+def _protocols(made: hcm.HttpConnectionManager) -> None:
+    # HTTP/1.0 clients (health checks, old devices) are served as every other proxy serves them.
+    made.http_protocol_options.accept_http_10 = True
+    made.http_protocol_options.default_host_for_http_10 = _NO_HOST
+    http2 = made.http2_protocol_options
+    http2.max_concurrent_streams.value = _STREAMS
+    http2.initial_stream_window_size.value = _STREAM_WINDOW
+    http2.initial_connection_window_size.value = _CONNECTION_WINDOW
+
+
+def _client_certificate(made: hcm.HttpConnectionManager) -> None:
+    made.forward_client_cert_details = hcm.HttpConnectionManager.SANITIZE_SET
+    details = made.set_current_client_cert_details
+    details.subject.value = True
+    details.dns = details.uri = True
+
+
+def _access_log(gateway: str, port: int, path: str, fields: dict[str, str]) -> accesslog_pb2.AccessLog:
+    own = {"gateway": gateway.replace("%", "%%"), "port": str(port)}
+    formats = substitution_format_string_pb2.SubstitutionFormatString(
+        formatters=[extension("envoy.formatter.req_without_query", req_without_query_pb2.ReqWithoutQuery())],
+        omit_empty_values=True,
+    )
+    formats.json_format.update({**own, **fields})
+    log = file_pb2.FileAccessLog(path=path, log_format=formats)
+    return accesslog_pb2.AccessLog(name="envoy.access_loggers.file", typed_config=pack(log))

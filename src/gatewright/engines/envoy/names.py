@@ -1,0 +1,55 @@
+"""The names that the compiled resources have for each other, and the headers that carry a request's scope.
+
+Every name is stable (the same node has the same name in every run) and readable in Envoy's admin
+output.  The parts are joined by `|`, which no Kubernetes name and no hostname may contain; a name
+that a client influences (its Host, its SNI) always stands behind a prefix that it does not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gatewright.graph.nodes import BackendKey, Family, VirtualHostKey
+
+SCOPE_HEADER: Final = "x-gatewright-scope"
+"""Set on arrival from the listener and the Host; selects the scope.  Never reaches a backend."""
+HOST_HEADER: Final = "x-gatewright-host"
+"""The normalised host, set only by the fallback filter.  Never reaches a backend."""
+PATH_HEADER: Final = "x-gatewright-path"
+"""The path without query, set on arrival.  Never reaches a backend."""
+
+SNI_STATE: Final = "gatewright.sni"
+"""Filter state: the SNI of the connection; absent without one."""
+PEER_STATE: Final = "gatewright.peer"
+"""Filter state: the address of the direct peer."""
+
+FALLBACK: Final = "gatewright.fallback"
+"""The filter that looks for another scope when there is none for the host as it was written."""
+
+REFUSED: Final = "refused"
+"""A cluster that never exists: what is sent there gets the route's `cluster_not_found` status."""
+
+
+def scope_prefix(gateway: str, port: int, family: Family) -> str:
+    """What every scope of one listener starts with; the host follows."""
+    return f"{gateway}|{port}|{family.value}|"
+
+
+def scope(key: VirtualHostKey) -> str:
+    """A VirtualHost's scope: its resource name and its key.  Passthrough: its on-demand cluster."""
+    return scope_prefix(key.gateway, key.port, key.family) + key.hostname
+
+
+def listener(gateway: str, port: int, *, udp: bool) -> str:
+    """The listener of one port of a gateway."""
+    return f"{gateway}|{port}|{'udp' if udp else 'tcp'}"
+
+
+def fallback(gateway: str, port: int, family: Family) -> str:
+    """The fallback filter's configuration (ECDS) for one listener and family."""
+    return f"{FALLBACK}|{gateway}|{port}|{family.value}"
+
+
+def cluster(key: BackendKey) -> str:
+    """A backend's cluster and load assignment."""
+    return str(key)

@@ -1,0 +1,276 @@
+"""From graph to Envoy resources: pure, and only for what changed.
+
+    plan(graph, change, bindings, state) -> Plan(changes, problems, state)
+
+One HTTP VirtualHost is one scope, one backend is one cluster and one load assignment, one port is one
+listener.  What one of them needs to know of others (which hostnames a port has) is kept in `State`, a
+persistent value that the caller hands from one pass to the next.  Counterparts: `xds` carries the changes
+to Envoy; `secrets` and `on_demand` answer what Envoy asks for by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import immutables
+from msgspec import Struct, field
+
+from gatewright.base import hostnames
+from gatewright.base.problem import Problem
+from gatewright.engines.envoy import names
+from gatewright.engines.envoy.bindings import Bindings, PortKey
+from gatewright.engines.envoy.clusters import compile_cluster, compile_endpoints, resolved_by_dns
+from gatewright.engines.envoy.delta import Resolver
+from gatewright.engines.envoy.filters import fallback
+from gatewright.engines.envoy.listeners import PortHosts, compile_listener, is_special, only_backend
+from gatewright.engines.envoy.resources import Change as Resource
+from gatewright.engines.envoy.routes import compile_scope
+from gatewright.engines.envoy.secrets import Issue, nothing_issued, resolve_secret
+from gatewright.engines.envoy.tls import NO_SNI
+from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, SCOPE, SECRET
+from gatewright.graph import lookup
+from gatewright.graph.nodes import BackendKey, Change, Family, Gateway, Graph, Port, VirtualHost, VirtualHostKey
+
+_HTTP = (Family.HTTP, Family.HTTPS)
+_BY_SNI = (Family.PASSTHROUGH, Family.TERMINATED)
+
+Place = tuple[str, int, Family]
+
+
+class State(Struct, frozen=True):
+    """What earlier passes left: hostnames by place, listeners by gateway, and the bindings they were made for."""
+
+    hosts: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
+    resources: immutables.Map[str, frozenset[tuple[str, str]]] = field(default_factory=immutables.Map)
+    bindings: Bindings | None = None
+
+
+class Plan(Struct, frozen=True):
+    """What Envoy should hold now instead.  `problems` by node (its string form); an empty tuple clears them."""
+
+    changes: tuple[Resource, ...]
+    problems: Mapping[str, tuple[Problem, ...]]
+    state: State
+
+
+def plan(graph: Graph, change: Change, bindings: Bindings, state: State) -> Plan:
+    """Compile what `change` names, and what other bindings than last time touch."""
+    work = _Work(graph, bindings, state)
+    gateways = set(change.gateways)
+    hosts: Iterable[VirtualHostKey] = change.virtual_hosts
+    if state.bindings is not None and state.bindings != bindings:
+        gateways.update(graph.gateways)
+        hosts = set(change.virtual_hosts) | set(graph.virtual_hosts)
+    for backend in change.backends:
+        work.backend(backend)
+    for host in hosts:
+        work.virtual_host(host)
+    work.settle(gateways)
+    return Plan(tuple(work.changes), work.problems, work.state())
+
+
+class _Work:
+    """One pass.  Collects; everything it reads is immutable."""
+
+    def __init__(self, graph: Graph, bindings: Bindings, state: State) -> None:
+        self._graph, self._bindings, self._before = graph, bindings, state
+        self._hosts = state.hosts
+        self._open: dict[Place, immutables.MapMutation[str, None]] = {}
+        self._resources: dict[str, frozenset[tuple[str, str]]] = {}
+        self._wild: set[Place] = set()
+        """Places whose fallback table changed."""
+        self._stale: set[PortKey] = set()
+        """Ports whose listener depends on a host that changed."""
+        self._renamed: set[PortKey] = set()
+        """Ports with other HTTPS hostnames than before."""
+        self.changes: list[Resource] = []
+        self.problems: dict[str, tuple[Problem, ...]] = {}
+
+    # --- backends -------------------------------------------------------------------------------
+
+    def backend(self, key: BackendKey) -> None:
+        """A backend's cluster and endpoints.  Unchanged bytes cost nothing: the cache drops them."""
+        name = names.cluster(key)
+        backend = self._graph.backends.get(key)
+        endpoints = None
+        if backend is not None and not resolved_by_dns(backend):
+            endpoints = compile_endpoints(backend)
+        self._put(CLUSTER, name, compile_cluster(backend) if backend is not None else None)
+        self._put(ENDPOINTS, name, endpoints)
+
+    # --- virtual hosts --------------------------------------------------------------------------
+
+    def virtual_host(self, key: VirtualHostKey) -> None:
+        """A VirtualHost's scope, or its cluster on demand, or the port that it is all of."""
+        host = self._graph.virtual_hosts.get(key)
+        known = self._index(key, present=host is not None)
+        port = PortKey(key.gateway, key.port, key.family is Family.UDP)
+        if key.family in _HTTP:
+            if not known and (key.hostname == hostnames.ANY or hostnames.is_wildcard(key.hostname)):
+                self._wild.add((key.gateway, key.port, key.family))
+            if not known and key.family is Family.HTTPS:
+                self._renamed.add(port)
+            self._scope(key, host)
+            return
+        self._stale.add(port)
+        if key.family in _BY_SNI:
+            self._put(CLUSTER, names.scope(key), on_demand_cluster(self._graph, host), on_demand=True)
+
+    def _scope(self, key: VirtualHostKey, host: VirtualHost | None) -> None:
+        gateway = self._graph.gateways.get(key.gateway)
+        sockets = self._bindings.sockets.get(PortKey(key.gateway, key.port))
+        if host is None or gateway is None or not sockets:
+            self._put(SCOPE, names.scope(key), None)
+            self.problems[str(key)] = ()
+            return
+        compiled = compile_scope(host, gateway.depth, sockets[0].port)
+        self.problems[str(key)] = compiled.problems
+        self._put(SCOPE, names.scope(key), compiled.value)
+
+    def _index(self, key: VirtualHostKey, *, present: bool) -> bool:
+        """Note that the hostname is (or is not) served; True if that is no news."""
+        place = (key.gateway, key.port, key.family)
+        hosts = self._open.get(place)
+        if hosts is None:
+            hosts = self._open[place] = self._hosts.get(place, _NO_HOSTS).mutate()
+        if (key.hostname in hosts) == present:
+            return True
+        if present:
+            hosts[key.hostname] = None
+        else:
+            del hosts[key.hostname]
+        return False
+
+    def _at(self, gateway: str, port: int, family: Family) -> immutables.Map[str, None]:
+        return self._hosts.get((gateway, port, family), _NO_HOSTS)
+
+    def _close_index(self) -> None:
+        """The hostnames are all known now: what depends on a whole port's can be said."""
+        for place, mutated in self._open.items():
+            self._hosts = self._hosts.set(place, mutated.finish())
+        self._open.clear()
+        for key in self._renamed:
+            if any(self._at(key.gateway, key.port, family) for family in _BY_SNI):
+                self._stale.add(key)
+
+    # --- gateways -------------------------------------------------------------------------------
+
+    def settle(self, gateways: set[str]) -> None:
+        """The listeners and fallback tables of changed gateways and of places that hosts have changed."""
+        self._close_index()
+        for gateway_id in sorted(gateways):
+            gateway = self._graph.gateways.get(gateway_id)
+            made = frozenset(r for port in gateway.ports for r in self._port(gateway, port)) if gateway else _NONE
+            for type_url, name in sorted(self._before.resources.get(gateway_id, _NONE) - made):
+                self._put(type_url, name, None)
+                self.problems.setdefault(name, ())
+            self._resources[gateway_id] = made
+        for key in sorted(self._stale):
+            found = self._find(key)
+            if found is not None and key.gateway not in gateways:
+                self._listener(*found)
+        for gateway_id, number, family in sorted(self._wild):
+            gateway = self._graph.gateways.get(gateway_id)
+            if gateway is not None and gateway_id not in gateways:
+                self._fallback(gateway, number, family)
+
+    def _find(self, key: PortKey) -> tuple[Gateway, Port] | None:
+        gateway = self._graph.gateways.get(key.gateway)
+        for port in gateway.ports if gateway else ():
+            if gateway is not None and (port.number, port.udp) == (key.port, key.udp):
+                return gateway, port
+        return None
+
+    def _port(self, gateway: Gateway, port: Port) -> list[tuple[str, str]]:
+        """Everything that one port consists of; returns what it is called."""
+        listener = self._listener(gateway, port)
+        made = [(LISTENER, listener)]
+        if not port.udp:
+            made += [(EXTENSION, self._fallback(gateway, port.number, family)) for family in _HTTP]
+        return made
+
+    def _listener(self, gateway: Gateway, port: Port) -> str:
+        name = names.listener(gateway.id, port.number, udp=port.udp)
+        compiled = compile_listener(gateway, port, self._port_hosts(gateway, port), self._bindings)
+        self._put(LISTENER, name, compiled.value)
+        self.problems[name] = compiled.problems
+        return name
+
+    def _port_hosts(self, gateway: Gateway, port: Port) -> PortHosts:
+        served = {f: self._at(gateway.id, port.number, f) for f in (Family.HTTPS, *_BY_SNI)}
+        special = [
+            host
+            for family in _BY_SNI
+            for name in sorted(served[family])
+            if (host := self._graph.virtual_hosts.get(VirtualHostKey(gateway.id, port.number, family, name)))
+            and is_special(host)
+        ]
+        family = Family.UDP if port.udp else Family.TCP
+        # Only a port that does several things with TLS has to know the names of each.
+        mixed = special or sum(bool(hosts) for hosts in served.values()) > 1
+        return PortHosts(
+            hostnames={f: tuple(sorted(hosts)) if mixed else tuple(hosts)[:1] for f, hosts in served.items() if hosts},
+            special=tuple(special),
+            catch_all=self._graph.virtual_hosts.get(VirtualHostKey(gateway.id, port.number, family, hostnames.ANY)),
+        )
+
+    def _fallback(self, gateway: Gateway, port: int, family: Family) -> str:
+        name = names.fallback(gateway.id, port, family)
+        served = self._at(gateway.id, port, family)
+        patterns = [h for h in served if h == hostnames.ANY or hostnames.is_wildcard(h)]
+        self._put(EXTENSION, name, fallback(gateway.id, port, family, gateway.depth, patterns))
+        return name
+
+    # --- results --------------------------------------------------------------------------------
+
+    def _put(self, type_url: str, name: str, value: bytes | None, *, on_demand: bool = False) -> None:
+        self.changes.append(Resource(type_url, name, value, on_demand))
+
+    def state(self) -> State:
+        """What the next pass has to know."""
+        resources = self._before.resources
+        for gateway, made in self._resources.items():
+            resources = resources.set(gateway, made)
+        return State(self._hosts, resources, self._bindings)
+
+
+# --- on demand ----------------------------------------------------------------------------------
+
+
+def resolver(graph: Graph, bindings: Bindings, issue: Issue = nothing_issued) -> Resolver:
+    """Answers what Envoy asks for by name: certificates by SNI, clusters of passed-through wildcards."""
+
+    def resolve(type_url: str, name: str) -> bytes | None:
+        if type_url == SECRET:
+            return resolve_secret(graph, bindings, name, issue)
+        if type_url == CLUSTER:
+            return resolve_cluster(graph, name)
+        return None
+
+    return resolve
+
+
+def resolve_cluster(graph: Graph, name: str) -> bytes | None:
+    """The on-demand cluster of a name that only a wildcard covers; None: nothing is passed through there."""
+    gateway_id, _, rest = name.partition("|")
+    number, _, rest = rest.partition("|")
+    family, _, sni = rest.partition("|")
+    gateway = graph.gateways.get(gateway_id)
+    if gateway is None or not number.isdigit() or family not in _BY_SNI:
+        return None
+    asked = hostnames.normalize(sni)
+    host = lookup.virtual_host(graph, gateway, int(number), Family(family), "" if asked == NO_SNI else asked)
+    return on_demand_cluster(graph, host, name)
+
+
+def on_demand_cluster(graph: Graph, host: VirtualHost | None, name: str = "") -> bytes | None:
+    """The cluster under a VirtualHost's own name: its one backend, sharing that one's load assignment."""
+    if host is None or is_special(host) or not host.entries:
+        return None
+    only = only_backend(host.entries[0])
+    backend = graph.backends.get(only.backend) if only is not None and only.backend is not None else None
+    return compile_cluster(backend, name or names.scope(host.key)) if backend is not None else None
+
+
+_NO_HOSTS: immutables.Map[str, None] = immutables.Map()
+_NONE: frozenset[tuple[str, str]] = frozenset()

@@ -1,0 +1,138 @@
+"""A VirtualHost as one scoped route configuration: its entries in order, first match wins.
+
+The scope's own end is always there (404, or 421 for connections whose SNI may not carry this host), so
+that "no route" means "no scope" and nothing else.  Pure; `plan` decides which scopes to compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from envoy.config.route.v3 import route_components_pb2 as route
+from envoy.config.route.v3 import route_pb2, scoped_route_pb2
+from msgspec import Struct
+
+from gatewright.base import hostnames
+from gatewright.base.hostnames import Depth
+from gatewright.base.problem import Problem
+from gatewright.engines.envoy import actions, match, names
+from gatewright.engines.envoy.access import passes, unrecognisable
+from gatewright.engines.envoy.actions import Answer, Place
+from gatewright.engines.envoy.filters import switched_off
+from gatewright.engines.envoy.match import Condition
+from gatewright.engines.envoy.wire import serialise
+from gatewright.graph.nodes import Access, Entry, Family, RedirectTo, SniScope, VirtualHost
+
+_NOT_FOUND: Final = 404
+_MISDIRECTED: Final = 421
+_LUA: Final = "envoy.filters.http.lua"
+
+
+class Scope(Struct, frozen=True):
+    """A compiled scope and what could not be carried over."""
+
+    value: bytes
+    problems: tuple[Problem, ...] = ()
+
+
+def compile_scope(host: VirtualHost, depth: Depth, port: int) -> Scope:
+    """The scope of an HTTP or HTTPS VirtualHost, whose listener is bound to `port`."""
+    key = host.key
+    place = Place("https" if key.family is Family.HTTPS else "http", port)
+    sni = host.sni if host.sni is not None and key.family is Family.HTTPS else None
+    made: list[route.Route] = []
+    problems: list[Problem] = []
+    owned: list[Condition] = []
+    if sni is not None:
+        made += _misdirected(sni, depth)
+        if sni.own != hostnames.ANY:
+            owned = [match.sni(sni.own, depth)]
+    for entry in host.entries:
+        problems += _entry(made, entry, depth, place, owned)
+    made += _end(owned)
+    return Scope(_resource(host, made), tuple(problems))
+
+
+def _resource(host: VirtualHost, made: Sequence[route.Route]) -> bytes:
+    name = names.scope(host.key)
+    virtual_host = route.VirtualHost(name=host.key.hostname, domains=["*"], routes=made)
+    # The fallback filter asks for this mark to learn whether its first guess is a scope.
+    virtual_host.metadata.filter_metadata[_LUA].update({"scope": True})
+    configuration = route_pb2.RouteConfiguration(
+        name=name,
+        virtual_hosts=[virtual_host],
+        request_headers_to_remove=[names.SCOPE_HEADER, names.HOST_HEADER, names.PATH_HEADER],
+    )
+    fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
+    configuration.typed_per_filter_config[fallback].CopyFrom(switched_off())
+    scope = scoped_route_pb2.ScopedRouteConfiguration(name=name, route_configuration=configuration)
+    scope.key.fragments.add(string_key=name)
+    return serialise(scope)
+
+
+def _entry(
+    made: list[route.Route], entry: Entry, depth: Depth, place: Place, owned: list[Condition]
+) -> tuple[Problem, ...]:
+    """The routes of one entry: every way to match it, then every way to be turned away."""
+    answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
+    problems = [problem for one in entry.rule.access for problem in unrecognisable(one)]
+    for one in match.route_matches(entry.match, depth):
+        match.add(one, owned)
+        _allowed(made, one, entry, answer)
+        _turned_away(made, one, entry.rule.access)
+    return (*answer.problems, *problems)
+
+
+def _allowed(made: list[route.Route], found: route.RouteMatch, entry: Entry, answer: Answer) -> None:
+    """The rule itself, for clients that pass all its access lists."""
+    ways = _ways(entry.rule.access)
+    for conditions in ways:
+        for number, template in enumerate(answer.routes):
+            one = route.Route(name=entry.rule.id)
+            one.MergeFrom(template)
+            one.match.CopyFrom(found)
+            match.add(one.match, conditions)
+            if number == 0 and len(answer.routes) > 1 and isinstance(entry.rule.action, RedirectTo):
+                one.match.headers.add(name=":method").string_match.exact = "GET"
+            made.append(one)
+
+
+def _turned_away(made: list[route.Route], found: route.RouteMatch, access: tuple[Access, ...]) -> None:
+    """The first list that does not let a client in decides the status: the last is asked first here."""
+    for number in range(len(access) - 1, -1, -1):
+        for conditions in _ways(access[:number]):
+            one = actions.respond(access[number].status)
+            one.match.CopyFrom(found)
+            match.add(one.match, conditions)
+            made.append(one)
+
+
+def _ways(access: tuple[Access, ...]) -> list[list[Condition]]:
+    """The conditions under which a client passes all lists."""
+    return [[condition for one in access for condition in passes(one)]]
+
+
+def _misdirected(sni: SniScope, depth: Depth) -> list[route.Route]:
+    """421 for connections whose SNI belongs to a more specific listener of the same port."""
+    made = []
+    for other in sni.others:
+        if hostnames.covers(sni.own, other, depth) or hostnames.covers(other, sni.own, depth):
+            one = actions.respond(_MISDIRECTED)
+            one.match.CopyFrom(route.RouteMatch(prefix="", filter_state=[match.sni(other, depth)]))
+            made.append(one)
+    return made
+
+
+def _end(owned: list[Condition]) -> list[route.Route]:
+    """Nothing matched: 404, and 421 where the connection was not made for this host."""
+    made = []
+    if owned:
+        one = actions.respond(_NOT_FOUND)
+        one.match.prefix = ""
+        match.add(one.match, owned)
+        made.append(one)
+    last = actions.respond(_MISDIRECTED if owned else _NOT_FOUND)
+    last.match.prefix = ""
+    made.append(last)
+    return made
