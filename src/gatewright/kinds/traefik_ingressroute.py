@@ -36,7 +36,7 @@ from gatewright.kinds.traefik_common import (
 )
 from gatewright.kinds.traefik_match import Terms, default_priority, lower_rule
 from gatewright.kinds.traefik_rule import Syntax
-from gatewright.kinds.traefik_service import LoadBalancer, lower_services
+from gatewright.kinds.traefik_service import LoadBalancer, lower_services, route_weights
 
 Priority = Annotated[int, Meta(le=9007199254740991)]
 
@@ -124,7 +124,7 @@ def _lower_route(route: _Route, index: int, document: Document, report: Report) 
         matches=terms,
         priority=priority,
         filters=refused(filters, refuse),
-        backends=backends,
+        backends=route_weights(backends),
         persistence=persistence,
     )
 

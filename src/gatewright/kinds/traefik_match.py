@@ -264,8 +264,12 @@ def _path_regexp(_: _Lowering, matcher: Matcher) -> Terms:
     return (Match(paths=(PathMatch(PathKind.REGEX, _regex(pattern)),)),)
 
 
-def _header(_: _Lowering, matcher: Matcher) -> Terms:
+def _header(lowering: _Lowering, matcher: Matcher) -> Terms:
     name, value = _arguments(matcher, 2, 2)
+    if name.lower() == "host":  # Go keeps it apart from the other headers
+        message = f"{matcher.name} at column {matcher.column}: Traefik never finds Host among the headers"
+        lowering.warn("traefik-host-never-matches", f"{message}; use Host or HostRegexp")
+        return ()
     if matcher.name == "Header":
         return (Match(headers=(ValueMatch(name.lower(), ValueKind.EXACT, value),)),)
     return (Match(headers=(ValueMatch(name.lower(), ValueKind.REGEX, _regex(value)),)),)

@@ -141,7 +141,7 @@ class _Spec(Schema, frozen=True):
     grpc_web: Ignored = None
     in_flight_req: Ignored = None
     pass_tls_client_cert: Ignored = field(default=None, name="passTLSClientCert")
-    plugin: Ignored = None
+    plugin: dict[str, Any] | None = None
     rate_limit: Ignored = None
     retry: Ignored = None
 
@@ -202,7 +202,7 @@ def _filters(name: str, value: Any, document: Document, report: Report) -> tuple
     if name == "basicAuth":
         return _basic_auth(value, document.namespace, report, *path)
     # What is left protects something, or tells the backend who the client is.
-    what = ", ".join(value) if name == "plugin" and isinstance(value, Mapping) else name
+    what = f"plugin ({', '.join(sorted(value))})" if name == "plugin" else name
     message = f"{what} is not supported; every request is refused, so that nothing is left unprotected"
     report.error("unsupported-middleware", message, *path)
     return (Refuse(document.origin.at(*path), UNAVAILABLE, f"the middleware {what} is not supported"),)

@@ -108,9 +108,7 @@ _LEXEME = re.compile(
       |`(?P<raw>[^`]*)`|"(?P<quoted>(?:[^"\\\n]|\\.)*)"|(?P<mark>&&|\|\||[!(),])""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(
-    r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)"
-)
+_ESCAPE = re.compile(r"\\(?:([abfnrtv\\\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|.)")
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 _WRONG = {
     "'": "strings take backticks or double quotes, not single quotes",
@@ -256,9 +254,7 @@ class _Parser:
     @staticmethod
     def _unexpected(token: Token, wanted: str) -> RuleError:
         if token.kind == "newline":
-            return RuleError(
-                token.column, "a line may end only after '&&', '||', '(' or ','; Traefik refuses this one"
-            )
+            return RuleError(token.column, "a line may end only after '&&', '||', '(' or ','; Traefik refuses this one")
         found = "the end of the rule" if token.kind == "end" else f"{token.text!r}"
         return RuleError(token.column, f"expected {wanted}, found {found}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from gatewright.base.document import Document
 from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, key_of
@@ -172,6 +172,11 @@ def lower_services(
     return tuple(backends), persistence, None
 
 
+def route_weights(backends: tuple[BackendRef, ...]) -> tuple[BackendRef, ...]:
+    """The backends of a route: weights divide several services and say nothing about a single one."""
+    return tuple(structs.replace(b, weight=1) for b in backends) if len(backends) == 1 else backends
+
+
 def lower_service(service: LoadBalancer, own: str, report: Report, *path: str | int) -> BackendRef | Refuse:
     """One backend as seen from the namespace `own`, or why it cannot be used."""
     origin = report.origin.at(*path)
@@ -182,7 +187,9 @@ def lower_service(service: LoadBalancer, own: str, report: Report, *path: str | 
     if target is None:
         return Refuse(origin, NOT_FOUND, f"the service {service.name} does not exist")
     transport = None
-    if service.servers_transport:
+    if service.servers_transport and kind == "TraefikService":
+        report.unsupported("has no effect on a TraefikService", *path, "serversTransport")
+    elif service.servers_transport:
         where = (*path, "serversTransport")
         name = service.servers_transport
         transport = resolve("ServersTransport", name, target.namespace, own, report, *where)

@@ -39,7 +39,7 @@ from gatewright.kinds.traefik_common import (
 from gatewright.kinds.traefik_ingressroute import RouteMatch, Tls, lower_match, refused, tls_use
 from gatewright.kinds.traefik_match import Terms
 from gatewright.kinds.traefik_rule import Syntax
-from gatewright.kinds.traefik_service import Weight
+from gatewright.kinds.traefik_service import Weight, route_weights
 
 _SNI_WITHOUT_TLS = (
     "without tls nothing can be known of the SNI: the rule has to be HostSNI(`*`), possibly with ClientIP; "
@@ -190,7 +190,8 @@ def _all_or_none(
     if not found:
         report.error("missing-field", "a route needs a service", *path, "services")
         refuse = Refuse(report.origin.at(*path), NOT_FOUND, "the route has no service")
-    return () if refuse else tuple(item for item in found if isinstance(item, BackendRef)), refuse
+    backends = () if refuse else tuple(item for item in found if isinstance(item, BackendRef))
+    return route_weights(backends), refuse
 
 
 def lower_udp(document: Document) -> Lowered:

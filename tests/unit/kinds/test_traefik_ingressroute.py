@@ -161,14 +161,13 @@ def test_services_in_full() -> None:
         passHostHeader=False,
         serversTransport="mtls",
         nativeLB=True,
-        weight=0,
         strategy="wrr",
         responseForwarding={"flushInterval": "1ms"},
         middlewares=[{"name": "m"}],
     )
     assert problems == {}
     assert backend.target == Key("Service", "other", "web")
-    assert (backend.scheme, backend.pass_host, backend.native_lb, backend.weight) == ("h2c", False, True, 0)
+    assert (backend.scheme, backend.pass_host, backend.native_lb) == ("h2c", False, True)
     assert backend.transport == Key("ServersTransport", "other", "mtls")
     assert [f.target for f in backend.filters if isinstance(f, FilterRef)] == [Key("Middleware", "apps", "m")]
 
@@ -185,6 +184,12 @@ def test_services_in_full() -> None:
 def test_unsupported_service_fields_are_named(fields: dict[str, Any], field: str) -> None:
     _, problems = backend_of(**fields)
     assert f"spec.routes[0].services[0].{field}" in problems["unsupported-field"]
+
+
+def test_weights_count_among_several_services_only() -> None:
+    assert backend_of(weight=0)[0].weight == 1
+    rule, _ = rule_of(services=[{"name": "a", "weight": 0}, {"name": "b", "weight": 2}, {"name": "c"}])
+    assert [backend.weight for backend in rule.backends] == [0, 2, 1]
 
 
 def test_a_sticky_cookie_of_a_single_service() -> None:
@@ -306,7 +311,7 @@ def test_udp() -> None:
     assert isinstance(result.intent, RouteIntent)
     good, empty = result.intent.rules
     assert (result.intent.protocol, good.matches, good.priority) == (Protocol.UDP, (), 0)
-    assert [(b.target.name, b.port, b.weight, b.scheme) for b in good.backends] == [("dns", 53, 3, "udp")]
+    assert [(b.target.name, b.port, b.weight, b.scheme) for b in good.backends] == [("dns", 53, 1, "udp")]
     assert [type(item) for item in empty.filters] == [Refuse]
     assert [problem.id for problem in result.problems] == ["missing-field"]
 

@@ -163,6 +163,14 @@ def test_hosts_that_no_request_has_are_reported(value: str) -> None:
     assert problem.id == "traefik-host-never-matches"
 
 
+@pytest.mark.parametrize("rule", ["Header(`Host`, `a`)", "HeaderRegexp(`host`, `a`)"])
+def test_the_host_is_no_header(rule: str) -> None:
+    terms, (problem,) = lower_rule(f"!{rule} && Host(`b`)", Syntax.HTTP, HERE)
+    assert terms == (host("b"),)
+    assert problem.id == "traefik-host-never-matches"
+    assert lower_rule(rule, Syntax.HTTP, HERE)[0] is None
+
+
 @pytest.mark.parametrize(
     ("syntax", "rule", "said"),
     [
