@@ -86,7 +86,8 @@ def lower(document: Document) -> Lowered:
         return report.lowered(None)
     spec = service.spec
     external = spec.type == "ExternalName"
-    if external and not (syntax.is_hostname(spec.external_name) or syntax.is_ip(spec.external_name)):
+    external_name = spec.external_name.removesuffix(".")
+    if external and not (syntax.is_hostname(external_name) or syntax.is_ip(external_name)):
         report.invalid("a Service of type ExternalName needs a hostname here", "spec", "externalName")
     if not external and not spec.ports and spec.cluster_ip != "None":
         report.invalid("a Service needs at least one port", "spec", "ports")
@@ -107,7 +108,7 @@ def lower(document: Document) -> Lowered:
             for p in spec.ports
         ),
         selector=tuple(sorted(spec.selector.items())),
-        external_name=spec.external_name.lower().rstrip(".") if external else "",
+        external_name=external_name if external else "",
         headless=spec.cluster_ip == "None",
         load_balancer_ips=_addresses(service),
         annotations=tuple(sorted(service.metadata.annotations.items())),

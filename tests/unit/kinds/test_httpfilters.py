@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-from support.lowering import bad, good, lowered, told
 
 from gatewright.kinds.intents import (
     Cors,
@@ -24,6 +23,7 @@ from gatewright.kinds.intents import (
     Rewrite,
     RouteIntent,
 )
+from support.lowering import bad, good, lowered, told
 
 PREFIX = {"path": {"type": "PathPrefix", "value": "/a"}}
 MIRROR = {"name": "m", "port": 80}

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import yaml
-from support.lowering import bad, good, lowered, told
 
 from gatewright.base.origin import Origin
 from gatewright.kinds.intents import (
@@ -28,6 +27,7 @@ from gatewright.kinds.intents import (
     ValueKind,
     ValueMatch,
 )
+from support.lowering import bad, good, lowered, told
 
 AT = Origin("manifest.yaml", "1")
 
@@ -74,9 +74,7 @@ def test_a_whole_route() -> None:
                 origin=AT.at("spec", "rules", 0),
                 matches=(Match(paths=(PathMatch(PathKind.PREFIX, "/"),)),),
                 name="all",
-                backends=(
-                    BackendRef(Key("Service", "web", "a"), 80, AT.at("spec", "rules", 0, "backendRefs", 0), 3),
-                ),
+                backends=(BackendRef(Key("Service", "web", "a"), 80, AT.at("spec", "rules", 0, "backendRefs", 0), 3),),
             ),
         ),
         hostnames=("shop.example.com", "*.example.org"),

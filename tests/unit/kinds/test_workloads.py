@@ -1,0 +1,60 @@
+"""Deployments and their like: labels, ports and the host's network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from gatewright.kinds.intents import ContainerPort, Key, WorkloadIntent
+from support.lowering import bad, good, told
+
+POD = {
+    "containers": [
+        {"name": "a", "image": "x", "ports": [{"name": "web", "containerPort": 8080}], "livenessProbe": {}},
+        {"name": "b", "ports": [{"containerPort": 53, "protocol": "UDP", "hostPort": 5353}]},
+    ],
+    "initContainers": [
+        {"name": "side", "restartPolicy": "Always", "ports": [{"containerPort": 9}]},
+        {"name": "once", "ports": [{"containerPort": 10}]},
+    ],
+    "volumes": [],
+}
+PORTS = (ContainerPort("web", 8080), ContainerPort("", 53, "UDP", 5353), ContainerPort("", 9))
+
+
+def workload(kind: str, version: str = "apps/v1", **spec: Any) -> str:
+    template = {"metadata": {"labels": {"b": "2", "a": "1"}}, "spec": POD}
+    spec = {"selector": {}, "template": template, **spec}
+    return yaml.safe_dump({"apiVersion": version, "kind": kind, "metadata": {"name": "w"}, "spec": spec})
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"])
+def test_a_template(kind: str) -> None:
+    made = good(workload(kind), WorkloadIntent)
+    assert made.key == Key(kind, "default", "w")
+    assert (made.labels, made.ports, made.replicas) == ((("a", "1"), ("b", "2")), PORTS, 1)
+
+
+def test_replicas_may_be_none() -> None:
+    assert good(workload("Deployment", replicas=0), WorkloadIntent).replicas == 0
+
+
+def test_a_pod_on_the_hosts_network_listens_on_its_ports() -> None:
+    metadata = {"name": "p", "labels": {"a": "1"}}
+    pod = {"hostNetwork": True, "containers": [{"ports": [{"containerPort": 80}]}]}
+    made = good(yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod}), WorkloadIntent)
+    assert made.host_network
+    assert made.ports == (ContainerPort("", 80, "TCP", 80),)
+    assert made.labels == (("a", "1"),)
+
+
+def test_an_old_version() -> None:
+    good(workload("Deployment", "extensions/v1beta1"), WorkloadIntent)
+
+
+def test_what_concerns_us_is_still_checked() -> None:
+    template = {"spec": {"containers": [{"ports": [{"containerPort": "80"}]}]}}
+    where = "spec.template.spec.containers.0.ports.0.containerPort"
+    assert told(bad(workload("Deployment", template=template))) == [("wrong-type", where)]
