@@ -91,6 +91,14 @@ class DeltaStream:
         """Are routes held until Envoy has the endpoints of new clusters?  See `release`."""
         return bool(self._warming)
 
+    @property
+    def is_settled(self) -> bool:
+        """Has the client answered for everything that there is of the types that it follows as a whole?"""
+        for type_url in (CLUSTER, SCOPE, LISTENER):
+            if type_url not in self._subscriptions and any(not r.on_demand for r in self._resources.all(type_url)):
+                return False
+        return all(math.isinf(self._upserts_settled(type_url)) for type_url in self._subscriptions)
+
     def receive(self, request: Request) -> list[Output]:
         """The client said something."""
         if self._resources.epoch == 0:

@@ -116,6 +116,15 @@ class XdsServer:
         """What is held back because an Envoy refused it."""
         return self._resources.held()
 
+    def on_demand_names(self, type_url: str) -> set[str]:
+        """The names that Envoys asked the resolver for."""
+        return {name for connection in self._connections for name in connection.stream.on_demand_names(type_url)}
+
+    @property
+    def is_settled(self) -> bool:
+        """Is an Envoy connected, and has each answered for everything that it was sent?"""
+        return bool(self._connections) and all(connection.stream.is_settled for connection in self._connections)
+
     @property
     def connected(self) -> int:
         """How many Envoys have a stream open."""

@@ -1,0 +1,75 @@
+"""The command line: one file per command, each a thin shell over the library.
+
+Exit codes: 0 as asked, 1 the answer is no (a request is refused), 2 usage or input, 3 our fault.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from gatewright.base.errors import EngineError, UsageError
+
+EXIT_USAGE = 2
+EXIT_OURS = 3
+
+
+class _Lazy(click.Group):
+    """Imports a command when it is used: `trace` must not wait for what `run` needs."""
+
+    COMMANDS = ("completion", "run", "status", "trace")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.COMMANDS:
+            return None
+        from importlib import import_module
+
+        command: click.Command = import_module(f"gatewright.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: gatewright trace https://app.example.com manifests/",
+)
+@click.version_option(package_name="gatewright", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep every way into your services right.
+
+    Gatewright reads the Kubernetes manifests you already have and tells (trace) or runs (run) what happens to any
+    request.
+    """
+
+
+def main() -> None:
+    """The `gatewright` program."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except UsageError as error:
+        code = _fail(str(error), EXIT_USAGE)
+    except EngineError as error:
+        code = _fail(str(error), EXIT_OURS)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        code = _fail("this is a bug in Gatewright; please report it with the lines above", EXIT_OURS)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {message}", err=True)
+    return code

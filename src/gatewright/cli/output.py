@@ -1,0 +1,43 @@
+"""What the commands share in printing: Problems, machine formats, colours that vanish in a pipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from gatewright.base.origin import Locator, Origin
+from gatewright.base.problem import Problem, Severity
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def place(origin: Origin | None, locator: Locator) -> str:
+    """file:line of an origin, or "" for none."""
+    return str(locator.locate(origin)) if origin is not None else ""
+
+
+def problem_line(severity: str, where: str, message: str, hint: str) -> str:
+    """A Problem in one line: where, how bad, what, what to do."""
+    colour = COLOURS.get(Severity(severity), "white")
+    head = f"{where}: " if where else ""
+    tail = click.style(f" ({hint})", dim=True) if hint else ""
+    return f"{head}{click.style(severity, fg=colour)}: {message}{tail}"
+
+
+def problems(found: tuple[Problem, ...], locator: Locator) -> None:
+    """Print Problems on stderr, one line each."""
+    for item in found:
+        line = problem_line(item.severity.value, place(item.origin, locator), item.message, item.hint)
+        click.echo(line, err=True)
+
+
+def machine(document: dict[str, Any], form: str) -> str:
+    """A document as JSON or YAML text."""
+    if form == "json":
+        return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    import yaml
+
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+    return text.rstrip()

@@ -1,0 +1,99 @@
+"""`gatewright run`: working gateways on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gatewright.base.errors import UsageError
+from gatewright.cli import output
+
+EPILOG = """\b
+Examples:
+  gatewright run manifests/ --echo                 try them out: nothing else is needed
+  gatewright run . --gateway envoy-internal        one gateway only
+  gatewright run . --bind site                     at the described addresses
+  gatewright run . --ready-file ready.json         for scripts: where everything listens, as JSON
+\b
+Save a file and it is live within milliseconds.  What cannot be understood keeps its last good version.  SIGTERM or
+Ctrl-C drains and ends.  If this program is killed, Envoy goes on; start it again and it takes over.
+"""
+
+
+@click.command("run", epilog=EPILOG)
+@click.option("--gateway", "gateways", multiple=True, metavar="NAME", help="Run only this gateway; repeatable.")
+@click.option(
+    "--bind", type=click.Choice(["loopback", "site"]), default="loopback", show_default=True,
+    help="Listen on loopback addresses (one per gateway), or on the described addresses of this machine.",
+)  # fmt: skip
+@click.option("--state", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="Where to keep sockets, the private CA and logs.  [default: ~/.local/state/gatewright]")  # fmt: skip
+@click.option("--echo", is_flag=True, help="Put an echo backend behind Services without endpoints.")
+@click.option("--echo-all", is_flag=True, help="Put an echo backend behind every Service, endpoints or not.")
+@click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Write where everything listens, as JSON, once it is live.")  # fmt: skip
+@click.option("--metrics", default="", metavar="ADDRESS:PORT", help="Serve Prometheus metrics there, at /metrics.")
+@click.option("--concurrency", type=click.IntRange(0), default=0, metavar="N",
+              help="Envoy worker threads; 0 for one per processor.  [default: 0]")  # fmt: skip
+@click.option("--drain", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS",
+              help="How long open connections may take to end on SIGTERM.")  # fmt: skip
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+def command(
+    paths: tuple[str, ...],
+    gateways: tuple[str, ...],
+    bind: str,
+    state: Path | None,
+    echo: bool,
+    echo_all: bool,
+    ready_file: Path | None,
+    metrics: str,
+    concurrency: int,
+    drain: float,
+) -> None:
+    """Run the gateways that PATH... describe, on Envoy, and follow every change of the files.
+
+    PATH is a manifest, a folder (read recursively) or - for standard input.
+    """
+    try:
+        import uvloop
+
+        from gatewright.engines.envoy.process import EnvoyOptions
+        from gatewright.runtime import folder, report, run
+    except ImportError as error:
+        raise UsageError(f"{error.name} is not installed: pip install 'gatewright[run]'") from error
+    from gatewright.graph.nodes import Change
+
+    options = run.RunOptions(
+        paths=paths,
+        state=state or folder.default_folder(),
+        gateways=gateways,
+        bind=bind,
+        echo="all" if echo_all else "missing" if echo else "",
+        ready_file=ready_file,
+        metrics=metrics,
+        drain_seconds=drain,
+        envoy=EnvoyOptions(concurrency=concurrency),
+    )
+
+    def changed(change: Change, seconds: float) -> None:
+        count = len(change.virtual_hosts)
+        names = ", ".join(sorted({key.hostname for key in change.virtual_hosts})[:3])
+        what = f"{count} virtual host{'s' if count != 1 else ''}" + (
+            f" ({names}{', …' if count > 3 else ''})" if names else ""
+        )
+        click.echo(f"{click.style('live', fg='green')}: {what} in {seconds * 1000:.1f} ms", err=True)
+
+    def problem(fault: report.Fault) -> None:
+        where = f"{fault.file}:{fault.line}" if fault.line else fault.file
+        click.echo(output.problem_line(fault.severity, where, fault.message, fault.hint), err=True)
+
+    def ready(live: report.Live) -> None:
+        from gatewright.cli.status import show
+
+        show(live)
+        click.echo(
+            click.style("ready", fg="green", bold=True) + ": following the files; Ctrl-C drains and ends", err=True
+        )
+
+    uvloop.run(run.Run(options, run.Listener(ready, changed, problem))())
