@@ -253,12 +253,12 @@ class FileSource:
 
     def _settle(self, batch: _Batch) -> None:
         """Once all files are read: work out effects, then make the documents."""
-        touched = self._overlays.settle()
+        touched = self._overlays.settle(self._outside)
         while self._overlays.wanted:
             for path in sorted(self._overlays.wanted):
                 self._outside.add(path)
                 self._load(path, batch)
-            touched |= self._overlays.settle()
+            touched |= self._overlays.settle(self._outside)
         for path in [path for path in self._outside if not self._overlays.reaches(path)]:
             self._outside.discard(path)
             self._forget(path, batch)

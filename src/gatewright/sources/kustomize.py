@@ -13,7 +13,7 @@ different effects is read once for each.  Files that nothing reaches are read as
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from gatewright.base.origin import Origin
@@ -135,8 +135,13 @@ class Reach:
             effects.append(effect)
 
 
-def compute(kustomizations: Mapping[str, Kustomization], fluxes: Iterable[Flux], tree: Tree) -> Reach:
-    """Follow every Flux Kustomization, then every kustomization (by folder) that nothing has led to."""
+def compute(
+    kustomizations: Mapping[str, Kustomization], fluxes: Iterable[Flux], tree: Tree, helpers: Collection[str] = ()
+) -> Reach:
+    """Follow every Flux Kustomization, then every kustomization (by folder) that nothing has led to.
+
+    `helpers` are folders that only count where something leads to them.
+    """
     walk = _Walk(kustomizations, tree)
     absent: list[tuple[Flux, str]] = []
     for flux in fluxes:
@@ -152,10 +157,11 @@ def compute(kustomizations: Mapping[str, Kustomization], fluxes: Iterable[Flux],
     if absent:
         walk.reach.problems.append(_absent(absent))
     used = {target for folder in kustomizations for _, target in walk.targets(folder) if target != folder}
-    for folder in sorted(kustomizations):
+    starts = sorted(folder for folder in kustomizations if folder not in helpers)
+    for folder in starts:
         if folder not in used and folder not in walk.reported:
             walk.kustomization(folder, AS_IS, ())
-    for folder in sorted(kustomizations):  # what is left is a circle, which has no outside
+    for folder in starts:  # what is left is a circle, which has no outside
         if folder not in walk.reported:
             walk.kustomization(folder, AS_IS, ())
     return walk.reach

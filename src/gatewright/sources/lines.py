@@ -104,7 +104,8 @@ def line_of(text: str, path: Iterable[str | int]) -> int:
         if found is None:
             break
         line, at = found
-    return line
+    # libyaml counts YAML 1.1's exotic line breaks, too; editors do not.
+    return min(line, text.count("\n") + 1)
 
 
 def _first_line(text: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gatewright.base.origin import Origin
@@ -94,15 +94,17 @@ class Overlays:
         self._fluxes.pop(path, None)
         for paths in self._settings.values():
             paths.pop(path, None)
-        self._stale = bool(self._kustomizations or self._fluxes or self._effects)
+        if self._kustomizations or self._fluxes or self._effects or self.problems:
+            self._stale = True
 
     def reaches(self, path: str) -> bool:
         """Does a Kustomization use this file?"""
         return path in self._effects or path in self._consumed
 
-    def settle(self) -> set[str]:
+    def settle(self, outside: Collection[str]) -> set[str]:
         """Work out the effects if anything changed, and return the files whose effects did.
 
+        The files `outside` of what the user named were only read because a Kustomization uses them.
         When `wanted` is not empty then, those files have to be read first, and `settle` called again.
         """
         self.wanted = frozenset()
@@ -111,13 +113,14 @@ class Overlays:
         self._stale = False
         tree = KnownTree(self._manifests)
         by_folder = {posixpath.dirname(path): self._kustomizations[path] for path in sorted(self._kustomizations)}
+        helpers = {posixpath.dirname(path) for path in outside}
         fluxes: list[Flux] = []
-        reach = compute(by_folder, fluxes, tree)
+        reach = compute(by_folder, fluxes, tree, helpers)
         for _ in range(_MAX_NESTING):
             known, fluxes = fluxes, list(self._effective(reach))
             if fluxes == known:
                 break
-            reach = compute(by_folder, fluxes, tree)
+            reach = compute(by_folder, fluxes, tree, helpers)
         effects = {path: tuple(sorted(found, key=_order)) for path, found in reach.effects.items()}
         touched = {
             path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from gatewright.base.document import Document
@@ -38,9 +39,9 @@ def render(manifest: Manifest, entry: Entry, objects: Objects | None, effects: S
         ]
     documents: list[Document] = []
     problems: dict[Problem, None] = {}
-    unresolved: dict[tuple[str, tuple[str | int, ...]], Origin] = {}
+    unresolved: dict[tuple[str, tuple[str | int, ...], int], Origin] = {}
     substitutable = has_variables and may_substitute(entry.text)
-    made: set[tuple[str, str]] = set()
+    made: set[Origin] = set()
     own_problems = entry.problems
     for effect in effects:
         text, found, faults = "", objects, own_problems
@@ -48,19 +49,20 @@ def render(manifest: Manifest, entry: Entry, objects: Objects | None, effects: S
             text = substitute(entry.text, dict(effect.variables))
             found, faults = manifest.objects(entry, text)
         problems.update(dict.fromkeys(faults))
-        if (effect.namespace, text) in made:
-            continue
-        made.add((effect.namespace, text))
         for header, data in found:
-            if is_used_up(header):
-                continue
             document = _document(manifest, entry, header, data, effect, text)
+            if is_used_up(header) or document.origin in made:
+                continue
+            made.add(document.origin)
             documents.append(document)
             if substitutable and (effect.variables is not None or header.kind not in _SCRIPTS):
-                for name, path in uses(data):
-                    unresolved.setdefault((name, (*header.items, *path)), document.origin.at(*path))
+                count: Counter[tuple[str, tuple[str | int, ...]]] = Counter()
+                for use in uses(data):
+                    count[use] += 1  # the same use under another effect is no other use
+                    name, path = use
+                    unresolved.setdefault((name, (*header.items, *path), count[use]), document.origin.at(*path))
     entry.problems = tuple(problems)
-    entry.unresolved = tuple((name, origin) for (name, _), origin in unresolved.items())
+    entry.unresolved = tuple((name, origin) for (name, _, _), origin in unresolved.items())
     manifest.listen(entry)
     return documents
 

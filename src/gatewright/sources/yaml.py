@@ -41,7 +41,8 @@ _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:---(?=\s))?\s*(?:[#%][^\n]*\s*)*(?:\.\.\.\s*)?(?:#[^\n]*\s*)*")
 _COMMENT_LINES = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
-# What must not reach yaml12: aliases, anchors, tags, merge keys, values whose type YAML 1.1 and 1.2
+# What must not reach yaml12: aliases, anchors, tags, merge keys, block scalars (an empty one is not
+# empty there), values whose type YAML 1.1 and 1.2
 # disagree on, nesting too deep to count, and control characters.  `_AT` is where a value can begin.
 _AT = r"(?:^|[:\-?,\[{])[ \t]*"
 _PECULIAR = re2.compile(
@@ -51,10 +52,11 @@ _PECULIAR = re2.compile(
             r"(?:^|[\s\[{,:])\*[^\s*]",
             _AT + r"&[^\s&]",
             _AT + r"!",
+            _AT + r"[|>]",
             r"<<[\"']?[ \t]*:",
             _AT + r"(?:[yY]|yes|Yes|YES|on|On|ON|[nN]|no|No|NO|off|Off|OFF)[ \t]*(?:$|#|[,\]}:])",
             _AT + r"[-+]?(?:0[0-9bBX_]|[0-9][0-9a-fA-F]*_|0[xo][0-9a-fA-F]*_)",
-            _AT + r"(?:[-+]0[xo]|\+)",
+            _AT + r"(?:[-+]0[xo]|\+|-?[0-9]{19})",
             r"^ {80}",
             r"(?:[-?][ \t]+){12}",
             r"[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{2028}\x{2029}\x{feff}]",
@@ -137,7 +139,7 @@ def parse(text: str) -> Parsed:
         found = _parse_json(text)
         if found is not None:
             return found
-    elif _PECULIAR.search(text) is None:
+    elif text.count("[") + text.count("{") < MAX_DEPTH and _PECULIAR.search(text) is None:
         try:
             value = parse_yaml(text)
             if _every_key_arrived(text, value):
