@@ -257,9 +257,12 @@ class _Walk:
         ]
         if isinstance(value, str) and has_variable(value):
             self._variable(value, expected[1] if expected else "another value", path)
-        elif choices and isinstance(value, str):
-            allowed = f"expected one of {', '.join(map(str, choices))}, got {_clip(value)}"
-            self.add("invalid-value", allowed, path, suggest(value, list(map(str, choices))))
+        elif choices and type(value) is type(choices[0]):
+            names = [str(choice) for choice in choices]
+            got = _clip(value) if isinstance(value, str) else str(value)[:40]
+            self.add(
+                "invalid-value", f"expected one of {', '.join(names)}, got {got}", path, suggest(str(value), names)
+            )
         elif expected:
             hint = "put it in quotes" if "text" in expected[1] and not _is_container(value) else ""
             if isinstance(value, str) and "a number" in expected[1] and value.strip().isdigit():

@@ -252,3 +252,8 @@ def test_a_redirect_in_a_backend_is_refused() -> None:
     assert [problem.id for problem in result.problems] == ["unsupported-filter"]
     assert isinstance(result.intent, RouteIntent)
     assert isinstance(result.intent.rules[0].backends[0].filters[0], Refuse)
+
+
+def test_a_wrong_status_names_the_right_ones() -> None:
+    (problem,) = bad(route([{"type": "RequestRedirect", "requestRedirect": {"statusCode": 300}}]))
+    assert problem.message.endswith("statusCode: expected one of 301, 302, 303, 307, 308, got 300")
