@@ -259,10 +259,8 @@ class _Walk:
             self._variable(value, expected[1] if expected else "another value", path)
         elif choices and type(value) is type(choices[0]):
             names = [str(choice) for choice in choices]
-            got = _clip(value) if isinstance(value, str) else str(value)[:40]
-            self.add(
-                "invalid-value", f"expected one of {', '.join(names)}, got {got}", path, suggest(str(value), names)
-            )
+            got, hint = (_clip(value), suggest(value, names)) if isinstance(value, str) else (str(value)[:40], "")
+            self.add("invalid-value", f"expected one of {', '.join(names)}, got {got}", path, hint)
         elif expected:
             hint = "put it in quotes" if "text" in expected[1] and not _is_container(value) else ""
             if isinstance(value, str) and "a number" in expected[1] and value.strip().isdigit():
