@@ -1,0 +1,289 @@
+"""The examples: each reads without an unexpected Problem, and what its README promises holds.
+
+One table per example says where requests end up.  The model is asked, and `gatewright run --echo` is asked for real;
+both have to give the table's answer.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+from gatewright.pipeline import Model, State
+from gatewright.trace.hops import Outcome, OutcomeKind
+from gatewright.trace.request import request
+from gatewright.trace.walk import gateways_for, walk
+from support import needs
+from support.live import Live, running
+
+EXAMPLES = needs.REPOSITORY / "examples"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request to a gateway and where it ends: at a backend (`to`), in a redirect, or refused with a status."""
+
+    gateway: str
+    url: str
+    to: str = ""
+    status: int = 200
+    location: str | None = None
+    method: str = "GET"
+    headers: tuple[str, ...] = ()
+    sent: str = ""  # the path that the backend sees, where it differs from the one asked for
+    passed: bool = False
+    grpc: bool = False
+    shared: bool = False  # several backends share these requests; `to` gets most of them
+
+    def __str__(self) -> str:
+        return f"{self.gateway} {self.method} {self.url}" + "".join(f" {h}" for h in self.headers)
+
+
+@dataclass(frozen=True)
+class Example:
+    """What is expected of one example.  `problems`: how often each Problem that its README explains occurs."""
+
+    name: str
+    gateways: tuple[str, ...]
+    asks: tuple[Ask, ...]
+    chats: tuple[tuple[str, str], ...] = ()
+    problems: tuple[tuple[str, int], ...] = ()
+    echo: str = "--echo"
+
+
+HOME, AWS = "traefik/homelab", "traefik-aws/aws"
+DUAL_INGRESS = Example(
+    "dual-ingress",
+    (AWS, HOME),
+    (
+        # AWS direct
+        Ask(AWS, "https://test.aws.example.com/", "test-services-aws/whoami:80"),
+        Ask(AWS, "https://ollama.aws.example.com/api/chat", "catalyst-llm/ollama:11434", method="POST"),
+        Ask(AWS, "https://ollama.aws.example.com/api/pull", status=403, method="POST"),
+        Ask(AWS, "http://test.aws.example.com/a?b=c", status=301, location="https://test.aws.example.com/a?b=c"),
+        # homelab via Liqo, and direct
+        Ask(HOME, "https://ollama.talos00.home.arpa/api/tags", "ai/ollama:11434"),
+        Ask(HOME, "https://whoami.talos00.home.arpa/", "test-services/whoami:80"),
+        Ask(HOME, "https://grafana.talos00.home.arpa/", "monitoring/grafana:3000"),
+        Ask(HOME, "http://grafana.talos00.home.arpa/", status=301, location="https://grafana.talos00.home.arpa/"),
+        # AWS to homelab
+        Ask(AWS, "https://grafana.aws.example.com/d/home", "monitoring-aws/grafana:3000"),
+        # each name at its own door only
+        Ask(HOME, "https://test.aws.example.com/", status=404),
+        Ask(AWS, "https://whoami.talos00.home.arpa/", status=404),
+        Ask(AWS, "https://a.test.aws.example.com/", status=404),
+    ),
+    chats=((AWS, "wss://grafana.aws.example.com/api/live/ws"),),
+    echo="--echo-all",  # the GPU pods have endpoints, in AWS
+)
+
+ALB, NGINX = "ingress/alb", "ingress/nginx"
+LABS = "projectlabs-api.example.com"
+HYBRID_LABS = Example(
+    "hybrid-labs",
+    (ALB, NGINX),
+    (
+        Ask(ALB, "https://labcontroller-api.example.com/health", "lab-controller/lab-controller:80"),
+        Ask(ALB, "https://labcontroller-api.example.com/labs/start", "lab-controller/lab-controller:80", method="POST"),
+        Ask(ALB, "https://labcontroller-api.example.com/metrics", status=404),
+        Ask(NGINX, f"https://7f3a9c.{LABS}/", "labs/lab-7f3a9c:7681"),
+        Ask(NGINX, f"https://b41e02.{LABS}/?folder=/work", "labs/lab-b41e02:8080"),
+        Ask(NGINX, f"https://c90d77.{LABS}/tree", "labs/lab-c90d77:8888"),
+        Ask(NGINX, f"https://ended.{LABS}/", "labs/lab-not-running:80"),
+        Ask(NGINX, f"https://a.b.{LABS}/", status=404),
+        Ask(NGINX, "https://labcontroller-api.example.com/health", status=404),
+        Ask(ALB, f"https://7f3a9c.{LABS}/", status=404),
+    ),
+    chats=((NGINX, f"wss://b41e02.{LABS}/vscode-remote"), (NGINX, f"wss://c90d77.{LABS}/api/kernels/1/channels")),
+    problems=(("unsupported-annotation", 13),),
+)
+
+INSIDE, OUTSIDE = "kube-system/traefik", "traefik-external/traefik"
+DUAL_STACK_EDGE = Example(
+    "dual-stack-edge",
+    (INSIDE, OUTSIDE),
+    (
+        *(
+            Ask(door, f"{scheme}://{app}.example.com/login", f"apps/{app}:80")
+            for door in (INSIDE, OUTSIDE)
+            for app in ("grafana", "paperless")
+            for scheme in ("http", "https")
+        ),
+        Ask(INSIDE, "http://grafana.home.arpa/", "apps/grafana:80"),
+        Ask(INSIDE, "https://paperless.home.arpa/", "apps/paperless:80"),
+        Ask(OUTSIDE, "http://grafana.home.arpa/", status=404),
+        Ask(OUTSIDE, "https://paperless.home.arpa/", status=404),
+    ),
+    chats=((OUTSIDE, "wss://paperless.example.com/ws/status/"), (INSIDE, "ws://grafana.home.arpa/api/live/ws")),
+)
+
+CONTROLLERS = {"01": "ingress/traefik", "02": "ingress/haproxy", "03": "ingress/nginx", "04": "ingress/traefik"}
+TENANT_INGRESS = Example(
+    "tenant-ingress",
+    ("ingress/haproxy", "ingress/nginx", "ingress/traefik"),
+    (
+        *(
+            Ask(door, f"https://tenant-{number}.k8s.example.com/version", f"tenants/tenant-{number}:6443", passed=True)
+            for number, door in CONTROLLERS.items()
+        ),
+        *(
+            Ask(door, f"tls://tenant-{number}.konnectivity.example.com:443", f"tenants/tenant-{number}:8132", passed=True)
+            for number, door in CONTROLLERS.items()
+        ),
+        *(
+            Ask(door, "https://tenant-09.k8s.example.com/version", status=404)
+            for door in sorted(set(CONTROLLERS.values()))
+        ),
+        Ask("ingress/nginx", "https://tenant-01.k8s.example.com/version", status=404),
+    ),
+)
+
+HOUSE, TUNNEL = "network/envoy-internal", "network/envoy-external"
+GATEWAY_SPLIT_DNS = Example(
+    "gateway-split-dns",
+    (TUNNEL, HOUSE),
+    (
+        Ask(HOUSE, "https://myapp.example.org/", "default/my-app:80"),
+        Ask(HOUSE, "https://example.org/", "default/my-app:80"),
+        Ask(HOUSE, "https://grafana.example.org/d/1", "observability/grafana:80"),
+        Ask(HOUSE, "https://home.example.org/", "home/home-assistant:8123"),
+        Ask(HOUSE, "https://vault.example.org/v1/sys/health", "vault/vault:8200", passed=True),
+        Ask(
+            HOUSE,
+            "https://otlp.example.org/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            "observability/otel-collector:4317",
+            method="POST",
+            grpc=True,
+        ),
+        *(
+            ask
+            for door in (HOUSE, TUNNEL)
+            for ask in (
+                Ask(door, "https://photos.example.org/", "photos/photos-web:3000"),
+                Ask(door, "https://photos.example.org/api/a?b=c", "photos/photos-api:2283", sent="/a?b=c", shared=True),
+                Ask(
+                    door,
+                    "https://photos.example.org/api/a",
+                    "photos/photos-api-next:2283",
+                    headers=("X-Photos-Version: next",),
+                ),
+                Ask(
+                    door,
+                    "https://photos.example.org/login",
+                    status=302,
+                    location="https://photos.example.org/auth/login",
+                ),
+                Ask(door, "http://photos.example.org/a", status=301, location="https://photos.example.org/a"),
+            )
+        ),
+        # not published: their namespaces are not marked as public
+        Ask(TUNNEL, "https://home.example.org/", status=404),
+        Ask(TUNNEL, "https://myapp.example.org/", status=404),
+        Ask(TUNNEL, "https://grafana.example.org/", status=404),
+        Ask(HOUSE, "https://otlp.example.org/opentelemetry.proto.collector.logs.v1.LogsService/Export", status=404),
+    ),
+    chats=((HOUSE, "wss://home.example.org/api/websocket"),),
+    problems=(("certificate-missing", 3),),
+)
+
+EXPECTED = (DUAL_INGRESS, HYBRID_LABS, DUAL_STACK_EDGE, TENANT_INGRESS, GATEWAY_SPLIT_DNS)
+
+
+@cache
+def read(name: str) -> tuple[Model, State]:
+    model = Model()
+    return model, model.read([str(EXAMPLES / name)])
+
+
+def answer(state: State, ask: Ask) -> Outcome:
+    wanted = request(ask.url, ask.method, ask.headers)
+    return walk(state.graph, state.graph.gateways[ask.gateway], wanted).outcome
+
+
+def test_every_example_is_expected_here() -> None:
+    assert sorted(e.name for e in EXPECTED) == sorted(p.name for p in EXAMPLES.iterdir() if p.is_dir())
+
+
+@pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)
+def test_only_the_problems_that_the_readme_explains(example: Example) -> None:
+    model, _ = read(example.name)
+    found = model.problems()
+    assert Counter(p.id for p in found) == dict(example.problems), "\n".join(f"{p.origin}: {p.message}" for p in found)
+
+
+@pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)
+def test_every_gateway_is_there(example: Example) -> None:
+    assert sorted(read(example.name)[1].graph.gateways) == sorted(example.gateways)
+
+
+@pytest.mark.parametrize(("example", "ask"), [(e, a) for e in EXPECTED for a in e.asks], ids=str)
+def test_the_model_sends_requests_where_the_readme_says(example: Example, ask: Ask) -> None:
+    outcome = answer(read(example.name)[1], ask)
+    backend = outcome.backend
+    found = f"{backend.namespace}/{backend.name}:{backend.port}" if backend else ""
+    kind = OutcomeKind.DELIVERED if ask.to else OutcomeKind.RESPONSE if ask.location else OutcomeKind.REFUSED
+    assert (outcome.kind, found, outcome.location) == (kind, ask.to, ask.location), outcome.reason
+    if not ask.passed:
+        assert outcome.status == ask.status
+    if ask.sent:
+        assert outcome.sent is not None
+        assert outcome.sent.path == ask.sent
+
+
+def test_a_name_with_one_door_needs_no_gateway_named() -> None:
+    state = read("dual-ingress")[1]
+    found = gateways_for(state.graph, request("https://ollama.talos00.home.arpa/"))
+    assert [gateway.id for gateway in found] == [HOME]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)
+def test_real_gateways_answer_as_the_model_does(example: Example) -> None:
+    needs.package("envoy")
+    state = read(example.name)[1]
+    wrong: list[str] = []
+    with running(str(EXAMPLES / example.name), example.echo, "--drain", "1") as live:
+        for ask in example.asks:
+            wrong += disagreements(live, ask, answer(state, ask))
+        for gateway, url in example.chats:
+            words = ("hello", "again")
+            if (heard := live.chat(gateway, url, words)) != words:
+                wrong.append(f"{gateway} {url}: said {words}, heard {heard}")
+    assert not wrong, "\n".join(wrong)
+
+
+def disagreements(live: Live, ask: Ask, outcome: Outcome) -> list[str]:
+    """How the real answer differs from the model's."""
+    got = live.ask(ask.gateway, ask.url, ask.method, ask.headers, passed=ask.passed, grpc=ask.grpc)
+    expected: dict[str, object] = {"status": 200 if ask.passed else outcome.status, "location": outcome.location}
+    found: dict[str, object] = {"status": got.status, "location": got.location}
+    if outcome.backend is not None:
+        backend = outcome.backend
+        expected["backend"] = [f"{backend.namespace}/{backend.name}:{backend.port}"]
+        if ask.shared:
+            expected["backend"] = [f"{s.backend.namespace}/{s.backend.name}:{s.backend.port}" for s in outcome.shares if s.backend]
+        found["backend"] = expected["backend"] if got.backend in expected["backend"] else got.backend
+        if outcome.sent is not None:
+            expected |= {"path": outcome.sent.path, "host": outcome.sent.host}
+            found |= {"path": got.echo.get("path"), "host": got.echo.get("host")}
+    return [] if found == expected else [f"{ask}: the model says {expected}, the client got {found} {got.error}"]
+
+
+@pytest.mark.real
+def test_the_demo_proves_itself() -> None:
+    needs.package("envoy")
+    demo = subprocess.run(
+        [sys.executable, str(needs.REPOSITORY / "scripts" / "demo")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "NO_COLOR": "1"},
+        check=False,
+    )
+    assert demo.returncode == 0, demo.stdout + demo.stderr

@@ -1,0 +1,206 @@
+"""`gatewright run` as a process, and real requests to the gateways that it opens.
+
+Clients connect to the local socket that stands for a gateway's described port and say everything else (Host, SNI,
+method, path) as a client on the described network would.  Used by the tests of the examples and by scripts/demo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+from websockets.sync.client import connect
+
+READY_SECONDS = 120.0
+STOP_SECONDS = 30.0
+ANSWER_SECONDS = 20.0
+PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "tls": 443}
+ENCRYPTED = ("https", "wss", "tls")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client got.  `status` 0: no HTTP answer came, `error` says why.  `echo`: who answered, and what it saw."""
+
+    status: int = 0
+    location: str | None = None
+    echo: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def backend(self) -> str:
+        """namespace/name:port of the Service that the echo backend stood in for; "" when none answered."""
+        if not self.echo:
+            return ""
+        return f"{self.echo['namespace']}/{self.echo['service']}:{self.echo['httpPort']}"
+
+
+class Live:
+    """The gateways of one run, by its ready file."""
+
+    def __init__(self, ready: Mapping[str, object]) -> None:
+        self.ready = ready
+        self._sockets: dict[tuple[str, int], tuple[str, int]] = {}
+        for item in ready["listeners"]:  # type: ignore[attr-defined]
+            local = item["local"][0] if isinstance(item["local"], list) else item["local"]
+            self._sockets[item["gateway"], item["described"]["port"]] = (local["address"], local["port"])
+        self.trusted = ssl.create_default_context(cafile=str(ready["caFile"]))
+        # Behind a passthrough listener the backend shows a certificate of its own; whose it is does not matter here.
+        self.careless = ssl.create_default_context()
+        self.careless.check_hostname, self.careless.verify_mode = False, ssl.CERT_NONE
+
+    def socket_of(self, gateway: str, port: int) -> tuple[str, int] | None:
+        """The local socket that stands for a port of a gateway."""
+        return self._sockets.get((gateway, port))
+
+    def at(self, address: str, port: int) -> tuple[str, int] | None:
+        """The local socket of the gateway at a local address that stands for a described port."""
+        found = (local for (_, number), local in self._sockets.items() if local[0] == address and number == port)
+        return next(found, None)
+
+    def ask(
+        self,
+        gateway: str,
+        url: str,
+        method: str = "GET",
+        headers: tuple[str, ...] = (),
+        *,
+        sni: str | None = None,
+        passed: bool = False,
+        grpc: bool = False,
+    ) -> Answer:
+        """One HTTP request.  `passed`: TLS is the backend's own; `grpc`: an empty unary call."""
+        parts = urlsplit(url)
+        where = self.socket_of(gateway, parts.port or PORTS[parts.scheme])
+        if where is None:
+            return Answer(error="nothing listens there")
+        scheme = "https" if parts.scheme in ENCRYPTED else "http"
+        pairs = [("host", parts.netloc), *(split_header(line) for line in headers)]
+        content = b""
+        if grpc:
+            method, content = "POST", b"\x00\x00\x00\x00\x00"
+            pairs += [("content-type", "application/grpc"), ("te", "trailers")]
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        context = self.careless if passed else self.trusted
+        try:
+            with httpx.Client(verify=context, http1=not grpc, http2=grpc, trust_env=False, timeout=ANSWER_SECONDS) as c:
+                response = c.request(
+                    method,
+                    f"{scheme}://{where[0]}:{where[1]}{target}",
+                    headers=pairs,
+                    content=content,
+                    extensions={"sni_hostname": parts.hostname if sni is None else sni},
+                )
+        except httpx.TransportError as error:
+            return Answer(error=f"{type(error).__name__}: {error}")
+        echo = _echoed(response.content) if response.status_code == httpx.codes.OK else {}
+        return Answer(response.status_code, response.headers.get("location"), echo, response.headers)
+
+    def chat(self, gateway: str, url: str, messages: tuple[str, ...]) -> tuple[str, ...]:
+        """What a WebSocket gives back for each message, after the echo backend's own greeting, if any."""
+        parts = urlsplit(url)
+        where = self.socket_of(gateway, parts.port or PORTS[parts.scheme])
+        assert where is not None, f"{gateway} does not listen for {url}"
+        secure = parts.scheme in ENCRYPTED
+        with (
+            socket.create_connection(where, ANSWER_SECONDS) as raw,
+            connect(
+                url,
+                sock=raw,
+                ssl=self.trusted if secure else None,
+                server_hostname=parts.hostname if secure else None,
+                open_timeout=ANSWER_SECONDS,
+                close_timeout=ANSWER_SECONDS,
+                proxy=None,
+            ) as chat,
+        ):
+            answers = []
+            for message in messages:
+                chat.send(message)
+                answers.append(str(chat.recv(timeout=ANSWER_SECONDS)))
+            return tuple(answers)
+
+
+def split_header(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip().lower(), value.strip()
+
+
+def _echoed(content: bytes) -> Mapping[str, object]:
+    """The echo backend's JSON, also out of a gRPC message; nothing when something else answered."""
+    try:
+        found = json.loads(content[max(content.find(b"{"), 0) :])
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and "service" in found else {}
+
+
+def program() -> list[str]:
+    """How to start gatewright: the script of the environment that runs this."""
+    script = Path(sys.executable).with_name("gatewright")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "gatewright"]
+
+
+@contextlib.contextmanager
+def running(*arguments: str, home: Path | None = None) -> Iterator[Live]:
+    """`gatewright run` with these arguments until the block ends; its state is thrown away afterwards.
+
+    With `home`, that folder is the user's home and the state is where it is by default.
+    """
+    # Not the test's own folder: its path may be longer than a Unix socket's may be.
+    folder = Path(tempfile.mkdtemp(prefix="gatewright-"))
+    ready = folder / "ready.json"
+    command = [*program(), "run", *arguments, "--ready-file", str(ready)]
+    environment = dict(os.environ)
+    if home is None:
+        command += ["--state", str(folder / "state")]
+    else:
+        environment = {**environment, "HOME": str(home)}
+        environment.pop("XDG_STATE_HOME", None)
+    with (folder / "output").open("w+b") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+        try:
+            _await(ready, process, folder / "output")
+            yield Live(json.loads(ready.read_bytes()))
+        finally:
+            stop(process)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """End a process that we started: politely, and when that takes too long not politely."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait(STOP_SECONDS)
+
+
+def _await(ready: Path, process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not ready.exists():
+        said = output.read_text(errors="replace")[-4000:]
+        if process.poll() is not None:
+            raise AssertionError(f"gatewright run ended with {process.returncode}:\n{said}")
+        if time.monotonic() > deadline:
+            raise AssertionError(f"gatewright run is not ready after {READY_SECONDS:g} s:\n{said}")
+        time.sleep(0.02)
