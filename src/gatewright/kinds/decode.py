@@ -221,8 +221,13 @@ class _Walk:
             self.add("unsupported-field", why, where, severity=Severity.WARNING)
             return
         known = frozenset((*shape.fields, *shape.unsupported))
-        hint = suggest(str(name), known) or "remove it, or correct its name or place"
-        self.add("unknown-field", "unknown field, ignored", where, hint, Severity.WARNING)
+        meant = suggest(str(name), known)
+        if meant:
+            # A misspelt filter or match would leave a route wider open than was meant: not used, as kubectl refuses it.
+            self.add("unknown-field", "unknown field", where, meant)
+        else:
+            hint = "remove it, or correct its name or place"
+            self.add("unknown-field", "unknown field, ignored", where, hint, Severity.WARNING)
 
     def _many(self, value: Any, shape: _Many, path: Path) -> Any:
         if shape.keyed:

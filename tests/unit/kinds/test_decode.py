@@ -51,13 +51,20 @@ def test_a_good_document_has_no_problems() -> None:
     assert thing.spec.ports == (Part(80, target_port="web"),)
 
 
-def test_an_unknown_field_is_a_warning_and_the_rest_is_used() -> None:
+def test_a_misspelt_field_rejects_the_document() -> None:
     thing, problems, messages = run({"prots": [], "selector": {"a": "b"}, "ports": [{"port": 1, "Nmae": "x"}]})
+    assert thing is None
+    assert problems == [("unknown-field", "spec.prots"), ("unknown-field", "spec.ports.0.Nmae")]
+    assert messages[0] == "spec.prots: unknown field [did you mean ports?]"
+    assert "did you mean name?" in messages[1]
+
+
+def test_an_unknown_field_like_no_other_is_a_warning_and_the_rest_is_used() -> None:
+    thing, problems, messages = run({"quantumLeap": 1, "selector": {"a": "b"}})
     assert thing is not None
     assert thing.spec.selector == {"a": "b"}
-    assert problems == [("unknown-field", "spec.prots"), ("unknown-field", "spec.ports.0.Nmae")]
-    assert messages[0] == "spec.prots: unknown field, ignored [did you mean ports?]"
-    assert "did you mean name?" in messages[1]
+    assert problems == [("unknown-field", "spec.quantumLeap")]
+    assert "unknown field, ignored" in messages[0]
 
 
 def test_an_unsupported_field_says_so() -> None:

@@ -253,7 +253,6 @@ def test_chain() -> None:
     [
         ({}, 404),
         ({"compress": None}, 404),
-        ({"ipAllowlist": {"sourceRange": ["10.0.0.0/8"]}}, 404),
         ({"basicAuth": {"secret": "a"}, "compress": {}}, 404),
         ({"basicAuth": {}}, 404),
         ({"ipAllowList": {}}, 404),
@@ -299,3 +298,7 @@ def test_what_is_only_nice_is_left_out_with_a_warning(name: str) -> None:
     (problem,) = result.problems
     assert problem.severity is Severity.WARNING
     assert problem.message.startswith(f"spec.{name}: ")
+
+
+def test_a_misspelt_type_leaves_no_middleware_so_that_references_to_it_refuse() -> None:
+    assert lowered({"ipAllowlist": {"sourceRange": ["10.0.0.0/8"]}}).intent is None
