@@ -43,8 +43,12 @@ def read_text(path: str) -> str | Unreadable:
             size = os.fstat(descriptor).st_size
             if size > MAX_FILE_BYTES:
                 return _too_large()
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                data = file.read(MAX_FILE_BYTES + 1)
+            data = os.read(descriptor, size + 1)
+            if len(data) != size:  # it grew, or is a pipe
+                parts = [data]
+                while parts[-1] and sum(map(len, parts)) <= MAX_FILE_BYTES:
+                    parts.append(os.read(descriptor, 1 << 20))
+                data = b"".join(parts)
         finally:
             os.close(descriptor)
     except FileNotFoundError:

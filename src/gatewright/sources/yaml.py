@@ -41,9 +41,9 @@ _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\n]|\Z)", re.MULTILINE)
 _NOTHING = re.compile(r"(?:---(?=\s))?\s*(?:[#%][^\n]*\s*)*(?:\.\.\.\s*)?(?:#[^\n]*\s*)*")
 _COMMENT_LINES = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
-# What must not reach yaml12: aliases, anchors, tags, merge keys, block scalars (an empty one is not
-# empty there), values whose type YAML 1.1 and 1.2
-# disagree on, nesting too deep to count, and control characters.  `_AT` is where a value can begin.
+# What must not reach yaml12: aliases, anchors, tags, merge keys, complex keys, block scalars (an empty
+# one is not empty there), values whose type YAML 1.1 and 1.2 disagree on, nesting too deep to count,
+# tabs and control characters.  `_AT` is where a value can begin.
 _AT = r"(?:^|[:\-?,\[{])[ \t]*"
 _PECULIAR = re2.compile(
     "(?m)"
@@ -53,13 +53,14 @@ _PECULIAR = re2.compile(
             _AT + r"&[^\s&]",
             _AT + r"!",
             _AT + r"[|>]",
+            r"(?:^|\s)\?(?:\s|$)",
             r"<<[\"']?[ \t]*:",
             _AT + r"(?:[yY]|yes|Yes|YES|on|On|ON|[nN]|no|No|NO|off|Off|OFF)[ \t]*(?:$|#|[,\]}:])",
-            _AT + r"[-+]?(?:0[0-9bBX_]|[0-9][0-9a-fA-F]*_|0[xo][0-9a-fA-F]*_)",
-            _AT + r"(?:[-+]0[xo]|\+|-?[0-9]{19})",
+            _AT + r"[-+]?(?:0[0-9bBX_]|[0-9.][0-9a-fA-F.]*_|0[xo][0-9a-fA-F]*_)",
+            _AT + r"(?:[-+]0[xo]|\+|-?[0-9]{19}|0x[0-9a-fA-F]{16})",
             r"^ {80}",
             r"(?:[-?][ \t]+){12}",
-            r"[\x00-\x08\x0b-\x1f\x7f-\x{9f}\x{2028}\x{2029}\x{feff}]",
+            r"[\x00-\x09\x0b-\x1f\x7f-\x{9f}\x{2028}\x{2029}\x{feff}]",
         )
     )
 )
@@ -141,9 +142,9 @@ def parse(text: str) -> Parsed:
             return found
     elif text.count("[") + text.count("{") < MAX_DEPTH and _PECULIAR.search(text) is None:
         try:
-            value = parse_yaml(text)
-            if _every_key_arrived(text, value):
-                return Parsed(value)
+            values = parse_yaml(text, multi=True)
+            if len(values) == 1 and isinstance(values[0], dict) and _every_key_arrived(text, values[0]):
+                return Parsed(values[0])
         except ValueError:
             pass  # libyaml may read it, and words the mistake if there is one
     return _parse_events(text)
@@ -159,7 +160,7 @@ def _every_key_arrived(text: str, value: Any) -> bool:
         text = _COMMENT_LINES.sub("", text)
     shown = repr(value)
     keys = text.count(": ") + text.count(":\n") + text.endswith(":")
-    return keys == shown.count("': ") and "Yaml(" not in shown
+    return keys == shown.count("': ") and "Yaml(" not in shown and "None: " not in shown
 
 
 def _refused(id: str, message: str, line: int = 0, hint: str = "") -> Parsed:
