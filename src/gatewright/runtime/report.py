@@ -15,7 +15,8 @@ from gatewright.base.observed import Nack
 from gatewright.base.origin import Locator
 from gatewright.base.problem import Problem
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
-from gatewright.graph.nodes import Gateway, Graph, Listener
+from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost
+from gatewright.kinds.intents import PathKind
 
 VERSION = 1
 
@@ -28,7 +29,10 @@ class Described(Struct, frozen=True):
 
 
 class Listening(Struct, frozen=True, rename="camel"):
-    """A listener that is served here.  `local` are the sockets that stand for it on this machine."""
+    """A listener that is served here.  `local` are the sockets that stand for it on this machine.
+
+    `example` is a path (of the first hostname) that a plain GET may be tried with.
+    """
 
     gateway: str
     listener: str
@@ -38,6 +42,7 @@ class Listening(Struct, frozen=True, rename="camel"):
     hostnames: tuple[str, ...]
     tls: str  # "", "terminate" or "passthrough"
     ca_file: str
+    example: str = "/"
 
 
 class Fault(Struct, frozen=True):
@@ -74,7 +79,7 @@ class Live(Struct, frozen=True, rename="camel"):
 
 def listening(graph: Graph, bindings: Bindings, ca_file: str) -> tuple[Listening, ...]:
     """The listeners of every bound port, in order of gateway and name."""
-    served = _hostnames(graph)
+    served = _served(graph)
     found = []
     for gateway in sorted(graph.gateways.values(), key=lambda item: item.id):
         for item in gateway.listeners:
@@ -85,12 +90,12 @@ def listening(graph: Graph, bindings: Bindings, ca_file: str) -> tuple[Listening
     return tuple(found)
 
 
-def _hostnames(graph: Graph) -> Mapping[tuple[str, str], list[str]]:
-    """Hostnames with rules by (gateway, listener)."""
-    found: dict[tuple[str, str], list[str]] = {}
+def _served(graph: Graph) -> Mapping[tuple[str, str], list[VirtualHost]]:
+    """The VirtualHosts with rules by (gateway, listener)."""
+    found: dict[tuple[str, str], list[VirtualHost]] = {}
     for host in graph.virtual_hosts.values():
         if host.entries:
-            found.setdefault((host.key.gateway, host.listener), []).append(host.key.hostname)
+            found.setdefault((host.key.gateway, host.listener), []).append(host)
     return found
 
 
@@ -98,10 +103,13 @@ def _listening(
     gateway: Gateway,
     item: Listener,
     sockets: tuple[Socket, ...],
-    served: Mapping[tuple[str, str], list[str]],
+    served: Mapping[tuple[str, str], list[VirtualHost]],
     ca_file: str,
 ) -> Listening:
-    names = sorted(set(served.get((gateway.id, item.name), ())), key=lambda n: (n == hostnames.ANY, n))
+    hosts = served.get((gateway.id, item.name), [])
+    by_name = {host.key.hostname: host for host in hosts}
+    names = sorted(by_name, key=lambda name: (-hostnames.specificity(name)[0], name))
+    passthrough = item.passthrough or any(host.key.family is Family.PASSTHROUGH for host in hosts)
     return Listening(
         gateway=gateway.id,
         listener=item.name,
@@ -109,9 +117,24 @@ def _listening(
         described=Described(gateway.addresses, item.port),
         local=sockets,
         hostnames=tuple(names),
-        tls="" if not item.tls else "passthrough" if item.passthrough else "terminate",
+        tls="" if not item.tls else "passthrough" if passthrough else "terminate",
         ca_file=ca_file,
+        example=_example(by_name[names[0]]) if names else "/",
     )
+
+
+def _example(host: VirtualHost) -> str:
+    """A path that some rule of the host takes from a plain GET, as far as that can be told from its first condition."""
+    for entry in host.entries:
+        match = entry.match
+        if match.methods or match.headers or match.query or match.sources or len(match.paths) > 1:
+            continue
+        path = match.paths[0] if match.paths else None
+        if path is None:
+            return "/"
+        if path.kind is not PathKind.REGEX and not path.negate:
+            return path.value or "/"
+    return "/"
 
 
 def faults(problems: Iterable[Problem], locator: Locator) -> tuple[Fault, ...]:
@@ -133,7 +156,7 @@ def refusals(nacks: Mapping[tuple[str, str], Nack]) -> tuple[Refused, ...]:
 
 def curl(item: Listening) -> str | None:
     """A curl command for a listener's first hostname that works as pasted, or None for what curl does not speak."""
-    if item.protocol not in ("HTTP", "HTTPS") or not item.hostnames:
+    if item.protocol not in ("HTTP", "HTTPS") or item.tls == "passthrough" or not item.hostnames:
         return None
     host = item.hostnames[0]
     name = "any" + host[1:] if hostnames.is_wildcard(host) else "localhost" if host == hostnames.ANY else host
@@ -143,4 +166,4 @@ def curl(item: Listening) -> str | None:
     port = "" if item.described.port == usual else f":{item.described.port}"
     address = f"[{where.address}]" if ":" in where.address else where.address
     trust = f"--cacert {item.ca_file} " if secure else ""
-    return f"curl {trust}--connect-to ::{address}:{where.port} {scheme}://{name}{port}/"
+    return f"curl {trust}--connect-to ::{address}:{where.port} {scheme}://{name}{port}{item.example}"
