@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from immutables import Map
 
-from gatewright.base.problem import Problem
+from gatewright.base.problem import Problem, Severity
+from gatewright.graph.listeners import Listeners, differing, door
 from gatewright.graph.nodes import (
     Attachment,
     Backend,
@@ -32,8 +33,9 @@ from gatewright.graph.nodes import (
 )
 from gatewright.graph.objects import Objects, Placement, Token, View
 from gatewright.graph.resolve import attachment as attaching
-from gatewright.graph.resolve import backends, certificates, controllers, gateways, virtual_hosts
-from gatewright.graph.resolve.attachment import Placed
+from gatewright.graph.resolve import backends, certificates, classes, controllers, gateways, virtual_hosts
+from gatewright.graph.resolve.classes import Brought
+from gatewright.graph.resolve.placing import Placed
 from gatewright.kinds.intents import (
     ControllerIntent,
     Dialect,
@@ -43,6 +45,9 @@ from gatewright.kinds.intents import (
     Protocol,
     RouteIntent,
 )
+
+NO_LISTENERS = Listeners()
+
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -55,12 +60,20 @@ class Stage(Generic[K, V]):
         self.name = name
         self.values: Map[K, V] = Map()
         self.changed: set[K] = set()
+        self.abandoned: set[Token] = set()
         self._reads: dict[K, frozenset[Token]] = {}
         self._readers: dict[Token, set[K]] = defaultdict(set)
 
     def concerned(self, touched: Iterable[Token]) -> set[K]:
         """The nodes that read any of these tokens."""
         return {key for token in touched if token in self._readers for key in self._readers[token]}
+
+    def knows(self, key: K) -> bool:
+        """Was this node resolved (perhaps to nothing)?"""
+        return key in self._reads
+
+    def is_read(self, token: Token) -> bool:
+        return token in self._readers
 
     def put(self, key: K, value: V | None, reads: set[Token]) -> bool:
         """Store a node (None: it does not exist) and what it read; True when its value changed."""
@@ -89,6 +102,7 @@ class Stage(Generic[K, V]):
             readers.discard(key)
             if not readers:
                 del self._readers[token]
+                self.abandoned.add(token)
         for token in reads - before:
             self._readers[token].add(key)
         self._reads[key] = reads
@@ -141,9 +155,11 @@ class Builder:
         self._backends: Stage[BackendKey, Backend] = Stage("backend")
         self._served: dict[str, ControllerIntent] = {}
         self._served_reads: set[Token] = set()
+        self._doors: dict[str, Gateway] = {}
+        self._listeners: dict[str, Listeners] = {}
         self._placed: dict[Key, set[tuple[VirtualHostKey, Placement]]] = {}
         self._placements: Relation[VirtualHostKey, Placement] = Relation("placements")
-        self._brought: dict[Key, set[tuple[tuple[str, str], Key]]] = {}
+        self._brought: dict[Key, Brought] = {}
         self._pool: Relation[tuple[str, str], Key] = Relation("pooled")
         self._pool_map: Map[tuple[str, str], tuple[Key, ...]] = Map()
         self._own_hosts: dict[str, set[VirtualHostKey]] = {}
@@ -156,12 +172,18 @@ class Builder:
 
     def certificate(self, key: Key) -> Certificate | None:
         """Resolved on first demand; kept until its Secret changes."""
-        if key not in self._certificates._reads:
+        if not self._certificates.knows(key):
             self._resolve_certificate(key)
         return self._certificates.values.get(key)
 
     def gateway(self, gateway_id: str) -> Gateway | None:
         return self._gateways.values.get(gateway_id)
+
+    def door(self, gateway_id: str) -> Gateway | None:
+        return self._doors.get(gateway_id)
+
+    def listeners(self, gateway_id: str) -> Listeners:
+        return self._listeners.get(gateway_id, NO_LISTENERS)
 
     def served(self) -> tuple[str, ...]:
         return tuple(sorted(self._served))
@@ -185,6 +207,7 @@ class Builder:
         touched |= self._refresh_attachments(touched, keys)
         hosts = self._refresh_hosts(touched)
         self._refresh_backends(touched, hosts)
+        self._drop_certificates()
         return self._graph(), self._change()
 
     def _resolve_certificate(self, key: Key) -> bool:
@@ -192,6 +215,17 @@ class Builder:
         found, problems = certificates.certificate(view, key, self._now())
         self._report(str(key), problems)
         return self._certificates.put(key, found, view.reads)
+
+    def _drop_certificates(self) -> None:
+        """Forget the certificates that nothing refers to any more."""
+        stages: tuple[Stage[Any, Any], ...] = (self._gateways, self._attachments, self._hosts, self._backends)
+        abandoned = {token for stage in stages for token in stage.abandoned}
+        for stage in stages:
+            stage.abandoned.clear()
+        for token in abandoned:
+            if isinstance(token, tuple) and token[0] == "certificate" and not any(s.is_read(token) for s in stages):
+                self._certificates.forget(token[1])
+                self._report(str(token[1]), ())
 
     def _refresh_gateways(self, touched: set[Token], keys: set[Key]) -> set[Token]:
         changed: set[Token] = set()
@@ -203,18 +237,41 @@ class Builder:
             view = View(self._objects, self)
             resolved = self._resolve_gateway(view, gateway_id)
             problems = tuple(p for item in resolved.listeners for p in item.problems) if resolved else ()
-            self._report(f"Gateway {gateway_id}", problems)
+            self._report(f"Gateway {gateway_id}", problems + self._name_taken(gateway_id, resolved))
             if self._gateways.put(gateway_id, resolved, view.reads):
                 changed.add(("gateway", gateway_id))
+                changed |= self._index(gateway_id, resolved)
                 changed |= self._refresh_own_hosts(gateway_id, resolved)
         return changed
 
+    def _index(self, gateway_id: str, gateway: Gateway | None) -> set[Token]:
+        """Index a gateway's listeners, so that only who reads a listener that changed is concerned."""
+        before, after = self.listeners(gateway_id), Listeners(gateway.listeners if gateway else ())
+        changed: set[Token] = set(differing(gateway_id, before, after))
+        front = door(gateway) if gateway else None
+        if front != self._doors.get(gateway_id):
+            changed.add(("door", gateway_id))
+        if front is None:
+            self._doors.pop(gateway_id, None)
+            self._listeners.pop(gateway_id, None)
+        else:
+            self._doors[gateway_id], self._listeners[gateway_id] = front, after
+        return changed
+
     def _resolve_gateway(self, view: View, gateway_id: str) -> Gateway | None:
-        if gateway_id in self._served:
-            return controllers.gateway(view, self._served[gateway_id])
-        namespace, _, name = gateway_id.partition("/")
+        namespace, _, name = gateway_id.rpartition("/")
         intent = view.get(Key("Gateway", namespace, name), GatewayIntent)
-        return gateways.gateway(view, intent) if intent else None
+        if intent is not None:
+            return gateways.gateway(view, intent)
+        return controllers.gateway(view, self._served[gateway_id]) if gateway_id in self._served else None
+
+    def _name_taken(self, gateway_id: str, gateway: Gateway | None) -> tuple[Problem, ...]:
+        """Both kinds of doors have one space of names; a Gateway of the same name goes first."""
+        served = self._served.get(gateway_id)
+        if gateway is None or served is None or gateway.key == served.key:
+            return ()
+        message = f"{served.key} is not served: there is a Gateway of that name"
+        return (Problem("gateway-name-taken", message, served.origin, Severity.ERROR, "rename one of them"),)
 
     def _refresh_served(self, touched: set[Token]) -> set[Token]:
         """Which controllers there are, described or inferred; re-read only when classes or controllers changed."""
@@ -251,20 +308,26 @@ class Builder:
         changed: set[Token] = set()
         dirty = self._attachments.concerned(touched)
         for key in keys:
-            if isinstance(self._objects.intent(key), RouteIntent) or key in self._placed:
+            if isinstance(self._objects.intent(key), RouteIntent) or self._attachments.knows(key):
                 dirty.add(key)
         for key in sorted(dirty):
-            view = View(self._objects, self)
-            route = view.get(key, RouteIntent)
-            placed: Placed = []
-            if route is None:
-                self._attachments.forget(key)
-            else:
-                node, placed = attaching.attachment(view, route)
-                self._attachments.put(key, node, view.reads)
-            changed |= self._place(key, set(placed))
-            changed |= self._bring(key, route, placed)
+            changed |= self._resolve_attachment(key)
         return changed
+
+    def _resolve_attachment(self, key: Key) -> set[Token]:
+        view = View(self._objects, self)
+        route = view.get(key, RouteIntent)
+        placed: Placed = []
+        pairs: Brought = set()
+        if route is None:
+            self._report(str(key), ())
+            self._attachments.forget(key)
+        else:
+            node, placed = attaching.attachment(view, route)
+            pairs = classes.brought(view, route, placed)
+            self._report(str(key), (*attaching.problems(node), *classes.missing_certificates(view, route)))
+            self._attachments.put(key, node, view.reads)
+        return self._place(key, set(placed)) | self._bring(key, pairs)
 
     def _place(self, route: Key, placed: set[tuple[VirtualHostKey, Placement]]) -> set[Token]:
         before = self._placed.pop(route, set())
@@ -272,16 +335,8 @@ class Builder:
             self._placed[route] = placed
         return {("placements", host) for host in self._placements.replace(before, placed)}
 
-    def _bring(self, key: Key, route: RouteIntent | None, placed: Placed) -> set[Token]:
-        """Certificates that an Ingress or Traefik route brings: under each name that they may serve."""
-        pairs: set[tuple[tuple[str, str], Key]] = set()
-        for gateway_id, secret, hosts in attaching.brought(route, placed) if route else ():
-            gateway = self.gateway(gateway_id)
-            names: Iterable[str] = hosts
-            if gateway is not None and gateway.pools_certificates:
-                certificate = self.certificate(secret)
-                names = certificate.facts.names if certificate else hosts
-            pairs |= {((gateway_id, name), secret) for name in names}
+    def _bring(self, key: Key, pairs: Brought) -> set[Token]:
+        """Pool the certificates that a route brings."""
         before = self._brought.pop(key, set())
         if pairs:
             self._brought[key] = pairs
@@ -304,7 +359,7 @@ class Builder:
             wanted = key in self._placements.members or self._own_count[key] > 0
             view = View(self._objects, self)
             host, problems = virtual_hosts.virtual_host(view, key) if wanted else (None, ())
-            self._report(str(key), problems)
+            self._report(f"{key.family} {key}", problems)
             if host is None:
                 if self._hosts.forget(key):
                     changed.add(key)
@@ -327,9 +382,11 @@ class Builder:
             if self._users[upstream] <= 0:
                 del self._users[upstream]
                 self._backends.forget(upstream)
+                self._report(f"Backend {upstream}", ())
                 continue
             view = View(self._objects, self)
-            resolved = backends.backend(view, upstream)
+            resolved, problems = backends.backend(view, upstream)
+            self._report(f"Backend {upstream}", problems)
             self._backends.put(upstream, resolved, view.reads)
 
     def _report(self, node: str, problems: tuple[Problem, ...]) -> None:

@@ -51,7 +51,10 @@ class BackendKey(Struct, frozen=True, order=True, gc=False):
 
 
 class UpstreamProtocol(enum.StrEnum):
-    """How to speak to a backend.  HTTP1 may be upgraded to a WebSocket; H2 is with prior knowledge (h2c) or over TLS by ALPN."""
+    """How to speak to a backend.
+
+    HTTP1 may be upgraded to a WebSocket; H2 is with prior knowledge (h2c) or over TLS by ALPN.
+    """
 
     HTTP1 = "http/1.1"
     H2 = "h2"
@@ -91,6 +94,7 @@ class Backend(Struct, frozen=True):
 
     No endpoints and no dns_name: requests get 503.  `reason` says why it has none.  `pods` says which pods would
     serve it when the Service selects some but no EndpointSlice lists them, as in manifests that were never applied.
+    `usable` False: it may not be reached at all, because its TLS cannot be verified as asked.
     `origins`: the Service first, then what its endpoints came from.
     """
 
@@ -105,13 +109,17 @@ class Backend(Struct, frozen=True):
     app_protocol: str = ""
     reason: str = ""
     pods: str = ""
+    usable: bool = True
 
 
 # --- rules --------------------------------------------------------------------------------------
 
 
 class WeightedBackend(Struct, frozen=True):
-    """A share of a rule's requests.  `backend` None: this share gets `status` because of `reason` (500 for a missing reference)."""
+    """A share of a rule's requests.
+
+    `backend` None: this share gets `status` because of `reason` (500 for a missing reference).
+    """
 
     weight: int
     backend: BackendKey | None
@@ -151,7 +159,11 @@ class Forward(Struct, frozen=True, tag=True):
 
 
 class RedirectTo(Struct, frozen=True, tag=True):
-    """Answer with a redirect; None keeps that part.  `port` 0: no port in the Location.  `status_other`: for methods but GET."""
+    """Answer with a redirect; None keeps that part.
+
+    `port` 0: no port in the Location; None: that of the scheme where `scheme` is given, else the listener's.
+    `status_other`: for methods but GET.
+    """
 
     origin: Origin
     status: int
@@ -163,7 +175,10 @@ class RedirectTo(Struct, frozen=True, tag=True):
 
 
 class Respond(Struct, frozen=True, tag=True):
-    """Answer with a fixed status because of `reason`.  `refused`: not what the owner wished (a broken or missing part)."""
+    """Answer with a fixed status because of `reason`.
+
+    `refused`: not what the owner wished (a broken or missing part).
+    """
 
     status: int
     reason: str
@@ -175,7 +190,10 @@ Action = Forward | RedirectTo | Respond
 
 
 class Access(Struct, frozen=True, gc=False):
-    """Only clients in one of `cidrs`, else `status`.  `depth` n: the n-th address from the right in X-Forwarded-For; 0 the peer."""
+    """Only clients in one of `cidrs`, else `status`.
+
+    `depth` n: the n-th address from the right of X-Forwarded-For as it arrived; 0: the peer.
+    """
 
     cidrs: tuple[str, ...]
     origin: Origin
@@ -194,7 +212,9 @@ class BasicAuthUsers(Struct, frozen=True):
 
 
 class Rule(Struct, frozen=True):
-    """One rule, resolved.  Order of effects: access, auth, cors, request headers, action; response headers on the way back.
+    """One rule, resolved.
+
+    Order of effects: access, auth, cors, request headers, action; response headers on the way back.
 
     `id` is stable: "HTTPRoute ns/name rule 2" or its name.  A redirect answers after access and auth.
     """
@@ -212,7 +232,7 @@ class Rule(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """One way into a rule: `match` (hosts already decided, so `match.hosts` holds only what this VirtualHost leaves open).
+    """One way into a rule: `match` with hosts decided, so `match.hosts` holds only what this VirtualHost leaves open.
 
     For a catch-all or wildcard VirtualHost `match.hosts` may still hold HostMatches to be evaluated per request.
     """
@@ -367,12 +387,17 @@ class Gateway(Struct, frozen=True):
 
 class Refusal(Struct, frozen=True, gc=False):
     """Why a route did not attach somewhere.  `reason` is Gateway API's condition reason where one exists
-    (NotAllowedByListeners, NoMatchingListenerHostname, NoMatchingParent, RefNotPermitted, ...)."""
+    (NotAllowedByListeners, NoMatchingListenerHostname, NoMatchingParent, RefNotPermitted, ...).
+
+    `hint` says what to do about it.  `absent`: the parent is not among the input, which may be on purpose.
+    """
 
     parent: str
     reason: str
     message: str
     origin: Origin
+    hint: str = ""
+    absent: bool = False
 
 
 class Attachment(Struct, frozen=True):

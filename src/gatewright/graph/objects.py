@@ -13,7 +13,9 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from gatewright.graph.nodes import Certificate, Gateway, VirtualHostKey
+from gatewright.base import hostnames
+from gatewright.graph.listeners import Listeners
+from gatewright.graph.nodes import Certificate, Gateway, Listener, VirtualHostKey
 from gatewright.kinds.intents import (
     BackendTlsIntent,
     ClassRef,
@@ -130,6 +132,8 @@ class Nodes(Protocol):
 
     def certificate(self, key: Key) -> Certificate | None: ...
     def gateway(self, gateway_id: str) -> Gateway | None: ...
+    def door(self, gateway_id: str) -> Gateway | None: ...
+    def listeners(self, gateway_id: str) -> Listeners: ...
     def served(self) -> tuple[str, ...]: ...
     def placements(self, host: VirtualHostKey) -> tuple[Placement, ...]: ...
     def pooled(self, gateway_id: str, name: str) -> tuple[Key, ...]: ...
@@ -151,6 +155,25 @@ class View:
     def gateway(self, gateway_id: str) -> Gateway | None:
         self.reads.add(("gateway", gateway_id))
         return self._nodes.gateway(gateway_id)
+
+    def door(self, gateway_id: str) -> Gateway | None:
+        """The gateway without its listeners and ports: to be preferred, since those change most."""
+        self.reads.add(("door", gateway_id))
+        return self._nodes.door(gateway_id)
+
+    def listener(self, gateway_id: str, name: str) -> Listener | None:
+        self.reads.add(("listener", gateway_id, name))
+        return self._nodes.listeners(gateway_id).named.get(name)
+
+    def owner(self, door: Gateway, port: int, spoken: str, hostname: str) -> str | None:
+        """The listener of that port that a hostname belongs to, if any."""
+        self.reads.update(("owner", door.id, port, spoken, name) for name in hostnames.parents(hostname, door.depth))
+        return self._nodes.listeners(door.id).owner(port, spoken, hostname, door.depth)
+
+    def secured(self, gateway_id: str, port: int) -> tuple[str, ...]:
+        """The hostnames of all TLS listeners of a port, sorted."""
+        self.reads.add(("secured", gateway_id, port))
+        return self._nodes.listeners(gateway_id).secured.get(port, ())
 
     def served(self) -> tuple[str, ...]:
         """The ids of the gateways that are not Gateway API: those that serve objects by class, sorted."""

@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-from gatewright.graph.nodes import Forward, RedirectTo, WeightedBackend
+from gatewright.graph.nodes import Forward, RedirectTo, Rule, WeightedBackend
 from gatewright.kinds.intents import Cors, HeaderEdit
 from gatewright.trace.hops import Sent
 from gatewright.trace.paths import edit, normalise
-from gatewright.trace.request import Request
+from gatewright.trace.request import STREAMS, Request
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
 def location(action: RedirectTo, request: Request, path: str, matched: str) -> str:
     """The Location of a redirect.  The query is kept; default ports are left out.
 
-    `port` None keeps the request's port unless scheme or host change it away; 0 drops it.
+    Without a port of its own a redirect goes to that of its scheme, or, if it has no scheme either, to the listener's.
     """
-    scheme = action.scheme or ("https" if request.encrypted else "http")
+    own = "https" if request.encrypted else "http"
+    scheme = action.scheme or own
     host = action.host or request.host
-    port = action.port if action.port is not None else (request.port if action.scheme is None else 0)
+    port = action.port
+    if port is None:
+        port = 0 if action.scheme else request.port
     new_path = edit(path, action.path, matched) if action.path else path
     suffix = f":{port}" if port and port != DEFAULT_PORTS.get(scheme) else ""
     query = f"?{request.query}" if request.query else ""
     return f"{scheme}://{host}{suffix}{new_path}{query}"
 
 
-def sent(action: Forward, share: WeightedBackend, request: Request, matched: str) -> Sent:
+def sent(rule: Rule, action: Forward, share: WeightedBackend, request: Request, matched: str) -> Sent:
     """Host and path (with query) as the backend gets them."""
-    if request.scheme in ("tcp", "udp", "tls") or not request.target:
+    if request.scheme in STREAMS:
         return Sent(request.host, "")
     path, _ = normalise(request.path)
     for change in action.paths:
         path = edit(path, change, matched)
     query = f"?{request.query}" if request.query else ""
-    host = action.host or request.host
-    return Sent(host, path + query)
+    return Sent(_sent_host(rule, action, share, request), path + query)
+
+
+def _sent_host(rule: Rule, action: Forward, share: WeightedBackend, request: Request) -> str:
+    """The Host: rewritten, set as a header, the backend's own, or the client's."""
+    if action.host is not None:
+        return action.host
+    edits = (*rule.request_headers, *share.request_headers)
+    written = [value for edit_ in edits for name, value in (*edit_.set, *edit_.add) if name.lower() == "host"]
+    if written:
+        return written[-1]
+    return request.host if share.pass_host or share.backend is None else ""
 
 
 def is_preflight(request: Request) -> bool:
@@ -47,14 +61,23 @@ def is_preflight(request: Request) -> bool:
 
 
 def origin_allowed(cors: Cors, origin: str) -> bool:
-    """Is this Origin one of the allowed ones: exact, `*`, or with `*` as the first label of the host?"""
-    for allowed in cors.allow_origins:
-        if allowed in ("*", origin):
-            return True
-        scheme, star, suffix = allowed.partition("://*.")
-        if star and origin.startswith(scheme + "://") and origin.endswith("." + suffix):
-            return True
-    return False
+    """Is this Origin one of the allowed ones: exact, `*`, or with a `*` for part of the host?"""
+    return any(_covers(allowed.lower(), origin.lower()) for allowed in cors.allow_origins)
+
+
+def _covers(allowed: str, origin: str) -> bool:
+    if allowed == "*":
+        return True
+    before, star, after = allowed.partition("*")
+    if not star:
+        return allowed == origin
+    middle = origin[len(before) : len(origin) - len(after)]
+    return origin.startswith(before) and origin.endswith(after) and bool(middle) and "/" not in middle
+
+
+def grpc_status(status: int) -> int:
+    """The gRPC status that stands for an HTTP one (gRPC, "HTTP to gRPC Status Code Mapping")."""
+    return GRPC_STATUSES.get(status, 2)
 
 
 def describe(change: HeaderEdit) -> str:

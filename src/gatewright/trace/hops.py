@@ -67,7 +67,10 @@ class Sent(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """How the request ends.  `status` 0 when no HTTP answer comes (a closed connection) or the backend decides it."""
+    """How the request ends.  `status` 0 when no HTTP answer comes (a closed connection) or the backend decides it.
+
+    `grpc_status` is what a gRPC client gets instead of `status` when the gateway answers, None for others.
+    """
 
     kind: OutcomeKind
     status: int = 0
@@ -81,6 +84,7 @@ class Outcome(Struct, frozen=True):
     endpoints: tuple[str, ...] = ()
     shares: tuple[Share, ...] = ()
     sent: Sent | None = None
+    grpc_status: int | None = None
 
 
 class Trace(Struct):

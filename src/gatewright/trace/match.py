@@ -41,6 +41,8 @@ def failing(match: Match, request: Request, path: str, depth: Depth) -> str | No
     for source in match.sources:
         if in_ranges(request.client, source.cidrs) == source.negate:
             return f"client {_not(source.negate)}in {', '.join(source.cidrs)}"
+    if match.alpn and not set(match.alpn) & set(request.alpn):
+        return f"ALPN {', '.join(match.alpn)}"
     return None
 
 

@@ -16,10 +16,11 @@ STREAMS = frozenset({"tcp", "udp", "tls"})
 
 
 class Request(Struct, frozen=True):
-    """What the client sends.  `host` is the Host header (normalised), `sni` "" when none is sent (and always without TLS).
+    """What the client sends.
 
-    `headers` have lower-case names; several values of one name stay apart, in order.  `target` is path and query as
-    sent.  `client` is the peer's address as the gateway sees it.
+    `host` is the Host header (normalised), `sni` "" when none is sent (and always without TLS).  `headers` have
+    lower-case names; several values of one name stay apart, in order.  `target` is path and query as sent.  `client`
+    is the peer's address as the gateway sees it.
     """
 
     url: str
@@ -44,6 +45,17 @@ class Request(Struct, frozen=True):
     @property
     def query(self) -> str:
         return self.target.partition("?")[2]
+
+    @property
+    def is_grpc(self) -> bool:
+        """Does the client understand a gRPC status only?"""
+        return (self.header("content-type") or "").partition(";")[0].partition("+")[0] == "application/grpc"
+
+    @property
+    def alpn(self) -> tuple[str, ...]:
+        """The protocols that such a client offers in its handshake."""
+        offers = {"https": ("h2", "http/1.1"), "wss": ("http/1.1",), "grpcs": ("h2",)}
+        return offers.get(self.scheme, ())
 
     def header(self, name: str) -> str | None:
         """The values of a header joined by commas, as the data plane matches them; None when absent."""
@@ -87,7 +99,7 @@ def request(
         target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
         method=method.upper(),
         headers=tuple(pair for pair in pairs if pair[0] != "host"),
-        sni="" if _is_address(name) else hostnames.normalize(name),
+        sni="" if is_address(name) else hostnames.normalize(name),
         client=client,
     )
 
@@ -99,8 +111,8 @@ def _header(line: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip()
 
 
-def _is_address(name: str) -> bool:
-    """Clients send no SNI for an address (RFC 6066, clause 3)."""
+def is_address(name: str) -> bool:
+    """Is it an IP address?  Clients send no SNI for one (RFC 6066, clause 3)."""
     try:
         ipaddress.ip_address(name.strip("[]"))
     except ValueError:

@@ -26,11 +26,12 @@ from gatewright.graph.nodes import (
     Rule,
     VirtualHost,
 )
+from gatewright.kinds.intents import PathKind
 from gatewright.trace import answer
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Share, Trace
 from gatewright.trace.match import failing, in_ranges
 from gatewright.trace.paths import normalise
-from gatewright.trace.request import STREAMS, Request
+from gatewright.trace.request import STREAMS, Request, is_address
 
 NEAR_MISSES = 5
 
@@ -96,7 +97,8 @@ class _Walk:
 
     def _refuse(self, status: int, reason: str) -> Outcome:
         self._hop(HopKind.RESPONSE, f"{status} {reason}" if status else reason)
-        return structs.replace(self._outcome, kind=OutcomeKind.REFUSED, status=status, reason=reason)
+        grpc = answer.grpc_status(status) if status and self._request.is_grpc else None
+        return structs.replace(self._outcome, kind=OutcomeKind.REFUSED, status=status, reason=reason, grpc_status=grpc)
 
     # --- gateway, listener, TLS -------------------------------------------------------------
 
@@ -176,17 +178,17 @@ class _Walk:
 
     def _through_http(self, port: Port, family: Family) -> Outcome:
         request = self._request
+        path, redirected = normalise(request.path)
+        if redirected:  # before anything else is looked at
+            query = f"?{request.query}" if request.query else ""
+            self._hop(HopKind.RESPONSE, f"307 to {path}{query}: escaped slashes are unescaped first")
+            return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=307, location=path + query)
         host = lookup.virtual_host(self._graph, self._gateway, port.number, family, request.host)
         if host is None:
             return self._refuse(404, f"no VirtualHost for {request.host} on port {port.number}")
         self._enter(host)
         if family is Family.HTTPS and lookup.misdirected(host, request.sni, self._gateway.depth):
             return self._refuse(421, f"misdirected: SNI {request.sni or '(none)'} belongs to another listener")
-        path, redirected = normalise(request.path)
-        if redirected:
-            query = f"?{request.query}" if request.query else ""
-            self._hop(HopKind.RESPONSE, f"307 to {path}{query}: escaped slashes are unescaped first")
-            return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=307, location=path + query)
         entry = self._choose(host, path)
         if entry is None:
             return self._refuse(404, "no rule matches")
@@ -214,10 +216,9 @@ class _Walk:
         action = rule.action
         if isinstance(action, Respond):
             self._hop(HopKind.FILTER, f"answers {action.status}: {action.reason}", action.origin)
-            kind = OutcomeKind.REFUSED if action.refused else OutcomeKind.RESPONSE
-            self._hop(HopKind.RESPONSE, f"{action.status} {action.reason}")
-            return structs.replace(self._outcome, kind=kind, status=action.status, reason=action.reason)
-        matched = entry.match.paths[0].value if entry.match.paths else ""
+            outcome = self._refuse(action.status, action.reason)
+            return outcome if action.refused else structs.replace(outcome, kind=OutcomeKind.RESPONSE)
+        matched = next((p.value for p in entry.match.paths if p.kind is PathKind.PREFIX and not p.negate), "")
         if isinstance(action, RedirectTo):
             return self._redirect(action, path, matched)
         return self._deliver(rule, action, matched)
@@ -230,15 +231,16 @@ class _Walk:
                 self._hop(HopKind.FILTER, f"client {client} is not in {', '.join(access.cidrs)}", access.origin)
                 return self._refuse(access.status, "the client's address is not allowed")
             self._hop(HopKind.FILTER, f"client {client} is allowed", access.origin)
-        if rule.cors is not None and answer.is_preflight(self._request):
-            if answer.origin_allowed(rule.cors, self._request.header("origin") or ""):
-                self._hop(HopKind.FILTER, "CORS preflight answered", rule.cors.origin)
-                return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason="CORS preflight")
         if rule.auth is not None:
             if not _authenticated(self._request, rule.auth.users.reveal()):
                 self._hop(HopKind.FILTER, "basic authentication: no valid user", rule.auth.origin)
                 return self._refuse(401, "authentication required")
             self._hop(HopKind.FILTER, "basic authentication: valid", rule.auth.origin)
+        if rule.cors is not None and answer.is_preflight(self._request):
+            allowed = answer.origin_allowed(rule.cors, self._request.header("origin") or "")
+            reason = "CORS preflight" if allowed else "CORS preflight: the origin is not allowed"
+            self._hop(HopKind.FILTER, reason, rule.cors.origin)
+            return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason=reason)
         return None
 
     def _redirect(self, action: RedirectTo, path: str, matched: str) -> Outcome:
@@ -274,7 +276,7 @@ class _Walk:
         if chosen.backend is None:
             self._hop(HopKind.BACKEND, chosen.reason, chosen.origin)
             return self._refuse(chosen.status, chosen.reason)
-        sent = answer.sent(action, chosen, self._request, matched)
+        sent = answer.sent(rule, action, chosen, self._request, matched)
         name = BackendName(chosen.backend.namespace, chosen.backend.name, chosen.backend.port)
         self._outcome = structs.replace(self._outcome, backend=name, sent=sent)
         percent = 100 * chosen.weight / total
@@ -297,12 +299,12 @@ class _Walk:
 
 
 def _client(request: Request, depth: int) -> str | None:
-    """The address that an access list looks at: the peer, or the depth-th X-Forwarded-For entry from the right."""
+    """The address that an access list looks at: the peer, or the depth-th entry from the right of X-Forwarded-For."""
     if not depth:
         return request.client
-    chain = [part.strip() for part in (request.header("x-forwarded-for") or "").split(",") if part.strip()]
-    chain.append(request.client)
-    return chain[-depth] if depth <= len(chain) else None
+    chain = [part.strip() for part in (request.header("x-forwarded-for") or "").split(",")]
+    found = chain[-depth] if depth <= len(chain) else ""
+    return found if is_address(found) else None
 
 
 def _authenticated(request: Request, users: bytes) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem, Severity
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Backend, BackendKey, BackendTls, Endpoint, Gateway, UpstreamProtocol
 from gatewright.graph.objects import View
@@ -48,7 +49,10 @@ VERIFIED = "verified"
 
 
 class Failure(Struct, frozen=True, gc=False):
-    """A reference that cannot be used.  `status` is what its share of the requests gets; 0: the whole rule falls away."""
+    """A reference that cannot be used.
+
+    `status` is what its share of the requests gets; 0: the whole rule falls away.
+    """
 
     id: str
     status: int
@@ -58,7 +62,7 @@ class Failure(Struct, frozen=True, gc=False):
 
 def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) -> BackendKey | Failure:
     """The upstream that a reference to a Service means, or why it cannot be used."""
-    status = _status(gateway, route)
+    status = broken_status(gateway, route)
     if ref.target.kind != "Service":
         return Failure("backend-kind", status, f"{ref.target}: only Services can be backends here")
     if denied := _denied(view, gateway, route, ref.target):
@@ -69,7 +73,7 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
     if service.type == "ExternalName" and not _external_allowed(gateway, route):
         why = f"{ref.target} is an ExternalName Service, which {gateway.id} refuses by default"
         return Failure("external-name-refused", status, why, "allow it in the controller's settings")
-    port = port_of(service, ref.port)
+    port = port_of(service, ref.port, udp=route.protocol is Protocol.UDP)
     if port is None:
         has = ", ".join(f"{p.name}={p.port}" if p.name else str(p.port) for p in service.ports) or "none"
         why = f"{ref.target} has no port {ref.port if ref.port is not None else '(none given)'} (it has: {has})"
@@ -77,10 +81,13 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
     return BackendKey(ref.target.namespace, ref.target.name, port.port, _variant(gateway, route, ref, port))
 
 
-def _status(gateway: Gateway, route: RouteIntent) -> int:
-    """What a broken reference answers: 500 in Gateway API, 503 in ingress-nginx and its like; Traefik drops the router."""
+def broken_status(gateway: Gateway, route: RouteIntent) -> int:
+    """What a broken reference answers; 0: nothing, the rule falls away (Traefik drops the router).
+
+    500 in Gateway API, but 503 for gRPC, whose clients have to see UNAVAILABLE; 503 in ingress-nginx and its like.
+    """
     if route.dialect is Dialect.GATEWAY_API:
-        return 500
+        return 503 if route.key.kind == "GRPCRoute" else 500
     return 0 if gateway.dialect is Dialect.TRAEFIK else 503
 
 
@@ -104,15 +111,18 @@ def _external_allowed(gateway: Gateway, route: RouteIntent) -> bool:
     return ("crd" if route.dialect is Dialect.TRAEFIK else "ingress") in gateway.allow_external_name
 
 
-def port_of(service: ServiceIntent, wanted: int | str | None) -> ServicePort | None:
-    """The port of a Service by number or name; without one, its only port."""
+def port_of(service: ServiceIntent, wanted: int | str | None, *, udp: bool = False) -> ServicePort | None:
+    """The port of a Service by number or name; without one, its only port.
+
+    One number may stand for a TCP and a UDP port: then the one that is spoken is meant.
+    """
     if wanted is None:
         return service.ports[0] if len(service.ports) == 1 else None
-    for port in service.ports:
-        if wanted in (port.port, port.name):
-            return port
+    found = [port for port in service.ports if wanted in (port.port, port.name)]
+    if found:
+        return min(found, key=lambda port: (port.protocol == "UDP") != udp)
     if isinstance(wanted, str) and wanted.isdigit():
-        return port_of(service, int(wanted))
+        return port_of(service, int(wanted), udp=udp)
     if service.type == "ExternalName" and isinstance(wanted, int):
         return ServicePort("", wanted)
     return None
@@ -140,25 +150,28 @@ def _variant(gateway: Gateway, route: RouteIntent, ref: BackendRef, port: Servic
     return "+".join(parts)
 
 
-def backend(view: View, key: BackendKey) -> Backend | None:
+def backend(view: View, key: BackendKey) -> tuple[Backend | None, tuple[Problem, ...]]:
     """Resolve an upstream; None when its Service is gone (nothing refers to it then)."""
     service_key = Key("Service", key.namespace, key.name)
     service = view.get(service_key, ServiceIntent)
-    if service is None or (port := port_of(service, key.port)) is None:
-        return None
     spoken = _parse(view, key.variant)
+    if service is None or (port := port_of(service, key.port, udp=spoken.scheme == "udp")) is None:
+        return None, ()
     protocol, encrypted = _protocol(spoken.scheme, port)
     transport = spoken.transport
     tls, reason = _tls(view, service, spoken) if encrypted else (None, "")
-    policy = _policy(view, service_key, port)
-    if policy is not None and protocol is not UpstreamProtocol.UDP:
+    policy, problems = (None, ()) if protocol is UpstreamProtocol.UDP else _policy(view, service_key, port)
+    if policy is not None:
         tls, reason = _policy_tls(view, policy)
+    if reason:
+        hint = "nothing is sent to a backend whose TLS cannot be verified as described"
+        problems = (*problems, Problem("backend-tls", f"{service_key}: {reason}", service.origin, Severity.ERROR, hint))
     found, sources = _endpoints(view, service, port)
     dns_name = service.external_name if service.type == "ExternalName" else ""
     unusable = bool(reason)  # without the verification that was asked for, nothing is sent
     if not found and not dns_name and not reason:
         reason = f"{service_key} has no ready endpoints"
-    return Backend(
+    resolved = Backend(
         key=key,
         protocol=protocol,
         origins=(service.origin, *sources),
@@ -170,7 +183,9 @@ def backend(view: View, key: BackendKey) -> Backend | None:
         app_protocol=port.app_protocol,
         reason=reason,
         pods="" if found or unusable else _pods(view, service),
+        usable=not unusable,
     )
+    return resolved, problems
 
 
 class Spoken(Struct, frozen=True):
@@ -207,15 +222,36 @@ def _protocol(scheme: str, port: ServicePort) -> tuple[UpstreamProtocol, bool]:
     return APP_PROTOCOLS.get(named, (UpstreamProtocol.HTTP1, False))
 
 
-def _policy(view: View, service: Key, port: ServicePort) -> BackendTlsIntent | None:
-    """The BackendTLSPolicy of a port: one for its section before one for the Service, then the oldest (GEP-1897)."""
-    found = [
-        (section != port.name, policy.created or "~", policy.key, policy)
-        for policy in view.listed("backend-tls", service, BackendTlsIntent)
-        for key, section in policy.targets
-        if key == service and section in ("", port.name)
-    ]
-    return min(found, key=lambda item: item[:3])[3] if found else None
+def _policy(view: View, service: Key, port: ServicePort) -> tuple[BackendTlsIntent | None, tuple[Problem, ...]]:
+    """The BackendTLSPolicy of a port: one for its section before one for the Service, then the oldest (GEP-1897).
+
+    Of two that target the very same the younger is without effect, which its owner has to know.
+    """
+    found = sorted(
+        (
+            (section != port.name, policy.created or "~", f"{policy.key.namespace}/{policy.key.name}", policy)
+            for policy in view.listed("backend-tls", service, BackendTlsIntent)
+            for key, section in policy.targets
+            if key == service and section in ("", port.name)
+        ),
+        key=lambda item: item[:3],
+    )
+    if not found:
+        return None, ()
+    winner = found[0]
+    hint = "keep one of them, or name a port in sectionName"
+    lost = [item[3] for item in found[1:] if item[0] == winner[0] and item[3].key != winner[3].key]
+    problems = tuple(
+        Problem(
+            "policy-conflict",
+            f"{policy.key} has no effect on {service}: {winner[3].key} was there first",
+            policy.origin,
+            Severity.WARNING,
+            hint,
+        )
+        for policy in lost
+    )
+    return winner[3], problems
 
 
 def _policy_tls(view: View, policy: BackendTlsIntent) -> tuple[BackendTls | None, str]:
@@ -270,15 +306,19 @@ def _tls(view: View, service: ServiceIntent, spoken: Spoken) -> tuple[BackendTls
 def _endpoints(
     view: View, service: ServiceIntent, port: ServicePort
 ) -> tuple[tuple[Endpoint, ...], tuple[Origin, ...]]:
-    found: set[Endpoint] = set()
+    """The ready endpoints, each address and port once although Endpoints and EndpointSlices both list it."""
+    found: dict[tuple[str, int], Endpoint] = {}
     sources: list[Origin] = []
-    for group in view.listed("endpoints", service.key, EndpointsIntent):
-        number = _number(group, port, len(service.ports))
-        if number is None:
-            continue
-        sources.append(group.origin)
-        found |= {Endpoint(a.address, number, a.pod, a.node, a.zone) for a in group.addresses if a.ready}
-    return tuple(sorted(found)), tuple(sources)
+    for listed in view.listed("endpoints", service.key, EndpointsIntent):
+        for group in (listed, *listed.more):
+            number = _number(group, port, len(service.ports))
+            if number is None:
+                continue
+            sources.append(listed.origin)
+            for a in group.addresses:
+                if a.ready:
+                    found[a.address, number] = Endpoint(a.address, number, a.pod, a.node, a.zone)
+    return tuple(sorted(found.values())), tuple(dict.fromkeys(sources))
 
 
 def _pods(view: View, service: ServiceIntent) -> str:

@@ -37,7 +37,6 @@ from gatewright.kinds.intents import (
 
 CHAIN_DEPTH = 16
 SHA1 = b"{SHA}"  # the one htpasswd hash that Envoy's basic_auth filter checks
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class Effects(Struct):
@@ -93,7 +92,7 @@ def _fold(
             case Redirect():
                 effects.answer = _redirect(where, item)
             case RegexRedirect():
-                effects.conditional.append(item)
+                _regex_redirect(item, effects)
             case Mirror():
                 _mirror(view, where, route, item, effects)
             case Cors():
@@ -133,10 +132,10 @@ def _reference(
 def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
     """The redirect as it stands at this port; None when the request already is where it points."""
     scheme = "https" if where.family is Family.HTTPS else "http"
-    if item.only_if_scheme_differs and item.scheme == scheme:
-        wanted = item.port or DEFAULT_PORTS[scheme]
-        if item.port is None or wanted == where.port:
-            return None
+    # A described port may be reached by another number (443 of a Service, 8443 of the pod): without a port in the
+    # redirect, requests that come by its scheme have arrived.
+    if item.only_if_scheme_differs and item.scheme == scheme and (item.port or where.port) == where.port:
+        return None
     return RedirectTo(
         origin=item.origin,
         status=item.status,
@@ -146,6 +145,17 @@ def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
         path=item.path,
         status_other=item.status_other,
     )
+
+
+def _regex_redirect(item: RegexRedirect, effects: Effects) -> None:
+    """A redirect that looks at the URL has to see the one that the client sent."""
+    if not effects.paths:
+        effects.conditional.append(item)
+        return
+    why = "redirectRegex after a change of the path is not supported"
+    effects.answer = Respond(503, why, item.origin)
+    hint = "put the redirect first; until then the rule answers 503"
+    effects.problems.append(Problem("redirect-pattern", why, item.origin, Severity.ERROR, hint))
 
 
 def _mirror(view: View, where: Where, route: RouteIntent, item: Mirror, effects: Effects) -> None:
@@ -188,5 +198,5 @@ def _basic_auth(view: View, item: BasicAuth, effects: Effects) -> None:
 
 
 def _users(secret: SecretIntent) -> bytes:
-    """htpasswd lines: the key `users`, ingress-nginx's `auth`, or a kubernetes.io/basic-auth pair (which needs hashing)."""
+    """htpasswd lines: the key `users`, or ingress-nginx's `auth`."""
     return secret.get("users") or secret.get("auth") or b""

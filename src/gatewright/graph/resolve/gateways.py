@@ -36,7 +36,7 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
     for group in _listener_sets(view, intent):
         prefix = f"{group.key.namespace}/{group.key.name}"
         listeners += [_listener(view, group.key, item, f"{prefix}/{item.name}") for item in group.listeners]
-    resolved = without_conflicts(listeners)
+    resolved = with_one_tls(without_conflicts(listeners))
     return Gateway(
         id=f"{intent.key.namespace}/{intent.key.name}",
         key=intent.key,
@@ -156,6 +156,28 @@ def without_conflicts(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
             conflict = conflict or "HostnameConflict"
         result.append(_with_conflict(listener, conflict))
     return tuple(result)
+
+
+def with_one_tls(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
+    """A port ends TLS in one way for all of its hosts: a listener that wants another way is not opened with less."""
+    first: dict[int, Listener] = {}
+    result = []
+    for listener in listeners:
+        ends_tls = listener.tls and not listener.passthrough and not listener.conflict
+        holder = first.setdefault(listener.port, listener) if ends_tls else listener
+        result.append(listener if holder.settings == listener.settings else _refused_tls(listener, holder))
+    return tuple(result)
+
+
+def _refused_tls(listener: Listener, holder: Listener) -> Listener:
+    problem = Problem(
+        "listener-conflict",
+        f"listener {listener.name} is not opened: its TLS settings differ from those of {holder.name} on that port",
+        listener.origin,
+        Severity.ERROR,
+        "give it another port, or the same versions, ciphers and client certificates",
+    )
+    return structs.replace(listener, conflict="TlsSettingsConflict", problems=(*listener.problems, problem))
 
 
 def _with_conflict(listener: Listener, conflict: str) -> Listener:

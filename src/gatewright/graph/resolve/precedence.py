@@ -6,19 +6,29 @@ the older object, then namespace/name, then the place in the object, so that inp
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from gatewright.graph.nodes import Gateway
 from gatewright.kinds.intents import Dialect, HostKind, Match, PathKind, RouteIntent, RuleIntent
 
 Order = tuple[object, ...]
 
+_BY_CHARACTERS = {PathKind.PREFIX: PathKind.RAW_PREFIX}
 _PATH_RANK = {PathKind.EXACT: 0, PathKind.REGEX: 1, PathKind.PREFIX: 2, PathKind.RAW_PREFIX: 2}
+
+
+def age(route: RouteIntent) -> tuple[str, str]:
+    """The older object first, then by "namespace/name"; without a timestamp an object counts as the youngest."""
+    return (route.created or "~", f"{route.key.namespace}/{route.key.name}")
 
 
 def order(gateway: Gateway, route: RouteIntent, rule: RuleIntent, match: Match, position: int) -> Order:
     """The sort key of a match in its VirtualHost."""
-    tie: Order = (route.created or "~", route.key.namespace, route.key.name, route.key.kind, rule.index, position)
+    tie: Order = (*age(route), route.key.kind, rule.index, position)
     if gateway.dialect is Dialect.TRAEFIK:
         return (-traefik_priority(route, rule, match), *tie)
+    if route.key.kind == "GRPCRoute":
+        return (*_grpc(match), *tie)
     if gateway.dialect is Dialect.GATEWAY_API:
         return (*_gateway_api(match), *tie)
     return (rule.default, *_path(match), *tie)
@@ -38,6 +48,23 @@ def _gateway_api(match: Match) -> tuple[int, ...]:
     return (*_path(match), 0 if match.methods else 1, -len(match.headers), -len(match.query))
 
 
+def _grpc(match: Match) -> tuple[int, ...]:
+    """GRPCRouteRule.matches: the longest service, then the longest method, then the number of headers.
+
+    A method in a service was lowered to an exact path, a service to a prefix and what is left to an expression.
+    """
+    if not match.paths:
+        return (3, 0, -len(match.headers))
+    rank = {PathKind.EXACT: 0, PathKind.RAW_PREFIX: 1}.get(match.paths[0].kind, 2)
+    return (rank, -len(match.paths[0].value), -len(match.headers))
+
+
+def traefik_match(match: Match) -> Match:
+    """An Ingress in Traefik: unless strictPrefixMatching is on, a Prefix path goes by characters."""
+    paths = tuple(structs.replace(p, kind=_BY_CHARACTERS.get(p.kind, p.kind)) for p in match.paths)
+    return structs.replace(match, paths=paths)
+
+
 def traefik_priority(route: RouteIntent, rule: RuleIntent, match: Match) -> int:
     """A Traefik router's priority; for an Ingress, the length of the rule that Traefik makes of it."""
     if rule.priority is not None:
@@ -53,9 +80,6 @@ def traefik_priority(route: RouteIntent, rule: RuleIntent, match: Match) -> int:
     for path in match.paths:
         if path.kind is PathKind.EXACT:
             parts.append(f"Path(`{path.value}`)")
-        elif path.kind is PathKind.PREFIX and path.value != "/":
-            bare = path.value.rstrip("/")
-            parts.append(f"(Path(`{bare}`) || PathPrefix(`{bare}/`))")
         else:
             parts.append(f"PathPrefix(`{path.value}`)")
     return len(" && ".join(parts))

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from gatewright.graph.objects import View
 from gatewright.kinds.intents import AllowedRoutes, GrantIntent, Key, NamespaceIntent, Selector
 
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+CORE_KINDS = frozenset({"Service", "Secret", "ConfigMap"})
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 def granted(view: View, source: Key, target: Key) -> bool:
-    """Is a reference from `source` to `target` allowed: same namespace, or a ReferenceGrant in the target's (GEP-709)."""
+    """Is a reference allowed: within one namespace, or by a ReferenceGrant in that of `target` (GEP-709)?"""
     if source.namespace == target.namespace:
         return True
     grants = view.listed("grants", target.namespace, GrantIntent)
@@ -27,28 +29,34 @@ def granted(view: View, source: Key, target: Key) -> bool:
 
 def grant_hint(source: Key, target: Key) -> str:
     """The ReferenceGrant that would allow it, ready to paste."""
+    group = '""' if target.kind in CORE_KINDS else GATEWAY_GROUP
     return (
-        f"add a ReferenceGrant in namespace {target.namespace}: "
-        f"from {source.kind} in {source.namespace} to {target.kind} {target.name}"
+        f"add {{apiVersion: {GATEWAY_GROUP}/v1, kind: ReferenceGrant, "
+        f"metadata: {{name: {source.namespace}-to-{target.name}, namespace: {target.namespace}}}, spec: {{"
+        f"from: [{{group: {GATEWAY_GROUP}, kind: {source.kind}, namespace: {source.namespace}}}], "
+        f"to: [{{group: {group}, kind: {target.kind}, name: {target.name}}}]}}}}"
     )
 
 
 def selects(selector: Selector, labels: Mapping[str, str]) -> bool:
     """Does a Kubernetes label selector match these labels?  An empty selector matches everything."""
-    for key, value in selector.labels:
-        if labels.get(key) != value:
+    if any(labels.get(key) != value for key, value in selector.labels):
+        return False
+    return all(_expression(labels.get(key), operator, values) for key, operator, values in selector.expressions)
+
+
+def _expression(value: str | None, operator: str, values: tuple[str, ...]) -> bool:
+    match operator:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case _:
             return False
-    for key, operator, values in selector.expressions:
-        value = labels.get(key)
-        held = {
-            "In": value is not None and value in values,
-            "NotIn": value is None or value not in values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }.get(operator, False)
-        if not held:
-            return False
-    return True
 
 
 def namespace_allowed(view: View, allowed: AllowedRoutes, owner: str, namespace: str) -> bool:
