@@ -20,7 +20,7 @@ from gatewright.engines.echo.service import EchoService
 from gatewright.engines.echo.service import Transport as EchoTransport
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.plan import Plan, State, plan, resolver
-from gatewright.engines.envoy.types import LISTENER
+from gatewright.engines.envoy.types import LISTENER, SCOPE
 from gatewright.graph.nodes import (
     Action,
     Backend,
@@ -192,7 +192,7 @@ class World:
         self.graph, self.state, self.plan = wanted, made.state, made
         self.transport.xds.apply(made.changes)
         for change in made.changes:
-            if change.value is not None and not change.on_demand and change.type_url.endswith("ScopedRouteConfiguration"):
+            if change.value is not None and not change.on_demand and change.type_url == SCOPE:
                 await hm.eventually(lambda c=change: self._took(c.type_url, c.name))
         for change in made.changes:
             if change.value is not None and change.type_url == LISTENER:
@@ -242,31 +242,32 @@ class World:
         try:
             writer.write("\r\n".join(lines).encode())
             async with asyncio.timeout(hm.DEADLINE):
-                return _reply(await reader.read())
+                return await _read(reader, head_only=method == "HEAD")
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
 
-def _reply(raw: bytes) -> Reply:
-    head, _, body = raw.partition(b"\r\n\r\n")
-    first, *lines = head.decode().split("\r\n")
+async def _read(reader: asyncio.StreamReader, *, head_only: bool) -> Reply:
+    """One answer; not up to the end of the connection, which Envoy keeps for a second."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
     headers = tuple((n.lower(), v.strip()) for n, _, v in (line.partition(":") for line in lines))
-    if ("transfer-encoding", "chunked") in headers:
-        body = _unchunked(body)
-    return Reply(int(first.split()[1]), headers, body)
+    status = int(first.split()[1])
+    length = next((int(v) for n, v in headers if n == "content-length"), 0)
+    if head_only or status in (204, 304):
+        body = b""
+    elif ("transfer-encoding", "chunked") in headers:
+        body = b"".join([chunk async for chunk in _chunks(reader)])
+    else:
+        body = await reader.readexactly(length)
+    return Reply(status, headers, body)
 
 
-def _unchunked(body: bytes) -> bytes:
-    out = b""
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size, 16)
-        if not length:
-            break
-        out, body = out + rest[:length], rest[length + 2 :]
-    return out
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        yield await reader.readexactly(size)
+        await reader.readexactly(2)
 
 
 @contextlib.asynccontextmanager
@@ -276,7 +277,7 @@ async def running(first: Graph, **options: Any) -> AsyncIterator[World]:
     await echo.start()
     with hm.state_folder() as folder:
         bindings = bound(first, **options)
-        world = World(hm.Transport(folder / "state", lambda t, n: world.resolve(t, n)), echo, bindings)
+        world = World(hm.Transport(folder / "state", lambda kind, name: world.resolve(kind, name)), echo, bindings)
         async with world.transport.running():
             try:
                 await world.apply(first)

@@ -66,5 +66,8 @@ def unrecognisable(access: Access) -> list[Problem]:
     lost = [str(n) for n in networks if isinstance(n, ipaddress.IPv6Network) and not _six(n)]
     if not lost:
         return []
-    message = f"clients in {', '.join(lost)} are turned away: X-Forwarded-For can be compared with IPv4 ranges and single IPv6 addresses only"
+    message = (
+        f"clients in {', '.join(lost)} are turned away: "
+        "X-Forwarded-For can be compared with IPv4 ranges and single IPv6 addresses only"
+    )
     return [Problem("forwarded-ipv6-range", message, access.origin, Severity.WARNING)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2 as route
@@ -60,13 +60,13 @@ class Place(Struct, frozen=True):
     port: int
 
 
-def respond(status: int) -> route.Route:
+def respond(status: int, name: str = "") -> route.Route:
     """A fixed answer.  The body is the status in words: reasons name things that are no client's business."""
     phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Status"
     body = base_pb2.DataSource(inline_string=f"{status} {phrase}\n")
     if status in (204, 304) or status < 200:
-        return route.Route(direct_response=route.DirectResponseAction(status=status))
-    return route.Route(direct_response=route.DirectResponseAction(status=status, body=body))
+        return route.Route(name=name, direct_response=route.DirectResponseAction(status=status))
+    return route.Route(name=name, direct_response=route.DirectResponseAction(status=status, body=body))
 
 
 def answer(rule: Rule, prefix: PathMatch | None, place: Place) -> Answer:
@@ -153,7 +153,7 @@ def _share(share: WeightedBackend) -> str:
     return names.REFUSED if share.backend is None else names.cluster(share.backend)
 
 
-_Edited = route.Route | route.WeightedCluster.ClusterWeight
+_Edited: TypeAlias = route.Route | route.WeightedCluster.ClusterWeight
 
 
 def _edit_request(made: _Edited, edit: Headers) -> None:

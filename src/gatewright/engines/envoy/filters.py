@@ -28,7 +28,7 @@ from google.protobuf.any_pb2 import Any
 from gatewright.base.hostnames import Depth
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.match import regex
-from gatewright.engines.envoy.wire import ads, extension, pack, seconds
+from gatewright.engines.envoy.wire import ads, extension, pack, seconds, serialise
 from gatewright.graph.nodes import BasicAuthUsers, Family
 from gatewright.kinds.intents import Cors, SessionPersistence
 
@@ -76,8 +76,7 @@ def fallback(gateway: str, port: int, family: Family, depth: Depth, patterns: li
         host=_quoted(names.HOST_HEADER),
     )
     lua = lua_pb2.Lua(default_source_code=base_pb2.DataSource(inline_string=script))
-    made = extension(names.fallback(gateway, port, family), lua)
-    return made.SerializeToString(deterministic=True)
+    return serialise(extension(names.fallback(gateway, port, family), lua))
 
 
 _SCRIPT: Final = """\
@@ -112,7 +111,8 @@ function envoy_on_request(handle)
   if host ~= written then
     headers:replace({scope}, prefix .. host)
     handle:clearRouteCache()
-    if handle:virtualHost():metadata():get("scope") then return end
+    handle:metadata()  -- asks for the route, which makes Envoy choose again
+    if handle:streamInfo():routeName() ~= "" then return end
   end
   local pattern = parent(host)
   if pattern then

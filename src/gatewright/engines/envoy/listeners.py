@@ -274,7 +274,7 @@ def _text(template: str) -> substitution_format_string_pb2.SubstitutionFormatStr
 
 def _state(key: str, factory: str, template: str) -> value_pb2.FilterStateValue:
     return value_pb2.FilterStateValue(
-        object_key=key, factory_key=factory, format_string=_text(template), skip_if_empty=True, read_only=True
+        object_key=key, factory_key=factory, format_string=_text(template), skip_if_empty=True
     )
 
 

@@ -8,16 +8,17 @@ same Match.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import ipaddress
+from collections.abc import Iterable
 from itertools import product
-from typing import Final
+from typing import Final, TypeAlias
 
 import re2
-from envoy.config.core.v3 import address_pb2
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.type.matcher.v3 import address_pb2 as address_matcher
 from envoy.type.matcher.v3 import filter_state_pb2, regex_pb2, string_pb2
 from google.protobuf.wrappers_pb2 import BoolValue
+from xds.core.v3 import cidr_pb2
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
@@ -33,8 +34,8 @@ from gatewright.kinds.intents import (
     ValueMatch,
 )
 
-Condition = route.HeaderMatcher | route.QueryParameterMatcher | filter_state_pb2.FilterStateMatcher
-Choice = tuple[Condition, ...]
+Condition: TypeAlias = route.HeaderMatcher | route.QueryParameterMatcher | filter_state_pb2.FilterStateMatcher
+Choice: TypeAlias = tuple[Condition, ...]
 """Conditions that hold together; a part of a Match is a list of choices, one of which has to hold."""
 
 _PSEUDO: Final = {"host": ":authority"}
@@ -54,7 +55,7 @@ def route_matches(match: Match, depth: Depth) -> list[route.RouteMatch]:
     parts += [_source(s) for s in match.sources]
     if not parts:
         return [path]
-    matches = []
+    matches: list[route.RouteMatch] = []
     for choices in product(*parts):
         one = path if not matches else _path(primary)
         assert one is not None
@@ -207,10 +208,7 @@ def _within_query(pattern: str) -> str:
 
 def _host(match: HostMatch, depth: Depth) -> list[Choice]:
     """A host that the VirtualHost leaves open: the fallback filter has put its normal form in a header."""
-    if match.kind is HostKind.REGEX:
-        value = regex(match.value)
-    else:
-        value = hostname(match.value, depth)
+    value = regex(match.value) if match.kind is HostKind.REGEX else hostname(match.value, depth)
     made = _header(HOST_HEADER, value, invert=match.negate)
     made.treat_missing_header_as_empty = True
     return [(made,)]
@@ -234,17 +232,15 @@ def _source(match: SourceMatch) -> list[Choice]:
     return [(peer(complement(match.cidrs)),)]
 
 
-def _range(cidr: str) -> address_pb2.CidrRange:
-    address, _, length = cidr.partition("/")
-    made = address_pb2.CidrRange(address_prefix=address)
-    made.prefix_len.value = int(length) if length else (128 if ":" in address else 32)
+def _range(cidr: str) -> cidr_pb2.CidrRange:
+    network = ipaddress.ip_network(cidr, strict=False)
+    made = cidr_pb2.CidrRange(address_prefix=str(network.network_address))
+    made.prefix_len.value = network.prefixlen
     return made
 
 
 def complement(cidrs: Iterable[str]) -> list[str]:
     """The ranges that make up everything else, in both families."""
-    import ipaddress
-
     left: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
         ipaddress.ip_network("0.0.0.0/0"),
         ipaddress.ip_network("::/0"),
@@ -262,5 +258,3 @@ def complement(cidrs: Iterable[str]) -> list[str]:
         left = kept
     return [str(net) for net in left]
 
-
-Conditions = Callable[[route.RouteMatch], None]

@@ -92,7 +92,8 @@ def _apply(state: _State, edit: PathEdit, matched: str | None, *, ignore_case: b
         return Uncomposable(f"a path edit by regular expression cannot be followed by {edit.kind.value}")
     match edit.kind:
         case PathEditKind.ADD_PREFIX:
-            return _Front(state.cut, _rooted(edit.value.rstrip("/")) + state.stead, state.rest) if edit.value.strip("/") else state
+            added = edit.value.rstrip("/")
+            return _Front(state.cut, _rooted(added) + state.stead, state.rest) if added else state
         case PathEditKind.STRIP_PREFIX:
             return _strip(state, edit.prefixes)
         case PathEditKind.REPLACE_PREFIX:

@@ -1,7 +1,7 @@
 """A VirtualHost as one scoped route configuration: its entries in order, first match wins.
 
-The scope's own end is always there (404, or 421 for connections whose SNI may not carry this host), so
-that "no route" means "no scope" and nothing else.  Pure; `plan` decides which scopes to compile.
+The scope's own end is always there (404, or 421 for connections whose SNI may not carry this host) and every
+route has a name, so that "no route" means "no scope" and nothing else: the fallback filter asks by name.  Pure; `plan` decides which scopes to compile.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final
 
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.config.route.v3 import route_pb2, scoped_route_pb2
+from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec import Struct
 
 from gatewright.base import hostnames
@@ -26,7 +27,6 @@ from gatewright.graph.nodes import Access, Entry, Family, RedirectTo, SniScope, 
 
 _NOT_FOUND: Final = 404
 _MISDIRECTED: Final = 421
-_LUA: Final = "envoy.filters.http.lua"
 
 
 class Scope(Struct, frozen=True):
@@ -57,11 +57,11 @@ def compile_scope(host: VirtualHost, depth: Depth, port: int) -> Scope:
 def _resource(host: VirtualHost, made: Sequence[route.Route]) -> bytes:
     name = names.scope(host.key)
     virtual_host = route.VirtualHost(name=host.key.hostname, domains=["*"], routes=made)
-    # The fallback filter asks for this mark to learn whether its first guess is a scope.
-    virtual_host.metadata.filter_metadata[_LUA].update({"scope": True})
     configuration = route_pb2.RouteConfiguration(
         name=name,
         virtual_hosts=[virtual_host],
+        # A cluster that is not there answers as its route says; Envoy would refuse the whole scope instead.
+        validate_clusters=BoolValue(value=False),
         request_headers_to_remove=[names.SCOPE_HEADER, names.HOST_HEADER, names.PATH_HEADER],
     )
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
@@ -102,7 +102,7 @@ def _turned_away(made: list[route.Route], found: route.RouteMatch, access: tuple
     """The first list that does not let a client in decides the status: the last is asked first here."""
     for number in range(len(access) - 1, -1, -1):
         for conditions in _ways(access[:number]):
-            one = actions.respond(access[number].status)
+            one = actions.respond(access[number].status, "not allowed")
             one.match.CopyFrom(found)
             match.add(one.match, conditions)
             made.append(one)
@@ -118,7 +118,7 @@ def _misdirected(sni: SniScope, depth: Depth) -> list[route.Route]:
     made = []
     for other in sni.others:
         if hostnames.covers(sni.own, other, depth) or hostnames.covers(other, sni.own, depth):
-            one = actions.respond(_MISDIRECTED)
+            one = actions.respond(_MISDIRECTED, "misdirected")
             one.match.CopyFrom(route.RouteMatch(prefix="", filter_state=[match.sni(other, depth)]))
             made.append(one)
     return made
@@ -128,11 +128,11 @@ def _end(owned: list[Condition]) -> list[route.Route]:
     """Nothing matched: 404, and 421 where the connection was not made for this host."""
     made = []
     if owned:
-        one = actions.respond(_NOT_FOUND)
+        one = actions.respond(_NOT_FOUND, "no rule")
         one.match.prefix = ""
         match.add(one.match, owned)
         made.append(one)
-    last = actions.respond(_MISDIRECTED if owned else _NOT_FOUND)
+    last = actions.respond(*((_MISDIRECTED, "misdirected") if owned else (_NOT_FOUND, "no rule")))
     last.match.prefix = ""
     made.append(last)
     return made
