@@ -42,7 +42,7 @@ format: setup ## rewrite the sources in the house format
 	$(BIN)/ruff format
 
 demo: setup ## run an example and prove it with requests
-	$(BIN)/python examples/demo.py
+	$(BIN)/python scripts/demo
 
 bench: setup ## measure the speed table of benchmarks/README.md
 	@scripts/bench-tools --check || true

@@ -25,7 +25,9 @@ import pytest
 from support import needs
 from support.live import Live, running
 
-FENCE = re.compile(r"(?P<note><!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?:console|bash)\n(?P<body>.*?)^```$", re.M | re.S)
+FENCE = re.compile(
+    r"(?P<note><!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?:console|bash)\n(?P<body>.*?)^```$", re.M | re.S
+)
 ADDRESS = re.compile(r"(?P<address>127\.20\.0\.\d+):(?P<port>\d+)")
 CONFIRMED = {"delivered": 0, "answered": 0, "refused": 1}
 SECONDS = 60
@@ -54,8 +56,8 @@ def commands(text: str) -> Iterator[Command]:
     for block in FENCE.finditer(text):
         if not block["why"]:
             body = block["body"].replace("\\\n", " ")
-            console = "```console" in block[0]
-            yield from _transcript(body) if console else map(Command, filter(None, body.splitlines()))
+            lines = filter(None, (line.strip() for line in body.splitlines()))
+            yield from _transcript(body) if block["kind"] == "console" else map(Command, lines)
 
 
 def _transcript(body: str) -> Iterator[Command]:

@@ -60,7 +60,6 @@ class Live:
             local = item["local"][0] if isinstance(item["local"], list) else item["local"]
             self._sockets[item["gateway"], item["described"]["port"]] = (local["address"], local["port"])
         self.trusted = ssl.create_default_context(cafile=str(ready["caFile"]))
-        # Behind a passthrough listener the backend shows a certificate of its own; whose it is does not matter here.
         self.careless = ssl.create_default_context()
         self.careless.check_hostname, self.careless.verify_mode = False, ssl.CERT_NONE
 
@@ -81,10 +80,10 @@ class Live:
         headers: tuple[str, ...] = (),
         *,
         sni: str | None = None,
-        passed: bool = False,
+        unverified: bool = False,
         grpc: bool = False,
     ) -> Answer:
-        """One HTTP request.  `passed`: TLS is the backend's own; `grpc`: an empty unary call."""
+        """One HTTP request.  `unverified`: whatever certificate is shown; `grpc`: an empty unary call."""
         parts = urlsplit(url)
         where = self.socket_of(gateway, parts.port or PORTS[parts.scheme])
         if where is None:
@@ -96,7 +95,7 @@ class Live:
             method, content = "POST", b"\x00\x00\x00\x00\x00"
             pairs += [("content-type", "application/grpc"), ("te", "trailers")]
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        context = self.careless if passed else self.trusted
+        context = self.careless if unverified else self.trusted
         try:
             with httpx.Client(verify=context, http1=not grpc, http2=grpc, trust_env=False, timeout=ANSWER_SECONDS) as c:
                 response = c.request(
