@@ -61,23 +61,30 @@ class Stage(Generic[K, V]):
         self.values: Map[K, V] = Map()
         self.changed: set[K] = set()
         self.abandoned: set[Token] = set()
-        self._reads: dict[K, frozenset[Token]] = {}
-        self._readers: dict[Token, set[K]] = defaultdict(set)
+        # Most tokens have one reader and most nodes a handful of tokens: a set for each would be most of our memory.
+        self._reads: dict[K, tuple[Token, ...]] = {}
+        self._reader: dict[Token, K] = {}
+        self._more_readers: dict[Token, set[K]] = {}
 
     def concerned(self, touched: Iterable[Token]) -> set[K]:
         """The nodes that read any of these tokens."""
-        return {key for token in touched if token in self._readers for key in self._readers[token]}
+        found: set[K] = set()
+        for token in touched:
+            if token in self._reader:
+                found.add(self._reader[token])
+                found |= self._more_readers.get(token, set())
+        return found
 
     def knows(self, key: K) -> bool:
         """Was this node resolved (perhaps to nothing)?"""
         return key in self._reads
 
     def is_read(self, token: Token) -> bool:
-        return token in self._readers
+        return token in self._reader
 
     def put(self, key: K, value: V | None, reads: set[Token]) -> bool:
         """Store a node (None: it does not exist) and what it read; True when its value changed."""
-        self._record(key, frozenset(reads))
+        self._record(key, reads)
         old = self.values.get(key)
         if old == value:
             return False
@@ -87,7 +94,7 @@ class Stage(Generic[K, V]):
 
     def forget(self, key: K) -> bool:
         """Remove a node that nothing asks for any more."""
-        self._record(key, frozenset())
+        self._record(key, set())
         self._reads.pop(key, None)
         if key not in self.values:
             return False
@@ -95,17 +102,28 @@ class Stage(Generic[K, V]):
         self.changed.add(key)
         return True
 
-    def _record(self, key: K, reads: frozenset[Token]) -> None:
-        before = self._reads.get(key, frozenset())
-        for token in before - reads:
-            readers = self._readers[token]
-            readers.discard(key)
-            if not readers:
-                del self._readers[token]
-                self.abandoned.add(token)
-        for token in reads - before:
-            self._readers[token].add(key)
-        self._reads[key] = reads
+    def _record(self, key: K, reads: set[Token]) -> None:
+        before = self._reads.get(key, ())
+        for token in before:
+            if token not in reads:
+                self._stops_reading(key, token)
+        for token in reads.difference(before):
+            if self._reader.setdefault(token, key) != key:
+                self._more_readers.setdefault(token, set()).add(key)
+        self._reads[key] = tuple(reads)
+
+    def _stops_reading(self, key: K, token: Token) -> None:
+        others = self._more_readers.get(token)
+        if self._reader[token] != key:
+            assert others is not None
+            others.discard(key)
+        elif others:
+            self._reader[token] = others.pop()
+        else:
+            del self._reader[token]
+            self.abandoned.add(token)
+        if others is not None and not others:
+            del self._more_readers[token]
 
     def take_changed(self) -> frozenset[K]:
         taken, self.changed = frozenset(self.changed), set()
