@@ -59,9 +59,13 @@ class Live:
         for item in ready["listeners"]:  # type: ignore[attr-defined]
             local = item["local"][0] if isinstance(item["local"], list) else item["local"]
             self._sockets[item["gateway"], item["described"]["port"]] = (local["address"], local["port"])
-        self.trusted = ssl.create_default_context(cafile=str(ready["caFile"]))
-        self.careless = ssl.create_default_context()
-        self.careless.check_hostname, self.careless.verify_mode = False, ssl.CERT_NONE
+
+    def _context(self, *, unverified: bool = False) -> ssl.SSLContext:
+        """A client's TLS settings; new ones each time, for clients write their ALPN into them."""
+        context = ssl.create_default_context(cafile=str(self.ready["caFile"]))
+        if unverified:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        return context
 
     def socket_of(self, gateway: str, port: int) -> tuple[str, int] | None:
         """The local socket that stands for a port of a gateway."""
@@ -95,7 +99,7 @@ class Live:
             method, content = "POST", b"\x00\x00\x00\x00\x00"
             pairs += [("content-type", "application/grpc"), ("te", "trailers")]
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        context = self.careless if unverified else self.trusted
+        context = self._context(unverified=unverified)
         try:
             with httpx.Client(verify=context, http1=not grpc, http2=grpc, trust_env=False, timeout=ANSWER_SECONDS) as c:
                 response = c.request(
@@ -121,7 +125,7 @@ class Live:
             connect(
                 url,
                 sock=raw,
-                ssl=self.trusted if secure else None,
+                ssl=self._context() if secure else None,
                 server_hostname=parts.hostname if secure else None,
                 open_timeout=ANSWER_SECONDS,
                 close_timeout=ANSWER_SECONDS,
