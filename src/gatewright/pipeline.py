@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from gatewright import kinds
+from gatewright.base import collector
 from gatewright.base.document import Document
 from gatewright.base.origin import Locator, Origin
 from gatewright.base.problem import Problem, Severity
@@ -79,9 +80,10 @@ class Model:
 
     def read(self, paths: Iterable[str]) -> State:
         """Read everything.  UsageError when a path does not exist."""
-        snapshot = self._source.read(paths)
-        self._source_problems = snapshot.problems
-        return self._take(snapshot.documents, frozenset())
+        with collector.paused():
+            snapshot = self._source.read(paths)
+            self._source_problems = snapshot.problems
+            return self._take(snapshot.documents, frozenset())
 
     def refresh(self, changed: Iterable[str]) -> State | None:
         """Read what changed on disk; None when nothing that matters did."""
