@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -26,11 +27,23 @@ def problem_line(severity: str, where: str, message: str, hint: str) -> str:
     return f"{head}{click.style(severity, fg=colour)}: {message}{tail}"
 
 
-def problems(found: tuple[Problem, ...], locator: Locator) -> None:
-    """Print Problems on stderr, one line each."""
-    for item in found:
+SHOWN = 10
+"""How many Problems a command shows that was asked about something else."""
+
+
+def problems(found: tuple[Problem, ...], locator: Locator, *, every: bool) -> None:
+    """Print Problems on stderr, one line each: every one, or the first errors and a count of the rest."""
+    errors = [item for item in found if item.severity is Severity.ERROR]
+    shown = list(found) if every else errors[:SHOWN]
+    for item in shown:
         line = problem_line(item.severity.value, place(item.origin, locator), item.message, item.hint)
         click.echo(line, err=True)
+    rest = Counter(item.severity for item in found) - Counter(item.severity for item in shown)
+    counts = [f"{rest[level]} {level.value}{'s' if rest[level] > 1 else ''}" for level in Severity if rest[level]]
+    if counts:
+        click.echo(
+            click.style(f"{', '.join(counts)} more in the manifests (--problems shows them)", dim=True), err=True
+        )
 
 
 def machine(document: dict[str, Any], form: str) -> str:

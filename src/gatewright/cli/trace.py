@@ -38,7 +38,8 @@ handshake), 2 usage or input, 3 our fault.  docs/trace.md describes the JSON doc
     "-o", "--output", "form", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True,
     help="How to print the trace.",
 )  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="Do not print the Problems of the manifests on stderr.")
+@click.option("--problems", is_flag=True, help="Print every Problem of the manifests on stderr, not only errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no Problems.")
 @click.argument("url")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(
@@ -50,6 +51,7 @@ def command(
     gateway: str | None,
     client: str,
     form: str,
+    problems: bool,
     quiet: bool,
 ) -> None:
     """Walk a request through the gateways that PATH... describe.
@@ -64,7 +66,7 @@ def command(
     chosen = _gateways(graph, asked, gateway)
     traces = [walk(graph, item, asked) for item in chosen]
     if not quiet:
-        output.problems(model.problems(), model.locator)
+        output.problems(model.problems(), model.locator, every=problems)
     if form == "text":
         for number, trace in enumerate(traces):
             click.echo(("\n" if number else "") + _text(asked, trace, model.locator))
