@@ -39,7 +39,8 @@ def problems(found: tuple[Problem, ...], locator: Locator, *, every: bool) -> No
         line = problem_line(item.severity.value, place(item.origin, locator), item.message, item.hint)
         click.echo(line, err=True)
     rest = Counter(item.severity for item in found) - Counter(item.severity for item in shown)
-    counts = [f"{rest[level]} {level.value}{'s' if rest[level] > 1 else ''}" for level in Severity if rest[level]]
+    words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+    counts = [f"{rest[level]} {word}{'s' if rest[level] > 1 else ''}" for level, word in words.items() if rest[level]]
     if counts:
         click.echo(
             click.style(f"{', '.join(counts)} more in the manifests (--problems shows them)", dim=True), err=True

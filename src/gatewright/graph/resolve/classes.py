@@ -141,7 +141,7 @@ def missing_certificates(view: View, route: RouteIntent) -> tuple[Problem, ...]:
         return ()
     hint = "create it; until then a certificate of the private CA is served"
     return tuple(
-        Problem("certificate-missing", f"{use.secret} does not exist", use.origin, Severity.WARNING, hint)
+        Problem("certificate-missing", f"{use.secret} does not exist", use.origin, Severity.INFO, hint)
         for use in route.tls
         if use.secret is not None and view.get(use.secret, SecretIntent) is None
     )

@@ -97,7 +97,7 @@ def _certificates(view: View, owner: Key, tls: FrontendTls) -> tuple[tuple[Key, 
         elif view.get(key, SecretIntent) is None:
             hint = "create it; until then a certificate of the private CA is served"
             message = f"{key} does not exist"
-            problems.append(Problem("certificate-missing", message, tls.origin, Severity.WARNING, hint))
+            problems.append(Problem("certificate-missing", message, tls.origin, Severity.INFO, hint))
     return tuple(usable), tuple(problems)
 
 
