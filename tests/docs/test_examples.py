@@ -101,7 +101,7 @@ HYBRID_LABS = Example(
         Ask(ALB, f"https://7f3a9c.{LABS}/", status=404),
     ),
     chats=((NGINX, f"wss://b41e02.{LABS}/vscode-remote"), (NGINX, f"wss://c90d77.{LABS}/api/kernels/1/channels")),
-    problems=(("unsupported-annotation", 13),),
+    problems=(("certificate-missing", 4), ("unsupported-annotation", 13)),
 )
 
 INSIDE, OUTSIDE = "kube-system/traefik", "traefik-external/traefik"
@@ -121,6 +121,7 @@ DUAL_STACK_EDGE = Example(
         Ask(OUTSIDE, "https://paperless.home.arpa/", status=404),
     ),
     chats=((OUTSIDE, "wss://paperless.example.com/ws/status/"), (INSIDE, "ws://grafana.home.arpa/api/live/ws")),
+    problems=(("certificate-missing", 2),),
 )
 
 CONTROLLERS = {"01": "ingress/traefik", "02": "ingress/haproxy", "03": "ingress/nginx", "04": "ingress/traefik"}
@@ -194,7 +195,7 @@ GATEWAY_SPLIT_DNS = Example(
         Ask(HOUSE, "https://otlp.example.org/opentelemetry.proto.collector.logs.v1.LogsService/Export", status=404),
     ),
     chats=((HOUSE, "wss://home.example.org/api/websocket"),),
-    problems=(("certificate-missing", 3),),
+    problems=(("certificate-missing", 3), ("not-attached", 1)),
 )
 
 EXPECTED = (DUAL_INGRESS, HYBRID_LABS, DUAL_STACK_EDGE, TENANT_INGRESS, GATEWAY_SPLIT_DNS)

@@ -5,13 +5,13 @@ lines below a command have to be in its output in this order, and `…` stands f
 is commands only, each of which has to succeed.  A block below `<!-- not run: why -->` is left alone.
 
 `gatewright run` stays until the end of its file; commands after it reach its gateways.  The addresses in them are
-those of a user without privileges; where this run has got other ports, the commands are told.
+those that a user without privileges gets first: 127.20.0.1:8443 is port 443 of the first gateway.  Where this run has
+got others, the commands are told.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import subprocess
@@ -26,9 +26,9 @@ from support import needs
 from support.live import Live, running
 
 FENCE = re.compile(
-    r"(?P<note><!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?:console|bash)\n(?P<body>.*?)^```$", re.M | re.S
+    r"(?:<!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?P<kind>console|bash)\n(?P<body>.*?)^```$", re.M | re.S
 )
-ADDRESS = re.compile(r"(?P<address>127\.20\.0\.\d+):(?P<port>\d+)")
+ADDRESS = re.compile(r"127\.20\.0\.(?P<number>\d+):(?P<port>\d+)")
 CONFIRMED = {"delivered": 0, "answered": 0, "refused": 1}
 SECONDS = 60
 PRIVILEGED, SHIFT = 1024, 8000
@@ -142,11 +142,10 @@ def _verdict(line: str) -> str:
 
 def _check_table(command: Command, live: Live) -> None:
     """The shown table names gateways, described ports and local addresses that the run has."""
-    have = json.dumps(live.ready)
     for line in command.shown:
         gateway = line.split()[0]
         if "/" in gateway:
-            assert f'"{gateway}"' in have, f"{command.line} has no gateway {gateway}"
+            assert gateway in live.gateways, f"{command.line} has no gateway {gateway}"
             for shown in ADDRESS.finditer(line):
                 _translate(shown[0], live)
 
@@ -156,10 +155,10 @@ def _translate(line: str, live: Live | None) -> str:
 
     def here(found: re.Match[str]) -> str:
         assert live is not None, f"nothing runs yet that {line} could reach"
-        port = int(found["port"])
-        described = port - SHIFT if PRIVILEGED < port < PRIVILEGED + SHIFT else port
-        wanted = live.at(found["address"], described) or live.at(found["address"], port)
-        assert wanted is not None, f"nothing listens at {found[0]}"
+        gateway, port = live.gateways[int(found["number"]) - 1], int(found["port"])
+        described = port - SHIFT if SHIFT < port < SHIFT + PRIVILEGED else port
+        wanted = live.socket_of(gateway, described)
+        assert wanted is not None, f"{gateway} does not listen on port {described}"
         return f"{wanted[0]}:{wanted[1]}"
 
     return ADDRESS.sub(here, line)

@@ -71,10 +71,10 @@ class Live:
         """The local socket that stands for a port of a gateway."""
         return self._sockets.get((gateway, port))
 
-    def at(self, address: str, port: int) -> tuple[str, int] | None:
-        """The local socket of the gateway at a local address that stands for a described port."""
-        found = (local for (_, number), local in self._sockets.items() if local[0] == address and number == port)
-        return next(found, None)
+    @property
+    def gateways(self) -> list[str]:
+        """The gateways, in the order in which a first run gives them addresses."""
+        return sorted({gateway for gateway, _ in self._sockets})
 
     def ask(
         self,
