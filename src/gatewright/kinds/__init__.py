@@ -96,7 +96,8 @@ def _identity_fault(document: Document, scope: str) -> Problem | None:
     """Why the object cannot be told from others: no name, or one that Kubernetes refuses."""
     if not document.name:
         message = f"this {document.kind} has no name"
-        return Problem("missing-name", message, document.origin, hint="give it a metadata.name, in quotes if it looks like a number, yes or no")
+        hint = "give it a metadata.name, in quotes if it looks like a number, yes or no"
+        return Problem("missing-name", message, document.origin, hint=hint)
     if not syntax.is_dns_subdomain(document.name):
         origin = document.origin.at("metadata", "name")
         message = f"{document.name[:80]!r} is not a name that Kubernetes accepts"
