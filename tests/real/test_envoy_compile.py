@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -34,20 +33,11 @@ from gatewright.kinds.intents import (
     ValueMatch,
 )
 from support import compiled as c
+from support.compiled import serve
 
 pytestmark = pytest.mark.real
 
 PATHS = PathEditKind
-
-
-def serve(graph: Graph, scenario: Callable[[c.World], Awaitable[None]], **options: Any) -> None:
-    """Run the scenario against an Envoy that has the graph."""
-
-    async def run() -> None:
-        async with c.running(graph, **options) as world:
-            await scenario(world)
-
-    asyncio.run(run())
 
 
 def plain(*hosts: Any, backends: tuple[str, ...] = ("one", "two"), **gateway: Any) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import immutables
@@ -173,8 +173,10 @@ class Reply(Struct, frozen=True):
 class World:
     """An Envoy that was given a graph, with an echo backend behind every Service of it."""
 
-    def __init__(self, transport: hm.Transport, echo: EchoServer, bindings: Bindings) -> None:
-        self.transport, self.echo, self.bindings = transport, echo, bindings
+    transport: hm.Transport
+
+    def __init__(self, echo: EchoServer, bindings: Bindings) -> None:
+        self.echo, self.bindings = echo, bindings
         self.graph: Graph | None = None
         self.state = State()
         self.plan: Plan | None = None
@@ -191,6 +193,8 @@ class World:
         made = plan(wanted, everything(wanted, self.graph), self.bindings, self.state)
         self.graph, self.state, self.plan = wanted, made.state, made
         self.transport.xds.apply(made.changes)
+        for type_url in made.refresh:
+            self.transport.xds.refresh(type_url)
         for change in made.changes:
             if change.value is not None and not change.on_demand and change.type_url == SCOPE:
                 await hm.eventually(lambda c=change: self._took(c.type_url, c.name))
@@ -277,7 +281,8 @@ async def running(first: Graph, **options: Any) -> AsyncIterator[World]:
     await echo.start()
     with hm.state_folder() as folder:
         bindings = bound(first, **options)
-        world = World(hm.Transport(folder / "state", lambda kind, name: world.resolve(kind, name)), echo, bindings)
+        world = World(echo, bindings)
+        world.transport = hm.Transport(folder / "state", world.resolve)
         async with world.transport.running():
             try:
                 await world.apply(first)
@@ -296,3 +301,13 @@ def _services(of: Graph) -> list[EchoService]:
         )
         for key, one in of.backends.items()
     ]
+
+
+def serve(first: Graph, scenario: Callable[[World], Awaitable[None]], **options: Any) -> None:
+    """Run the scenario against an Envoy that has the graph."""
+
+    async def run() -> None:
+        async with running(first, **options) as world:
+            await scenario(world)
+
+    asyncio.run(run())

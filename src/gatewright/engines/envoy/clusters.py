@@ -38,7 +38,10 @@ _IDLE_SECONDS: Final = 50.0
 
 
 def compile_cluster(backend: Backend, name: str = "") -> bytes:
-    """The cluster of a backend; `name` for another cluster that shares its load assignment."""
+    """The cluster of a backend; `name` for another cluster than the backend's own, with endpoints under that name.
+
+    (Two clusters cannot share a load assignment: Envoy asks for it once, and the second waits in vain.)
+    """
     made = cluster_pb2.Cluster(
         name=name or names.cluster(backend.key),
         connect_timeout=seconds(backend.connect_timeout),
@@ -55,9 +58,11 @@ def compile_cluster(backend: Backend, name: str = "") -> bytes:
     return serialise(made)
 
 
-def compile_endpoints(backend: Backend) -> bytes:
-    """The load assignment of a backend without a DNS name: its ready endpoints."""
-    made = assignment_pb2.ClusterLoadAssignment(cluster_name=names.cluster(backend.key))
+def compile_endpoints(backend: Backend, name: str = "") -> bytes | None:
+    """The load assignment of a backend: its ready endpoints; None where Envoy looks them up itself."""
+    if resolved_by_dns(backend):
+        return None
+    made = assignment_pb2.ClusterLoadAssignment(cluster_name=name or names.cluster(backend.key))
     if backend.endpoints:
         udp = backend.protocol is UpstreamProtocol.UDP
         made.endpoints.add(lb_endpoints=[_endpoint(e, udp=udp) for e in backend.endpoints])
@@ -91,11 +96,9 @@ def _find(made: cluster_pb2.Cluster, backend: Backend) -> None:
     if not resolved_by_dns(backend):
         made.type = cluster_pb2.Cluster.EDS
         made.eds_cluster_config.eds_config.CopyFrom(ads())
-        made.eds_cluster_config.service_name = names.cluster(backend.key)
         return
     made.type = cluster_pb2.Cluster.STRICT_DNS
     made.dns_lookup_family = cluster_pb2.Cluster.ALL
-    made.respect_dns_ttl = True
     # A name that does not resolve must not hold up the start of everything else.
     made.wait_for_warm_on_init.value = False
     made.load_assignment.cluster_name = made.name

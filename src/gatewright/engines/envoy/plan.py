@@ -19,7 +19,7 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.bindings import Bindings, PortKey
-from gatewright.engines.envoy.clusters import compile_cluster, compile_endpoints, resolved_by_dns
+from gatewright.engines.envoy.clusters import compile_cluster, compile_endpoints
 from gatewright.engines.envoy.delta import Resolver
 from gatewright.engines.envoy.filters import fallback
 from gatewright.engines.envoy.listeners import PortHosts, compile_listener, is_special, only_backend
@@ -33,24 +33,35 @@ from gatewright.graph.nodes import BackendKey, Change, Family, Gateway, Graph, P
 
 _HTTP = (Family.HTTP, Family.HTTPS)
 _BY_SNI = (Family.PASSTHROUGH, Family.TERMINATED)
+_TERMINATING = (Family.HTTPS, Family.TERMINATED)
 
 Place = tuple[str, int, Family]
 
 
 class State(Struct, frozen=True):
-    """What earlier passes left: hostnames by place, listeners by gateway, and the bindings they were made for."""
+    """What earlier passes left, all of it persistent.
+
+    `hosts` hostnames by place; `resources` listeners and fallback tables by gateway; `backends` what stands
+    behind names that are passed on as bytes, and `users` the reverse; `bindings` those of the last pass.
+    """
 
     hosts: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
     resources: immutables.Map[str, frozenset[tuple[str, str]]] = field(default_factory=immutables.Map)
+    backends: immutables.Map[VirtualHostKey, BackendKey] = field(default_factory=immutables.Map)
+    users: immutables.Map[BackendKey, frozenset[VirtualHostKey]] = field(default_factory=immutables.Map)
     bindings: Bindings | None = None
 
 
 class Plan(Struct, frozen=True):
-    """What Envoy should hold now instead.  `problems` by node (its string form); an empty tuple clears them."""
+    """What Envoy should hold now instead.  `problems` by node (its string form); an empty tuple clears them.
+
+    `refresh`: types of which what was resolved on demand has to be resolved again (see `resolver`).
+    """
 
     changes: tuple[Resource, ...]
     problems: Mapping[str, tuple[Problem, ...]]
     state: State
+    refresh: frozenset[str] = frozenset()
 
 
 def plan(graph: Graph, change: Change, bindings: Bindings, state: State) -> Plan:
@@ -66,7 +77,9 @@ def plan(graph: Graph, change: Change, bindings: Bindings, state: State) -> Plan
     for host in hosts:
         work.virtual_host(host)
     work.settle(gateways)
-    return Plan(tuple(work.changes), work.problems, work.state())
+    if change.certificates or any(key.family in _TERMINATING for key in change.virtual_hosts) or gateways:
+        work.refresh.add(SECRET)
+    return Plan(tuple(work.changes), work.problems, work.state(), frozenset(work.refresh))
 
 
 class _Work:
@@ -83,6 +96,8 @@ class _Work:
         """Ports whose listener depends on a host that changed."""
         self._renamed: set[PortKey] = set()
         """Ports with other HTTPS hostnames than before."""
+        self._users, self._backends = state.users, state.backends
+        self.refresh: set[str] = set()
         self.changes: list[Resource] = []
         self.problems: dict[str, tuple[Problem, ...]] = {}
 
@@ -92,11 +107,10 @@ class _Work:
         """A backend's cluster and endpoints.  Unchanged bytes cost nothing: the cache drops them."""
         name = names.cluster(key)
         backend = self._graph.backends.get(key)
-        endpoints = None
-        if backend is not None and not resolved_by_dns(backend):
-            endpoints = compile_endpoints(backend)
         self._put(CLUSTER, name, compile_cluster(backend) if backend is not None else None)
-        self._put(ENDPOINTS, name, endpoints)
+        self._put(ENDPOINTS, name, compile_endpoints(backend) if backend is not None else None)
+        for host in self._users.get(key, _NOBODY):
+            self._on_demand(host)
 
     # --- virtual hosts --------------------------------------------------------------------------
 
@@ -114,7 +128,27 @@ class _Work:
             return
         self._stale.add(port)
         if key.family in _BY_SNI:
-            self._put(CLUSTER, names.scope(key), on_demand_cluster(self._graph, host), on_demand=True)
+            self._use(key, before=self._backends.get(key), now=backend_on_demand(host))
+            self._on_demand(key)
+
+    def _use(self, key: VirtualHostKey, *, before: BackendKey | None, now: BackendKey | None) -> None:
+        """Remember whose endpoints stand behind a name, to follow their changes."""
+        if before == now:
+            return
+        if before is not None:
+            self._users = self._users.set(before, self._users.get(before, _NOBODY) - {key})
+            self._backends = self._backends.delete(key)
+        if now is not None:
+            self._users = self._users.set(now, self._users.get(now, _NOBODY) | {key})
+            self._backends = self._backends.set(key, now)
+
+    def _on_demand(self, key: VirtualHostKey) -> None:
+        """The cluster and endpoints behind a name; Envoy may hold others, for names that a wildcard covers."""
+        host, name = self._graph.virtual_hosts.get(key), names.scope(key)
+        self._put(CLUSTER, name, resolve_on_demand(self._graph, host, CLUSTER, name), on_demand=True)
+        self._put(ENDPOINTS, name, resolve_on_demand(self._graph, host, ENDPOINTS, name), on_demand=True)
+        if key.hostname == hostnames.ANY or hostnames.is_wildcard(key.hostname):
+            self.refresh |= {CLUSTER, ENDPOINTS}
 
     def _scope(self, key: VirtualHostKey, host: VirtualHost | None) -> None:
         gateway = self._graph.gateways.get(key.gateway)
@@ -231,27 +265,42 @@ class _Work:
         resources = self._before.resources
         for gateway, made in self._resources.items():
             resources = resources.set(gateway, made)
-        return State(self._hosts, resources, self._bindings)
+        return State(self._hosts, resources, self._backends, self._users, self._bindings)
 
 
 # --- on demand ----------------------------------------------------------------------------------
 
 
 def resolver(graph: Graph, bindings: Bindings, issue: Issue = nothing_issued) -> Resolver:
-    """Answers what Envoy asks for by name: certificates by SNI, clusters of passed-through wildcards."""
+    """Answers what Envoy asks for by name: certificates by SNI, and what stands behind names under a wildcard."""
 
     def resolve(type_url: str, name: str) -> bytes | None:
         if type_url == SECRET:
             return resolve_secret(graph, bindings, name, issue)
-        if type_url == CLUSTER:
-            return resolve_cluster(graph, name)
-        return None
+        return resolve_on_demand(graph, _asked_for(graph, name), type_url, name)
 
     return resolve
 
 
-def resolve_cluster(graph: Graph, name: str) -> bytes | None:
-    """The on-demand cluster of a name that only a wildcard covers; None: nothing is passed through there."""
+def resolve_on_demand(graph: Graph, host: VirtualHost | None, type_url: str, name: str) -> bytes | None:
+    """The cluster or the endpoints `name` of a VirtualHost whose bytes go to one backend; None for any other."""
+    key = backend_on_demand(host)
+    backend = graph.backends.get(key) if key is not None else None
+    if backend is None:
+        return None
+    return compile_cluster(backend, name) if type_url == CLUSTER else compile_endpoints(backend, name)
+
+
+def backend_on_demand(host: VirtualHost | None) -> BackendKey | None:
+    """The one backend of a VirtualHost that needs nothing else."""
+    if host is None or is_special(host) or not host.entries:
+        return None
+    only = only_backend(host.entries[0])
+    return only.backend if only is not None else None
+
+
+def _asked_for(graph: Graph, name: str) -> VirtualHost | None:
+    """The VirtualHost that a client's SNI leads to, at the port and for the purpose that stand before it."""
     gateway_id, _, rest = name.partition("|")
     number, _, rest = rest.partition("|")
     family, _, sni = rest.partition("|")
@@ -259,18 +308,9 @@ def resolve_cluster(graph: Graph, name: str) -> bytes | None:
     if gateway is None or not number.isdigit() or family not in _BY_SNI:
         return None
     asked = hostnames.normalize(sni)
-    host = lookup.virtual_host(graph, gateway, int(number), Family(family), "" if asked == NO_SNI else asked)
-    return on_demand_cluster(graph, host, name)
+    return lookup.virtual_host(graph, gateway, int(number), Family(family), "" if asked == NO_SNI else asked)
 
 
-def on_demand_cluster(graph: Graph, host: VirtualHost | None, name: str = "") -> bytes | None:
-    """The cluster under a VirtualHost's own name: its one backend, sharing that one's load assignment."""
-    if host is None or is_special(host) or not host.entries:
-        return None
-    only = only_backend(host.entries[0])
-    backend = graph.backends.get(only.backend) if only is not None and only.backend is not None else None
-    return compile_cluster(backend, name or names.scope(host.key)) if backend is not None else None
-
-
+_NOBODY: frozenset[VirtualHostKey] = frozenset()
 _NO_HOSTS: immutables.Map[str, None] = immutables.Map()
 _NONE: frozenset[tuple[str, str]] = frozenset()

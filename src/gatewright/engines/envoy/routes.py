@@ -1,7 +1,8 @@
 """A VirtualHost as one scoped route configuration: its entries in order, first match wins.
 
 The scope's own end is always there (404, or 421 for connections whose SNI may not carry this host) and every
-route has a name, so that "no route" means "no scope" and nothing else: the fallback filter asks by name.  Pure; `plan` decides which scopes to compile.
+route has a name, so that "no route" means "no scope" and nothing else: the fallback filter asks for the name.
+Pure; `plan` decides which scopes to compile.
 """
 
 from __future__ import annotations
