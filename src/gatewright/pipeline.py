@@ -3,7 +3,7 @@
 A `Model` holds what is known now.  `read` takes everything in once, `refresh` what changed since; both hand
 out an immutable `State`.  What cannot be read or understood keeps its last good version and is said so: a Problem
 is a value here, collected beside the good documents, never an exception.  What is done with a State is its
-reader's business: `trace` and `check` answer questions, the engines make it real (see `gatewright.running`).
+reader's business: `trace` and `check` answer questions, the engines make it real (see `gatewright.runtime`).
 """
 
 from __future__ import annotations
@@ -67,6 +67,11 @@ class Model:
         self._unknown: Counter[str] = Counter()
         self._source_problems: tuple[Problem, ...] = ()
         self._graph = empty_graph()
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as it is now."""
+        return self._graph
 
     @property
     def locator(self) -> Locator:

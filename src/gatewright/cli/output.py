@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from gatewright.base.errors import UsageError
 from gatewright.base.origin import Locator, Origin
 from gatewright.base.problem import Problem, Severity
+
+if TYPE_CHECKING:
+    from gatewright.runtime.report import Fault
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
@@ -25,6 +30,40 @@ def problem_line(severity: str, where: str, message: str, hint: str) -> str:
     head = f"{where}: " if where else ""
     tail = click.style(f" ({hint})", dim=True) if hint else ""
     return f"{head}{click.style(severity, fg=colour)}: {message}{tail}"
+
+
+def fault_line(fault: Fault) -> str:
+    """A Problem that was already located, in one line."""
+    where = f"{fault.file}:{fault.line}" if fault.line else fault.file
+    return problem_line(fault.severity, where, fault.message, fault.hint)
+
+
+def not_installed(error: ModuleNotFoundError) -> Exception:
+    """What to raise when a command lacks a library: only what is not ours can be missing."""
+    if error.name is None or error.name.partition(".")[0] == "gatewright":
+        return error
+    return UsageError(f"{error.name} is not installed: pip install 'gatewright[run]'")
+
+
+class StatusLine:
+    """Lines on stderr, and below them, on a terminal only, one that tells what is being done."""
+
+    def __init__(self) -> None:
+        self._shown = False
+        self._terminal = sys.stderr.isatty()
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        self.progress("")
+        click.echo(line, err=True)
+
+    def progress(self, doing: str) -> None:
+        """Show what is being done instead of what was; "" for nothing any more."""
+        if self._shown:
+            click.echo("\r\x1b[2K", err=True, nl=False)
+        self._shown = self._terminal and bool(doing)
+        if self._shown:
+            click.echo(click.style(doing, dim=True), err=True, nl=False)
 
 
 SHOWN = 10

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gatewright.base.errors import UsageError
 from gatewright.cli import output
+
+if TYPE_CHECKING:
+    from gatewright.graph.nodes import Change
+
+NAMES = 3
 
 EPILOG = """\b
 Examples:
@@ -17,7 +22,8 @@ Examples:
   gatewright run . --ready-file ready.json         for scripts: where everything listens, as JSON
 \b
 Save a file and it is live within milliseconds.  What cannot be understood keeps its last good version.  SIGTERM or
-Ctrl-C drains and ends.  If this program is killed, Envoy goes on; start it again and it takes over.
+Ctrl-C drains and ends (twice: ends at once), SIGHUP looks at everything again.  If this program is killed, Envoy
+goes on; start it again and it takes over.
 """
 
 
@@ -60,10 +66,8 @@ def command(
 
         from gatewright.engines.envoy.process import EnvoyOptions
         from gatewright.runtime import folder, report, run
-    except ImportError as error:
-        raise UsageError(f"{error.name} is not installed: pip install 'gatewright[run]'") from error
-    from gatewright.graph.nodes import Change
-
+    except ModuleNotFoundError as error:
+        raise output.not_installed(error) from error
     options = run.RunOptions(
         paths=paths,
         state=state or folder.default_folder(),
@@ -76,24 +80,34 @@ def command(
         envoy=EnvoyOptions(concurrency=concurrency),
     )
 
+    line = output.StatusLine()
+
     def changed(change: Change, seconds: float) -> None:
-        count = len(change.virtual_hosts)
-        names = ", ".join(sorted({key.hostname for key in change.virtual_hosts})[:3])
-        what = f"{count} virtual host{'s' if count != 1 else ''}" + (
-            f" ({names}{', …' if count > 3 else ''})" if names else ""
-        )
-        click.echo(f"{click.style('live', fg='green')}: {what} in {seconds * 1000:.1f} ms", err=True)
+        line.say(f"{click.style('live', fg='green')}: {_what(change)} in {seconds * 1000:.1f} ms")
 
     def problem(fault: report.Fault) -> None:
-        where = f"{fault.file}:{fault.line}" if fault.line else fault.file
-        click.echo(output.problem_line(fault.severity, where, fault.message, fault.hint), err=True)
+        line.say(output.fault_line(fault))
 
     def ready(live: report.Live) -> None:
         from gatewright.cli.status import show
 
         show(live)
-        click.echo(
-            click.style("ready", fg="green", bold=True) + ": following the files; Ctrl-C drains and ends", err=True
-        )
+        line.say(click.style("ready", fg="green", bold=True) + ": following the files; Ctrl-C drains and ends")
 
-    uvloop.run(run.Run(options, run.Listener(ready, changed, problem))())
+    try:
+        uvloop.run(run.Run(options, run.Listener(ready, changed, problem, line.progress))())
+    finally:
+        line.progress("")
+
+
+def _what(change: Change) -> str:
+    """What a change touched, in a few words."""
+    names = sorted({key.hostname for key in change.virtual_hosts})
+    if names:
+        count = len(change.virtual_hosts)
+        listed = ", ".join(names[:NAMES]) + (", …" if len(names) > NAMES else "")
+        return f"{count:,} virtual host{'s' if count != 1 else ''} ({listed})"
+    for nodes, what in ((change.gateways, "gateway"), (change.backends, "backend"), (change.certificates, "Secret")):
+        if nodes:
+            return f"{len(nodes):,} {what}{'s' if len(nodes) != 1 else ''}"
+    return "nothing that requests would notice"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,8 @@ Examples:
   gatewright status
   gatewright status --state /var/lib/gatewright -o json
 \b
-Exit codes: 0 everything is live, 1 something is held back or wrong, 2 nothing runs there.
+Exit codes: 0 everything is live, 1 something is held back or wrong, 2 nothing runs there.  A warning or a note is
+no fault: what it is about is live.
 """
 
 
@@ -32,40 +36,72 @@ Exit codes: 0 everything is live, 1 something is held back or wrong, 2 nothing r
 def command(state: Path | None, form: str) -> None:
     """Show what is live, what is held back, and why."""
     try:
+        from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
+        from gatewright.engines.envoy.process import find_running, start_time_of
         from gatewright.runtime import folder, report
-    except ImportError as error:
-        raise UsageError(f"{error.name} is not installed: pip install 'gatewright[run]'") from error
+    except ModuleNotFoundError as error:
+        raise output.not_installed(error) from error
     import msgspec
 
     place = folder.StateFolder(state or folder.default_folder())
     live = folder.read(place.status, report.Live)
-    if live is None or not _runs(live.pid):
-        raise UsageError(f"no gatewright run uses the state folder {place.root}")
+    if live is None or start_time_of(live.pid) != live.pid_started:
+        envoy = find_running(EnvoyFolder(place.envoy))
+        message = f"no gatewright run uses the state folder {place.root}"
+        if envoy is not None:
+            message += f"; its Envoy (pid {envoy.pid}) goes on as it was told last: start gatewright run again"
+        raise UsageError(message)
     if form == "table":
         show(live)
-        for fault in live.problems:
-            where = f"{fault.file}:{fault.line}" if fault.line else fault.file
-            click.echo(output.problem_line(fault.severity, where, fault.message, fault.hint))
-        for item in live.held_back:
-            click.echo(f"{click.style('held back', fg='red')}: {item.name}: {item.message}")
+        click.echo()
+        for line in _summary(live):
+            click.echo(line)
+        for fault in (*live.problems, *map(report.refused_fault, live.held_back)):
+            click.echo(output.fault_line(fault))
     else:
         click.echo(output.machine(msgspec.to_builtins(live), form))
-    sys.exit(1 if live.held_back or any(f.severity == "error" for f in live.problems) else 0)
+    connected = live.envoy is not None and live.envoy.connected
+    wrong = live.held_back or not connected or any(fault.severity == "error" for fault in live.problems)
+    sys.exit(1 if wrong else 0)
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _summary(live: Live) -> Iterator[str]:
+    """What there is besides the listeners, a few words a line."""
+    now = datetime.now(UTC)
+    counts = f"{_count(live.virtual_hosts, 'virtual host')}, {_count(live.backends, 'backend')}"
+    yield counts + (f" ({live.stand_ins:,} answered by the echo backend)" if live.stand_ins else "")
+    if live.started is not None:
+        last = f"last change {_ago(live.changed, now)} ago" if live.changed else "none yet"
+        yield f"live for {_ago(live.started, now)}, {_count(live.changes, 'change')}, {last} (pid {live.pid})"
+    if live.envoy is not None:
+        state = "connected" if live.envoy.connected else click.style("not connected", fg="red")
+        yield f"Envoy is {state} (pid {live.envoy.pid})"
+    severities = Counter(fault.severity for fault in live.problems)
+    told = [_count(severities[one], name) for one, name in SEVERITIES.items() if severities[one]]
+    if live.held_back:
+        told.append(f"{len(live.held_back):,} held back")
+    yield ", ".join(told) or "no problems"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
+
+
+def _ago(moment: datetime, now: datetime) -> str:
+    """A time span in its largest two units."""
+    seconds = max(0, int((now - moment).total_seconds()))
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    for (unit, size), (below, smaller) in pairwise(units):
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {unit}" + (f" {rest} {below}" if rest else "")
+    return f"{seconds} s"
 
 
 # --- the table ----------------------------------------------------------------------------------
 
 NAMES = 3
+SEVERITIES = {"error": "error", "warning": "warning", "info": "note"}
 
 
 def show(live: Live) -> None:
@@ -83,8 +119,6 @@ def show(live: Live) -> None:
         click.echo()
     for text in commands:
         click.echo(text)
-    if live.stand_ins:
-        click.echo(f"\n{live.stand_ins} Services are answered by the echo backend.", err=True)
 
 
 def _row(item: Listening) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 On loopback every gateway has an address of its own, 127.20.0.1 and up, kept from run to run, and its described ports
 where this user may bind them, else the nearest that are free (80 becomes 8080, 443 becomes 8443).  With `--bind site`
 a gateway listens on those of its described addresses that this machine has.
+
+What our own Envoy holds is never probed again and never moves: listeners stay where they are while they live.
 """
 
 from __future__ import annotations
@@ -11,18 +13,22 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from msgspec import Struct, field
 
-from gatewright.base.errors import UsageError
+from gatewright.base.errors import EngineError, UsageError
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.envoy.bindings import PortKey, Socket
 from gatewright.graph.nodes import Gateway, Port
 
 FIRST = ipaddress.IPv4Address("127.20.0.1")
+MOST = 60_000
 SHIFT = 8000  # 80 → 8080, 443 → 8443
 PRIVILEGED = 1024
 ATTEMPTS = 64
+TAKEN = "is taken by another process"
+RESERVED_AS = "\0gatewright-"
 
 
 class Assignment(Struct):
@@ -39,8 +45,19 @@ class Placed(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
 
+class Placing(Protocol):
+    """Decides where gateways listen; `assignment` is what to keep for the next run, if anything is."""
+
+    @property
+    def assignment(self) -> Assignment | None: ...
+
+    def place(self, gateways: Mapping[str, Gateway]) -> Placed: ...
+
+
 Probe = Callable[[Socket, bool], str]
 """(socket, udp) → "" when it can be bound, else why not."""
+
+Held = set[tuple[Socket, bool]]
 
 
 def probe(where: Socket, udp: bool) -> str:
@@ -55,26 +72,54 @@ def probe(where: Socket, udp: bool) -> str:
             if not udp:
                 candidate.listen(1)
         except OSError as error:
-            reasons = {errno.EACCES: "needs privileges", errno.EADDRINUSE: "is taken by another process"}
+            reasons = {errno.EACCES: "needs privileges", errno.EADDRINUSE: TAKEN}
             return reasons.get(error.errno or 0, error.strerror or str(error))
     return ""
 
 
+class Reservations:
+    """Loopback addresses that are this run's alone, so that runs beside each other never meet at a port.
+
+    An address is reserved by the name of an abstract Unix socket, which the kernel frees when the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: dict[str, socket.socket] = {}
+
+    def take(self, address: str) -> bool:
+        """Reserve an address; False when another run has it."""
+        if address in self._sockets:
+            return True
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind(RESERVED_AS + address)
+        except OSError:
+            name.close()
+            return False
+        self._sockets[address] = name
+        return True
+
+    def close(self) -> None:
+        """Give all of them back."""
+        for name in self._sockets.values():
+            name.close()
+        self._sockets.clear()
+
+
 class Loopback:
-    """Gives every gateway a loopback address; `ours` are sockets that our own Envoy already holds."""
+    """Gives every gateway a loopback address.  `taken_over`: an Envoy of an earlier run holds the assigned sockets."""
 
-    def __init__(self, assignment: Assignment, test: Probe = probe) -> None:
-        self._assignment = assignment
+    def __init__(
+        self, assignment: Assignment, reserve: Callable[[str], bool], *, taken_over: bool = False, test: Probe = probe
+    ) -> None:
+        self.assignment = assignment
+        self._reserve = reserve
         self._test = test
-        self._held: set[tuple[str, int, bool]] = set()
-
-    def take_over(self) -> None:
-        """An Envoy of an earlier run still holds its sockets: they are not to be probed."""
-        for name, local in self._assignment.ports.items():
-            gateway, _, kind = name.rsplit("|", 2)
-            address = self._assignment.addresses.get(gateway)
-            if address:
-                self._held.add((address, local, kind == "udp"))
+        self._moved: dict[str, Problem] = {}
+        free = {gateway: address for gateway, address in assignment.addresses.items() if reserve(address)}
+        self._held: Held = _assigned(assignment) if taken_over else set()
+        if not taken_over:
+            assignment.addresses = free
 
     def place(self, gateways: Mapping[str, Gateway]) -> Placed:
         """Sockets for all ports of these gateways; what is already placed stays where it is."""
@@ -88,74 +133,122 @@ class Loopback:
                     sockets[PortKey(gateway.id, port.number, port.udp)] = (found,)
         return Placed(sockets, tuple(problems))
 
-    @property
-    def assignment(self) -> Assignment:
-        """What to keep for the next run."""
-        return self._assignment
-
     def _address(self, gateway: str) -> str:
-        known = self._assignment.addresses
+        known = self.assignment.addresses
         if gateway not in known:
             taken = set(known.values())
-            known[gateway] = next(str(FIRST + n) for n in range(60_000) if str(FIRST + n) not in taken)
+            candidates = (str(FIRST + number) for number in range(MOST))
+            free = next((one for one in candidates if one not in taken and self._reserve(one)), None)
+            if free is None:
+                raise EngineError(f"there is no loopback address left for {gateway}")
+            known[gateway] = free
         return known[gateway]
 
     def _socket(self, gateway: Gateway, port: Port, address: str, problems: list[Problem]) -> Socket | None:
-        name = f"{gateway.id}|{port.number}|{'udp' if port.udp else 'tcp'}"
+        name = _name(gateway.id, port)
+        before = self.assignment.ports.get(name)
+        if before is not None and (Socket(address, before), port.udp) in self._held:
+            if name in self._moved:
+                problems.append(self._moved[name])
+            return Socket(address, before)
         reason = ""
-        for number in self._candidates(port.number, self._assignment.ports.get(name)):
+        for number in _candidates(port.number, before):
             where = Socket(address, number)
-            if (address, number, port.udp) in self._held or not (why := self._test(where, port.udp)):
-                self._held.add((address, number, port.udp))
-                self._assignment.ports[name] = number
+            if (where, port.udp) in self._held:
+                continue  # it stands for another port of this gateway
+            why = self._test(where, port.udp)
+            if not why:
+                self._held.add((where, port.udp))
+                self.assignment.ports[name] = number
+                if reason == TAKEN:
+                    self._moved[name] = _moved(gateway, port, where)
+                    problems.append(self._moved[name])
                 return where
             reason = reason or why
         message = f"port {port.number} of {gateway.id} cannot be bound at {address}: it {reason}"
-        problems.append(
-            Problem("port-unavailable", message, gateway.origin, Severity.ERROR, "free it, then save a file")
-        )
+        hint = "free it, then save any file or send SIGHUP"
+        problems.append(Problem("port-unavailable", message, gateway.origin, Severity.ERROR, hint))
         return None
 
-    @staticmethod
-    def _candidates(port: int, before: int | None) -> Iterator[int]:
-        """The port of last time, the described one, its usual stand-in, then higher ones."""
-        seen = set()
-        usual = port + SHIFT if port < PRIVILEGED else port + 10_000
-        higher = (10_000 + (port + step) % 50_000 for step in range(ATTEMPTS))
-        for number in (port, before, usual, *higher):
-            if number is not None and number < 65_536 and number not in seen:
-                seen.add(number)
-                yield number
+
+def _name(gateway: str, port: Port) -> str:
+    return f"{gateway}|{port.number}|{'udp' if port.udp else 'tcp'}"
 
 
-def on_site(gateways: Mapping[str, Gateway], test: Probe = probe) -> Placed:
-    """Sockets at the described addresses that this machine has.  UsageError when no gateway has any."""
-    sockets: dict[PortKey, tuple[Socket, ...]] = {}
-    problems: list[Problem] = []
-    for gateway in sorted(gateways.values(), key=lambda item: item.id):
-        here = [address for address in gateway.addresses if _is_address(address) and not test(Socket(address, 0), True)]
-        if not here:
-            described = ", ".join(gateway.addresses) or "none described"
-            message = f"{gateway.id} has no address on this machine ({described})"
-            hint = "run it where its address is, or use --bind loopback"
-            problems.append(Problem("address-elsewhere", message, gateway.origin, Severity.WARNING, hint))
-            continue
-        for port in gateway.ports:
-            found = []
-            for address in here:
-                where = Socket(address, port.number)
-                if why := test(where, port.udp):
-                    message = f"port {port.number} of {gateway.id} cannot be bound at {address}: it {why}"
-                    hint = "stop what holds it, or run as a user who may bind it"
-                    problems.append(Problem("port-unavailable", message, gateway.origin, Severity.ERROR, hint))
-                else:
-                    found.append(where)
-            if found:
-                sockets[PortKey(gateway.id, port.number, port.udp)] = tuple(found)
-    if not sockets:
-        reason = problems[0].message if problems else "no gateways are described"
-        raise UsageError(f"nothing can be bound with --bind site: {reason}")
-    return Placed(sockets, tuple(problems))
+def _assigned(assignment: Assignment) -> Held:
+    held: Held = set()
+    for name, number in assignment.ports.items():
+        gateway, _, kind = name.rsplit("|", 2)
+        if address := assignment.addresses.get(gateway):
+            held.add((Socket(address, number), kind == "udp"))
+    return held
+
+
+def _candidates(port: int, before: int | None) -> Iterator[int]:
+    """The described port, the one of last time, the usual stand-in, then higher ones."""
+    seen = set()
+    usual = port + SHIFT if port < PRIVILEGED else port + 10_000
+    higher = (10_000 + (port + step) % 50_000 for step in range(ATTEMPTS))
+    for number in (port, before, usual, *higher):
+        if number is not None and number < 65_536 and number not in seen:
+            seen.add(number)
+            yield number
+
+
+def _moved(gateway: Gateway, port: Port, where: Socket) -> Problem:
+    message = f"port {port.number} of {gateway.id} {TAKEN}; {where.address}:{where.port} stands for it here"
+    return Problem("port-moved", message, gateway.origin, Severity.INFO, "free it before the next start to have it")
+
+
+class OnSite:
+    """The described addresses that this machine has.  UsageError when at the start nothing at all can be bound."""
+
+    assignment = None
+
+    def __init__(self, *, taken_over: bool = False, test: Probe = probe) -> None:
+        self._test = test
+        self._taken_over = taken_over
+        self._held: Held = set()
+        self._started = False
+
+    def place(self, gateways: Mapping[str, Gateway]) -> Placed:
+        """Sockets for all ports of these gateways, as described."""
+        sockets: dict[PortKey, tuple[Socket, ...]] = {}
+        problems: list[Problem] = []
+        for gateway in sorted(gateways.values(), key=lambda item: item.id):
+            here = [one for one in gateway.addresses if _is_address(one) and not self._test(Socket(one, 0), True)]
+            if not here:
+                problems.append(_elsewhere(gateway))
+            for port in gateway.ports if here else ():
+                found = tuple(self._bindable(gateway, port, here, problems))
+                if found:
+                    sockets[PortKey(gateway.id, port.number, port.udp)] = found
+        if not sockets and not self._started:
+            reason = problems[0].message if problems else "no gateways are described"
+            raise UsageError(f"nothing can be bound with --bind site: {reason}")
+        self._started = True
+        return Placed(sockets, tuple(problems))
+
+    def _bindable(self, gateway: Gateway, port: Port, here: list[str], problems: list[Problem]) -> Iterator[Socket]:
+        for address in here:
+            where = Socket(address, port.number)
+            # A port that an Envoy of ours may hold is left to Envoy to bind: what it refuses is told as held back.
+            ours = (where, port.udp) in self._held or (self._taken_over and not self._started)
+            why = "" if ours else self._test(where, port.udp)
+            if not why:
+                self._held.add((where, port.udp))
+                yield where
+                continue
+            message = f"port {port.number} of {gateway.id} cannot be bound at {address}: it {why}"
+            hint = "stop what holds it, or run as a user who may bind it; then save any file or send SIGHUP"
+            problems.append(Problem("port-unavailable", message, gateway.origin, Severity.ERROR, hint))
+
+
+def _elsewhere(gateway: Gateway) -> Problem:
+    described = ", ".join(gateway.addresses) or "none described"
+    message = f"{gateway.id} has no address on this machine ({described})"
+    hint = "run it where its address is, or use --bind loopback"
+    return Problem("address-elsewhere", message, gateway.origin, Severity.WARNING, hint)
 
 
 def _is_address(text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
@@ -22,11 +22,12 @@ from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess
 from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
 from gatewright.engines.envoy.resources import Resources
 from gatewright.engines.envoy.secrets import KeyPair, may_have_changed
-from gatewright.engines.envoy.types import CLUSTER, SECRET
+from gatewright.engines.envoy.types import CLUSTER, LISTENER, SECRET
 from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Gateway, Graph
 from gatewright.runtime.folder import StateFolder
+from gatewright.runtime.report import Refusal
 
 READY_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
@@ -36,15 +37,25 @@ UNNAMED = "gatewright.invalid"
 
 
 class DataPlane:
-    """One Envoy, its xDS server, and the private CA for listeners without a usable certificate."""
+    """One Envoy, its xDS server, and the private CA for listeners without a usable certificate.
 
-    def __init__(self, folder: StateFolder, options: EnvoyOptions, registry: CollectorRegistry) -> None:
+    `noticed` is called whenever Envoy has said something or was started again.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        options: EnvoyOptions,
+        registry: CollectorRegistry,
+        noticed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._noticed = noticed
         envoy_folder = EnvoyFolder(folder.envoy)
-        metrics = TransportMetrics(registry)
+        self._metrics = TransportMetrics(registry)
         self._socket = envoy_folder.xds_socket
         self.authority = PrivateAuthority(folder.authority)
-        self.process = EnvoyProcess(envoy_folder, options, on_restart=metrics.restarts.inc)
-        self._server = XdsServer(Resources(), metrics, self._observe, resolve=self._resolve)
+        self.process = EnvoyProcess(envoy_folder, options, on_restart=self._restarted)
+        self._server = XdsServer(Resources(), self._metrics, self._observe, resolve=self._resolve)
         self._state = planning.State()
         self._resolver = planning.resolver(empty_graph(), Bindings())
         self._problems: dict[str, tuple[Problem, ...]] = {}
@@ -53,7 +64,11 @@ class DataPlane:
     async def start(self) -> bool:
         """Serve xDS, start Envoy or take over the one that runs.  True when it was taken over."""
         taken_over = await self.process.start()
-        await self._server.start(self._socket)
+        try:
+            await self._server.start(self._socket)
+        except BaseException:
+            await (self.process.detach() if taken_over else self.process.stop(0))
+            raise
         return taken_over
 
     def apply(self, graph: Graph, change: Change, bindings: Bindings) -> None:
@@ -66,8 +81,6 @@ class DataPlane:
                 self._problems[node] = problems
             else:
                 self._problems.pop(node, None)
-        for made in plan.changes:
-            self._refused.pop((made.type_url, made.name), None)
         self._server.apply(plan.changes)
         self._refresh_secrets(change)
 
@@ -75,7 +88,7 @@ class DataPlane:
         """Wait until Envoy serves and has answered for everything that it was sent; False if it does not in time."""
         await self.process.wait_ready(READY_SECONDS)
         deadline = time.monotonic() + SETTLE_SECONDS
-        while not self._server.is_settled:
+        while not self.is_settled:
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(POLL_SECONDS)
@@ -86,22 +99,52 @@ class DataPlane:
         await self.process.stop(drain_seconds)
         await self._server.stop()
 
+    async def detach(self) -> None:
+        """Leave Envoy alone: it goes on with what it has until somebody takes it over."""
+        await self.process.detach()
+        await self._server.stop()
+
+    def retry_listeners(self) -> None:
+        """Offer Envoy again the listeners that it refused: their ports may be free now."""
+        for held in self._server.held():
+            if held.type_url == LISTENER:
+                self._server.retry(held.type_url, held.name)
+
+    @property
+    def is_settled(self) -> bool:
+        """Is Envoy connected, and has it answered for everything that it was sent?"""
+        return self._server.is_settled
+
+    @property
+    def is_connected(self) -> bool:
+        """Is there an Envoy that listens to us?"""
+        return self._server.connected > 0
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What could not be built as described."""
         return tuple(problem for problems in self._problems.values() for problem in problems)
 
     @property
-    def refused(self) -> Mapping[tuple[str, str], Nack]:
-        """What Envoy refused and is held back at its last good version, by (type URL, name)."""
-        held = {(item.type_url, item.name) for item in self._server.held()}
-        return {key: nack for key, nack in self._refused.items() if key in held}
+    def refused(self) -> tuple[Refusal, ...]:
+        """What Envoy refused and is held back, in a stable order."""
+        found = []
+        for held in self._server.held():
+            nack = self._refused.get((held.type_url, held.name))
+            if nack is not None:
+                found.append(Refusal(held.type_url, held.name, nack.message, held.serving is not None))
+        return tuple(sorted(found))
 
     # --- callbacks ------------------------------------------------------------------------------
 
     def _observe(self, observed: Observed) -> None:
         if isinstance(observed, Nack):
             self._refused[observed.type_url, observed.name] = observed
+        self._noticed()
+
+    def _restarted(self) -> None:
+        self._metrics.restarts.inc()
+        self._noticed()
 
     def _resolve(self, type_url: str, name: str) -> bytes | None:
         return self._resolver(type_url, name)

@@ -27,6 +27,9 @@ class RunMetrics:
         self.apply_seconds = Histogram(
             "gatewright_apply_seconds", "From a noticed save to its push", buckets=BUCKETS, registry=registry
         )
+        self.live_seconds = Histogram(
+            "gatewright_live_seconds", "From a noticed save to Envoy's answer", buckets=BUCKETS, registry=registry
+        )
         self.virtual_hosts = Gauge("gatewright_virtual_hosts", "VirtualHosts in the graph", registry=registry)
         self._problems = Gauge("gatewright_problems", "Problems by severity", ["severity"], registry=registry)
 

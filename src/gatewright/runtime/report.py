@@ -7,18 +7,21 @@ fields are added, never renamed or removed, within one `version`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gatewright.base import hostnames
-from gatewright.base.observed import Nack
-from gatewright.base.origin import Locator
-from gatewright.base.problem import Problem
+from gatewright.base.origin import Locator, Origin, Place
+from gatewright.base.problem import Problem, Severity
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
-from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost
+from gatewright.graph.builder import empty_graph
+from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost, VirtualHostKey
 from gatewright.kinds.intents import PathKind
 
 VERSION = 1
+STAYS = ("held", "held-back")
+"""Problems that only say that a last good version stays live."""
 
 
 class Described(Struct, frozen=True):
@@ -56,15 +59,38 @@ class Fault(Struct, frozen=True):
     hint: str
 
 
+class Refusal(Struct, frozen=True, order=True):
+    """A resource that Envoy refused, as the engine knows it.  `served`: its last good version stands in for it."""
+
+    type_url: str
+    name: str
+    message: str
+    served: bool
+
+
 class Refused(Struct, frozen=True):
-    """Something that Envoy refused; its last good version is served instead, or nothing where there is none."""
+    """A Refusal in the user's terms: what it is about and where that is described."""
 
     name: str
     message: str
+    file: str = ""
+    line: int = 0
+    served: bool = False
+
+
+class Envoy(Struct, frozen=True):
+    """The Envoy of a run.  `connected`: it listens to the control plane."""
+
+    pid: int
+    connected: bool
 
 
 class Live(Struct, frozen=True, rename="camel"):
-    """Everything that is served, everything held back and why."""
+    """Everything that is served, everything held back and why.
+
+    `started`: since when this control plane runs; `changed`: when it last applied one of its `changes`.
+    `pid_started` (clock ticks after boot) tells the process from a later one with the same `pid`.
+    """
 
     version: int
     pid: int
@@ -75,6 +101,50 @@ class Live(Struct, frozen=True, rename="camel"):
     stand_ins: int = 0
     problems: tuple[Fault, ...] = ()
     held_back: tuple[Refused, ...] = ()
+    started: datetime | None = None
+    changed: datetime | None = None
+    changes: int = 0
+    envoy: Envoy | None = None
+    pid_started: int = 0
+
+
+class Facts(Struct, frozen=True):
+    """What a report is made of: immutable, so that it can be made beside the work."""
+
+    started: datetime
+    pid: int
+    pid_started: int
+    graph: Graph = field(default_factory=empty_graph)
+    bindings: Bindings = Bindings()
+    ca_file: str = ""
+    problems: tuple[Problem, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    stand_ins: int = 0
+    changed: datetime | None = None
+    changes: int = 0
+    envoy: Envoy | None = None
+
+
+def live(facts: Facts, faults: tuple[Fault, ...], refused: tuple[Refused, ...]) -> Live:
+    """The report of these facts; costs as much as there are VirtualHosts."""
+    graph = facts.graph
+    served = {key.gateway for key in facts.bindings.sockets}
+    return Live(
+        version=VERSION,
+        pid=facts.pid,
+        ca_file=facts.ca_file,
+        listeners=listening(graph, facts.bindings, facts.ca_file),
+        virtual_hosts=sum(key.gateway in served and bool(host.entries) for key, host in graph.virtual_hosts.items()),
+        backends=len(graph.backends),
+        stand_ins=facts.stand_ins,
+        problems=faults,
+        held_back=refused,
+        started=facts.started,
+        changed=facts.changed,
+        changes=facts.changes,
+        envoy=facts.envoy,
+        pid_started=facts.pid_started,
+    )
 
 
 def listening(graph: Graph, bindings: Bindings, ca_file: str) -> tuple[Listening, ...]:
@@ -138,20 +208,65 @@ def _example(host: VirtualHost) -> str:
 
 
 def faults(problems: Iterable[Problem], locator: Locator) -> tuple[Fault, ...]:
-    """Problems with their lines found."""
-    return tuple(fault(problem, locator) for problem in problems)
+    """Problems with their lines found.  That a last good version stays live is told with the mistake that caused it."""
+    found = list(problems)
+    causes = [one for one in found if one.id not in STAYS and one.severity is not Severity.INFO]
+    explained: set[Problem] = set()
+    stays: set[Problem] = set()
+    for one in found:
+        if one.id in STAYS and (cause := next((other for other in causes if _is_cause(other, one)), None)):
+            explained.add(one)
+            stays.add(cause)
+    note = "; its last good version stays live"
+    return tuple(fault(one, locator, note if one in stays else "") for one in found if one not in explained)
 
 
-def fault(problem: Problem, locator: Locator) -> Fault:
+def _is_cause(one: Problem, note: Problem) -> bool:
+    if one.origin is None or note.origin is None or one.origin.file != note.origin.file:
+        return False
+    return not note.origin.document or one.origin.document == note.origin.document
+
+
+def fault(problem: Problem, locator: Locator, note: str = "") -> Fault:
     """A Problem with its line found."""
     place = locator.locate(problem.origin) if problem.origin else None
     file, line = (place.file, place.line) if place else ("", 0)
-    return Fault(problem.id, problem.severity.value, problem.message, file, line, problem.hint)
+    return Fault(problem.id, problem.severity.value, problem.message + note, file, line, problem.hint)
 
 
-def refusals(nacks: Mapping[tuple[str, str], Nack]) -> tuple[Refused, ...]:
-    """What Envoy refused, by name."""
-    return tuple(Refused(nack.name, nack.message) for _, nack in sorted(nacks.items()))
+def refused(refusals: Iterable[Refusal], graph: Graph, locator: Locator) -> tuple[Refused, ...]:
+    """Refusals in the user's terms."""
+    found = []
+    for one in refusals:
+        name, origin = _subject(one, graph)
+        place = locator.locate(origin) if origin else Place("", 0)
+        found.append(Refused(name, " ".join(one.message.split()), place.file, place.line, one.served))
+    return tuple(found)
+
+
+def refused_fault(item: Refused) -> Fault:
+    """A refusal as it is printed."""
+    now = "its last good version stays live" if item.served else "it is not served"
+    message = f"Envoy refuses {item.name}; {now}: {item.message}"
+    return Fault("refused", Severity.ERROR.value, message, item.file, item.line, "")
+
+
+def _subject(refusal: Refusal, graph: Graph) -> tuple[str, Origin | None]:
+    """What a resource is called by the user, and where it comes from."""
+    gateway, _, rest = refusal.name.partition("|")
+    if gateway in graph.gateways and rest:
+        number, _, rest = rest.partition("|")
+        family, _, hostname = rest.partition("|")
+        if family in set(Family) and hostname and number.isdigit():
+            key = VirtualHostKey(gateway, int(number), Family(family), hostname)
+            host = graph.virtual_hosts.get(key)
+            origin = host.entries[0].origin if host and host.entries else host.origin if host else None
+            return str(key), origin
+        return f"port {number} of {gateway}", graph.gateways[gateway].origin
+    for backend_key in graph.backends:
+        if str(backend_key) == refusal.name:
+            return f"backend {refusal.name}", next(iter(graph.backends[backend_key].origins), None)
+    return refusal.name, None
 
 
 def curl(item: Listening) -> str | None:

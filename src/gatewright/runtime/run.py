@@ -2,9 +2,10 @@
 
     files → Model → graph (→ stand-ins) → Envoy
               ↑                              │
-            watch                        Observed → status
+            watch                        Observed → journal
 
-What was live stays live whatever a save contains; each pass costs what changed.
+What was live stays live whatever a save contains; each pass costs what changed.  Nothing that fails here takes the
+gateways with it: a control plane that ends otherwise than on request leaves Envoy as it is, to be taken over.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
@@ -23,20 +24,23 @@ from msgspec import Struct, structs
 from prometheus_client import CollectorRegistry
 
 from gatewright.base.errors import UsageError
-from gatewright.base.problem import Problem
+from gatewright.base.problem import Problem, Severity
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.envoy.bindings import Bindings
-from gatewright.engines.envoy.process import EnvoyOptions
+from gatewright.engines.envoy.process import EnvoyOptions, start_time_of
+from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Gateway, Graph
-from gatewright.pipeline import Model, State
+from gatewright.pipeline import Model, State, utc_now
 from gatewright.runtime import addresses, folder, metrics, report
 from gatewright.runtime.dataplane import DataPlane
 from gatewright.runtime.folder import StateFolder
+from gatewright.runtime.journal import Journal
+from gatewright.runtime.signals import Signals
 from gatewright.runtime.standins import StandIns
 from gatewright.sources.watch import watch
 
-REPORT_DELAY = 0.25
-"""Seconds after a change until files that only tell about it are written: saves come in bursts."""
+GLANCE = 1.0
+"""How often to look whether Envoy is still connected, in seconds."""
 
 
 class RunOptions(Struct, frozen=True):
@@ -54,11 +58,16 @@ class RunOptions(Struct, frozen=True):
 
 
 class Listener(Struct):
-    """Who is told: `ready` once everything is live, `changed` after each pass, `problem` for each new Problem."""
+    """Who is told.
+
+    `ready` once everything is live; `changed` when Envoy has taken a change, with the seconds since its save was
+    noticed; `problem` for each new Problem; `progress` what long work is being done, "" when it is over.
+    """
 
     ready: Callable[[report.Live], None]
     changed: Callable[[Change, float], None]
     problem: Callable[[report.Fault], None]
+    progress: Callable[[str], None]
 
 
 class Run:
@@ -71,45 +80,63 @@ class Run:
         self._registry = CollectorRegistry()
         self._metrics = metrics.RunMetrics(self._registry)
         self._model = Model()
-        self._graph: Graph | None = None
+        self._graph = empty_graph()
         self._bindings = Bindings()
-        self._placing: tuple[Problem, ...] = ()
-        self._told: set[Problem] = set()
-        self._report_timer: asyncio.TimerHandle | None = None
-        self._reporting: asyncio.Task[None] | None = None
+        self._unplaced: tuple[Problem, ...] = ()
+        self._stand_ins: StandIns | None = None
+        self._exposed: WSGIServer | None = None
+        self._reservations = addresses.Reservations()
+        self._facts = report.Facts(started=utc_now(), pid=os.getpid(), pid_started=start_time_of(os.getpid()) or 0)
+        self._journal = Journal(
+            self._folder.status, options.ready_file, self._model.locator, self._look, listener.problem
+        )
+        self._is_ready = False
+        self._unanswered: list[tuple[Change, float]] = []
+        self._turn = asyncio.Lock()
 
     async def __call__(self) -> None:
         """Run until SIGTERM or SIGINT.  UsageError or EngineError when it cannot start."""
-        stop = _stop_signals()
+        signals = Signals()
         self._folder.prepare()
+        self._listener.progress(f"reading {' '.join(self._options.paths)} ...")
         state = self._model.read(self._options.paths)
         self._check_gateways(state.graph)
-        self._data_plane = DataPlane(self._folder, self._options.envoy, self._registry)
-        self._stand_ins = await self._echo()
-        self._loopback = addresses.Loopback(self._assignment())
+        self._data_plane = DataPlane(self._folder, self._options.envoy, self._registry, self._noticed)
         taken_over = await self._data_plane.start()
-        if taken_over:
-            self._loopback.take_over()
-        exposed = self._expose()
         try:
-            await self._apply(state)
-            await self._go_live()
-            # What lives now lives long: keep the collector from walking it again and again.
-            gc.collect()
-            gc.freeze()
-            following = asyncio.create_task(self._follow())
-            stopping = asyncio.create_task(stop.wait())
-            done, _ = await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            following.cancel()
-            stopping.cancel()
-            for task in done:
-                task.result()
-        finally:
-            if exposed is not None:
-                exposed.shutdown()
-            await self._end()
+            await _until(signals, self._start(state, taken_over))
+            if not signals.stop.is_set():
+                await _until(signals, self._follow(), self._obey(signals), self._glance())
+        except BaseException:
+            await self._close()
+            await (self._data_plane.detach() if self._is_ready or taken_over else self._data_plane.stop(0))
+            raise
+        await self._end(signals)
 
     # --- start ----------------------------------------------------------------------------------
+
+    async def _start(self, state: State, taken_over: bool) -> None:
+        self._exposed = self._expose()
+        self._placing = self._place_with(taken_over)
+        self._stand_ins = await self._echo()
+        self._listener.progress(f"compiling {len(state.graph.virtual_hosts):,} virtual hosts ...")
+        await asyncio.sleep(0)  # a signal that came meanwhile
+        self._place(state.graph)
+        await self._apply(state.graph, state.change)
+        self._journal.tell()
+        self._listener.progress("waiting for Envoy ...")
+        if not await self._data_plane.wait_live():
+            message = "Envoy has not taken everything yet"
+            self._listener.problem(
+                report.Fault("not-live", Severity.WARNING.value, message, "", 0, "see gatewright status")
+            )
+        live = await self._journal.now()
+        # What lives now lives long: keep the collector from walking it again and again.
+        gc.collect()
+        gc.freeze()
+        self._is_ready = True
+        self._listener.progress("")
+        self._listener.ready(live)
 
     def _check_gateways(self, graph: Graph) -> None:
         known = sorted(graph.gateways)
@@ -126,46 +153,47 @@ class Run:
         await server.start()
         return StandIns(server, everything=self._options.echo == "all")
 
-    def _assignment(self) -> addresses.Assignment:
-        return folder.read(self._folder.addresses, addresses.Assignment) or addresses.Assignment()
-
     def _expose(self) -> WSGIServer | None:
         if not self._options.metrics:
             return None
         return metrics.serve(self._options.metrics, self._registry, self._data_plane.process.admin.prometheus)
 
-    async def _go_live(self) -> None:
-        self._tell()
-        complete = await self._data_plane.wait_live()
-        if not complete:
-            self._listener.problem(
-                report.Fault(
-                    "not-live", "warning", "Envoy has not taken everything yet", "", 0, "see gatewright status"
-                )
-            )
-        live = self._live()
-        self._write(live)
-        self._listener.ready(live)
+    def _place_with(self, taken_over: bool) -> addresses.Placing:
+        if self._options.bind == "site":
+            return addresses.OnSite(taken_over=taken_over)
+        assignment = folder.read(self._folder.addresses, addresses.Assignment) or addresses.Assignment()
+        return addresses.Loopback(assignment, self._reservations.take, taken_over=taken_over)
 
     # --- one pass -------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
         async for paths in watch(self._model):
+            await self._pass(paths)
+
+    async def _obey(self, signals: Signals) -> None:
+        while await signals.again.wait():
+            signals.again.clear()
+            await self._pass(self._model.watched)
+
+    async def _pass(self, paths: Iterable[str]) -> None:
+        """Apply what changed; and try again what had no port, for which there is no event."""
+        async with self._turn:
             started = time.monotonic()
             state = self._model.refresh(paths)
-            if state is None:
-                continue
-            await self._apply(state)
-            took = time.monotonic() - started
-            self._metrics.changes.inc()
-            self._metrics.apply_seconds.observe(took)
-            self._listener.changed(state.change, took)
-            self._report_soon()
+            self._data_plane.retry_listeners()
+            change = state.change if state is not None else Change()
+            if change.gateways or self._unplaced:
+                self._place(self._model.graph)
+            await self._apply(self._model.graph, change)
+            if change != Change():
+                self._metrics.changes.inc()
+                self._metrics.apply_seconds.observe(time.monotonic() - started)
+                self._facts = structs.replace(self._facts, changed=utc_now(), changes=self._facts.changes + 1)
+                self._unanswered.append((change, started))
+                self._answered()
+            self._journal.soon()
 
-    async def _apply(self, state: State) -> None:
-        graph, change = state.graph, state.change
-        if change.gateways:
-            self._place(graph)
+    async def _apply(self, graph: Graph, change: Change) -> None:
         if self._stand_ins is not None:
             graph = await self._stand_ins.apply(graph, change)
         self._graph = graph
@@ -178,81 +206,99 @@ class Run:
             for gateway in graph.gateways.values()
             if not self._options.gateways or any(_is_called(gateway, name) for name in self._options.gateways)
         }
-        if self._options.bind == "site":
-            placed = addresses.on_site(wanted)
-        else:
-            placed = self._loopback.place(wanted)
-            folder.write(self._folder.addresses, msgspec.json.encode(self._loopback.assignment))
-        self._placing = placed.problems
+        placed = self._placing.place(wanted)
+        if placed.sockets != self._bindings.sockets and self._placing.assignment is not None:
+            with suppress(OSError):  # a full disk costs the next run its old addresses, this one nothing
+                folder.write(self._folder.addresses, msgspec.json.encode(self._placing.assignment))
+        self._unplaced = placed.problems
         log = str(self._folder.access_log)
         self._bindings = structs.replace(self._bindings, sockets=placed.sockets, access_log=log)
 
+    # --- what Envoy says ------------------------------------------------------------------------
+
+    def _noticed(self) -> None:
+        """Envoy said something: whether that was the last of a change is known after its effects."""
+        asyncio.get_running_loop().call_soon(self._answered)
+
+    def _answered(self) -> None:
+        if self._data_plane.refused != self._facts.refusals:
+            self._journal.soon()
+        if not self._unanswered or not self._data_plane.is_settled:
+            return
+        now = time.monotonic()
+        unanswered, self._unanswered = self._unanswered, []
+        for change, started in unanswered:
+            self._metrics.live_seconds.observe(now - started)
+            self._listener.changed(change, now - started)
+
+    async def _glance(self) -> None:
+        """Envoy comes and goes without a word."""
+        while True:
+            await asyncio.sleep(GLANCE)
+            if self._envoy() != self._facts.envoy:
+                self._journal.soon()
+
     # --- telling --------------------------------------------------------------------------------
 
-    def _problems(self) -> tuple[Problem, ...]:
-        return (*self._model.problems(), *self._placing, *self._data_plane.problems)
+    def _envoy(self) -> report.Envoy:
+        process = self._data_plane.process.id
+        return report.Envoy(process.pid if process else 0, self._data_plane.is_connected)
 
-    def _tell(self) -> None:
-        """Each Problem once, for as long as it lasts."""
-        now = dict.fromkeys(self._problems())
-        for problem in now:
-            if problem not in self._told:
-                self._listener.problem(report.fault(problem, self._model.locator))
-        self._told = set(now)
-        self._metrics.count_problems(now)
-
-    def _live(self) -> report.Live:
-        assert self._graph is not None
-        graph, ca_file = self._graph, str(self._data_plane.authority.ca_file)
-        return report.Live(
-            version=report.VERSION,
-            pid=os.getpid(),
-            ca_file=ca_file,
-            listeners=report.listening(graph, self._bindings, ca_file),
-            virtual_hosts=len(graph.virtual_hosts),
-            backends=len(graph.backends),
+    def _look(self) -> report.Facts:
+        problems = (*self._model.problems(), *self._unplaced, *self._data_plane.problems)
+        self._metrics.count_problems(problems)
+        self._facts = structs.replace(
+            self._facts,
+            graph=self._graph,
+            bindings=self._bindings,
+            ca_file=str(self._data_plane.authority.ca_file),
+            problems=problems,
+            refusals=self._data_plane.refused,
             stand_ins=len(self._stand_ins.served) if self._stand_ins else 0,
-            problems=report.faults(self._problems(), self._model.locator),
-            held_back=report.refusals(self._data_plane.refused),
+            envoy=self._envoy(),
         )
-
-    def _write(self, live: report.Live) -> None:
-        folder.write(self._folder.status, msgspec.json.encode(live))
-        if self._options.ready_file is not None:
-            ready = structs.replace(live, problems=(), held_back=())
-            folder.write(self._options.ready_file, msgspec.json.format(msgspec.json.encode(ready)), 0o644)
-
-    def _report_soon(self) -> None:
-        if self._report_timer is None:
-            self._report_timer = asyncio.get_running_loop().call_later(REPORT_DELAY, self._report)
-
-    def _report(self) -> None:
-        self._report_timer = None
-        self._tell()
-        live = self._live()
-        self._reporting = asyncio.create_task(asyncio.to_thread(self._write, live))
+        return self._facts
 
     # --- end ------------------------------------------------------------------------------------
 
-    async def _end(self) -> None:
-        if self._report_timer is not None:
-            self._report_timer.cancel()
-        if self._reporting is not None:
-            await self._reporting
-        await self._data_plane.stop(self._options.drain_seconds)
-        self._folder.status.unlink(missing_ok=True)
-        if self._options.ready_file is not None:
-            self._options.ready_file.unlink(missing_ok=True)
+    async def _end(self, signals: Signals) -> None:
+        """Drain, unless told to hurry; then nothing of this run is left."""
+        self._listener.progress(f"draining, for up to {self._options.drain_seconds:g} s ...")
+        draining = asyncio.create_task(self._data_plane.stop(self._options.drain_seconds))
+        hurrying = asyncio.create_task(signals.hurry.wait())
+        await asyncio.wait({draining, hurrying}, return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            draining.cancel()
+            with suppress(asyncio.CancelledError):
+                await draining
+            await self._data_plane.stop(0)
+        hurrying.cancel()
+        await self._close()
+        self._listener.progress("")
+
+    async def _close(self) -> None:
+        if self._exposed is not None:
+            await asyncio.to_thread(self._exposed.shutdown)
+            self._exposed.server_close()
+        self._reservations.close()
+        await self._journal.close()
+
+
+async def _until(signals: Signals, *work: Coroutine[None, None, None]) -> None:
+    """Work until all of a start is done, one of several never-ending works failed, or a signal says stop."""
+    tasks = {asyncio.create_task(one) for one in (*work, _set(signals.stop))}
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 def _is_called(gateway: Gateway, name: str) -> bool:
     """A gateway goes by its id or, for short, by its name alone."""
     return name in (gateway.id, gateway.key.name)
-
-
-def _stop_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop

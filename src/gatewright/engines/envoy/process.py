@@ -162,7 +162,8 @@ class EnvoyProcess:
             "--disable-hot-restart",
             *("--log-level", options.log_level),
             # Its warnings dump refused resources, private keys included.  Refusals come over xDS too.
-            *("--component-log-level", "config:error"),
+            # `misc` repeats about every listener that a field of Envoy's own API is deprecated.
+            *("--component-log-level", "config:error,misc:error"),
             *("--drain-time-s", str(options.drain_seconds), "--drain-strategy", "immediate"),
             *(("--concurrency", str(options.concurrency)) if options.concurrency else ()),
         ]
@@ -175,6 +176,7 @@ class EnvoyProcess:
                 stderr=descriptor,
                 cwd=folder.root,
                 start_new_session=True,
+                umask=0o077,
             )
         except OSError as error:
             raise EngineError(f"cannot start Envoy: {error}") from error
