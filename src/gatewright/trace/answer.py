@@ -25,7 +25,7 @@ def location(action: RedirectTo, request: Request, path: str, matched: str) -> s
         port = 0 if action.scheme else request.port
     new_path = edit(path, action.path, matched) if action.path else path
     suffix = f":{port}" if port and port != DEFAULT_PORTS.get(scheme) else ""
-    query = f"?{request.query}" if request.query else ""
+    query = request.target[len(request.path) :]
     return f"{scheme}://{host}{suffix}{new_path}{query}"
 
 
@@ -36,7 +36,7 @@ def sent(rule: Rule, action: Forward, share: WeightedBackend, request: Request, 
     path, _ = normalise(request.path)
     for change in action.paths:
         path = edit(path, change, matched)
-    query = f"?{request.query}" if request.query else ""
+    query = request.target[len(request.path) :]
     return Sent(_sent_host(rule, action, share, request), path + query)
 
 

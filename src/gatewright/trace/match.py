@@ -32,11 +32,13 @@ def failing(match: Match, request: Request, path: str, depth: Depth) -> str | No
         if (request.method == method.method) == method.negate:
             return f"method {_not(method.negate)}{method.method}"
     for header in match.headers:
-        if _value(header, request.header(header.name)) == header.negate:
+        if any(_value(header, value) for value in request.values(header.name)) == header.negate:
             return f"header {_describe(header)}"
     parameters = _query(request.query)
     for parameter in match.query:
-        if _value(parameter, parameters.get(parameter.name)) == parameter.negate:
+        # Of a parameter that is repeated the first value counts; "not" has to hold for every value.
+        values = parameters.get(parameter.name, [])
+        if any(_value(parameter, value) for value in (values if parameter.negate else values[:1])) == parameter.negate:
             return f"query {_describe(parameter)}"
     for source in match.sources:
         if in_ranges(request.client, source.cidrs) == source.negate:
@@ -77,9 +79,7 @@ def _path(wanted: PathMatch, path: str) -> bool:
     return has_prefix(path, value)
 
 
-def _value(wanted: ValueMatch, value: str | None) -> bool:
-    if value is None:
-        return False
+def _value(wanted: ValueMatch, value: str) -> bool:
     if wanted.kind is ValueKind.PRESENT:
         return True
     if wanted.kind is ValueKind.EXACT:
@@ -87,12 +87,12 @@ def _value(wanted: ValueMatch, value: str | None) -> bool:
     return pattern(wanted.value).fullmatch(value) is not None
 
 
-def _query(query: str) -> dict[str, str]:
-    """Parameters as sent (not percent-decoded), first value of each."""
-    found: dict[str, str] = {}
+def _query(query: str) -> dict[str, list[str]]:
+    """The values of each parameter, as sent (not percent-decoded)."""
+    found: dict[str, list[str]] = {}
     for item in query.split("&") if query else ():
         name, _, value = item.partition("=")
-        found.setdefault(name, value)
+        found.setdefault(name, []).append(value)
     return found
 
 

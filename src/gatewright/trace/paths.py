@@ -10,6 +10,7 @@ import re
 
 import re2
 
+from gatewright.graph.paths import rooted
 from gatewright.kinds.intents import PathEdit, PathEditKind
 
 _ESCAPED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
@@ -49,18 +50,16 @@ def edit(path: str, change: PathEdit, matched_prefix: str = "") -> str:
     """The path (without query) after one edit.  `matched_prefix` is what the rule's prefix match consumed."""
     match change.kind:
         case PathEditKind.REPLACE:
-            return change.value
+            return rooted(change.value)
         case PathEditKind.ADD_PREFIX:
-            return change.value.rstrip("/") + path if change.value.endswith("/") else change.value + path
+            return rooted(change.value + path)
         case PathEditKind.STRIP_PREFIX:
             for prefix in change.prefixes:
                 if path.startswith(prefix):
-                    rest = path[len(prefix) :]
-                    return rest if rest.startswith("/") else "/" + rest
+                    return rooted(path[len(prefix) :])
             return path
         case PathEditKind.REPLACE_PREFIX:
             rest = path[len(matched_prefix.rstrip("/")) :]
-            joined = change.value.rstrip("/") + rest
-            return joined if joined.startswith("/") else "/" + joined
+            return rooted(change.value.rstrip("/") + rest)
         case PathEditKind.REGEX:
             return str(re2.sub(change.pattern, change.value, path))

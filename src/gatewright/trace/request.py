@@ -58,9 +58,15 @@ class Request(Struct, frozen=True):
         return offers.get(self.scheme, ())
 
     def header(self, name: str) -> str | None:
-        """The values of a header joined by commas, as the data plane matches them; None when absent."""
-        found = [value for key, value in self.headers if key == name]
+        """The values of a header joined by commas; None when absent."""
+        found = self.values(name)
         return ",".join(found) if found else None
+
+    def values(self, name: str) -> list[str]:
+        """The values of a header one by one, as rules match them."""
+        if name == "host":
+            return [self.host]
+        return [value for key, value in self.headers if key == name]
 
 
 def request(
@@ -96,12 +102,19 @@ def request(
         scheme=parts.scheme,
         host=hostnames.normalize(host),
         port=port,
-        target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        target=_target(url),
         method=method.upper(),
         headers=tuple(pair for pair in pairs if pair[0] != "host"),
         sni="" if is_address(name) else hostnames.normalize(name),
         client=client,
     )
+
+
+def _target(url: str) -> str:
+    """Path and query just as written, without the fragment, which clients keep to themselves."""
+    rest = url.partition("://")[2].partition("#")[0]
+    start = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    return rest[start:] if rest[start : start + 1] == "/" else "/" + rest[start:]
 
 
 def _header(line: str) -> tuple[str, str]:

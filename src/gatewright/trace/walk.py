@@ -26,7 +26,7 @@ from gatewright.graph.nodes import (
     Rule,
     VirtualHost,
 )
-from gatewright.kinds.intents import PathKind
+from gatewright.graph.paths import matched_prefix
 from gatewright.trace import answer
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Share, Trace
 from gatewright.trace.match import failing, in_ranges
@@ -180,7 +180,7 @@ class _Walk:
         request = self._request
         path, redirected = normalise(request.path)
         if redirected:  # before anything else is looked at
-            query = f"?{request.query}" if request.query else ""
+            query = request.target[len(request.path) :]
             self._hop(HopKind.RESPONSE, f"307 to {path}{query}: escaped slashes are unescaped first")
             return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=307, location=path + query)
         host = lookup.virtual_host(self._graph, self._gateway, port.number, family, request.host)
@@ -218,7 +218,8 @@ class _Walk:
             self._hop(HopKind.FILTER, f"answers {action.status}: {action.reason}", action.origin)
             outcome = self._refuse(action.status, action.reason)
             return outcome if action.refused else structs.replace(outcome, kind=OutcomeKind.RESPONSE)
-        matched = next((p.value for p in entry.match.paths if p.kind is PathKind.PREFIX and not p.negate), "")
+        prefix = matched_prefix(entry.match)
+        matched = prefix.value if prefix is not None else ""
         if isinstance(action, RedirectTo):
             return self._redirect(action, path, matched)
         return self._deliver(rule, action, matched)

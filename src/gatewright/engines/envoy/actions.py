@@ -21,9 +21,10 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
-from gatewright.engines.envoy import filters, headers, names, paths
+from gatewright.engines.envoy import filters, headers, names
 from gatewright.engines.envoy.headers import Headers
 from gatewright.engines.envoy.wire import pack, seconds
+from gatewright.graph import paths
 from gatewright.graph.nodes import Forward, MirrorTo, RedirectTo, Respond, Rule, WeightedBackend
 from gatewright.kinds.intents import HeaderEdit, PathMatch, Retry
 

@@ -53,8 +53,9 @@ def _decide(condition: HostMatch, pattern: str, depth: Depth) -> bool | None:
         return None
     if hostnames.covers(condition.value, pattern, depth):
         return not condition.negate
-    if hostnames.covers(pattern, condition.value, depth):
+    if condition.negate and hostnames.covers(pattern, condition.value, depth):
         return None
+    # A narrower name has a VirtualHost of its own, whose requests never come here.
     return condition.negate
 
 

@@ -28,6 +28,7 @@ from gatewright.graph.nodes import (
     VirtualHostKey,
 )
 from gatewright.graph.objects import View
+from gatewright.graph.paths import uncomposable
 from gatewright.graph.resolve.backends import broken_status
 from gatewright.graph.resolve.filters import Effects, Where, fold
 from gatewright.graph.resolve.hosts import overlap, specialise
@@ -148,7 +149,7 @@ def _add(
         for position, match in matches:
             rank = order(gateway, route, rule, rule.matches[position] if rule.matches else match, position)
             for part, entry in enumerate(_conditional(key, rule, effects, match, resolved, found.problems)):
-                found.entries.append(((*rank, part), entry))
+                found.entries.append(((*rank, part), _with_possible_edits(entry, found.problems)))
 
 
 def _matches(gateway: Gateway, key: VirtualHostKey, route: RouteIntent, rule: RuleIntent) -> list[tuple[int, Match]]:
@@ -245,6 +246,22 @@ def _conditional(
             narrowed = structs.replace(match, paths=(*match.paths, PathMatch(PathKind.REGEX, split.pattern)))
             yield Entry(narrowed, structs.replace(resolved, action=_redirect(item, split)), rule.origin)
     yield Entry(match, resolved, rule.origin)
+
+
+def _with_possible_edits(entry: Entry, problems: list[Problem]) -> Entry:
+    """Refuse a rule whose path edits do not amount to one substitution, which is what a data plane can do."""
+    action = entry.rule.action
+    if isinstance(action, Forward):
+        edits = action.paths
+    else:
+        edits = (action.path,) if isinstance(action, RedirectTo) and action.path else ()
+    why = uncomposable(edits, entry.match) if edits else ""
+    if not why:
+        return entry
+    origin = entry.rule.origin
+    hint = "use fewer changes of the path, or a rule for each prefix; until then the rule answers 503"
+    problems.append(Problem("path-edits", f"{entry.rule.id}: {why}", origin, Severity.ERROR, hint))
+    return structs.replace(entry, rule=structs.replace(entry.rule, action=Respond(503, why, origin)))
 
 
 def _base(key: VirtualHostKey) -> str:

@@ -1,4 +1,4 @@
-r"""Path edits, composed: a sequence of edits becomes one substitution, because Envoy has room for one.
+r"""Path edits, composed: a sequence of edits becomes one substitution, because data planes have room for one.
 
 Most edits cut something off the front of the path and put something else there.  Such an edit is a
 `_Front`: a regular expression for what is cut, and a literal that takes its place; the rest of the
@@ -6,7 +6,8 @@ path is kept.  Fronts compose exactly.  A `_Constant` path swallows everything. 
 of the user composes only with what makes the path constant.  What does not compose is refused with
 the reason (`Uncomposable`), never approximated.
 
-Pure; the counterpart in the model is `trace`, which applies the edits one by one.
+The graph refuses rules whose edits do not compose, the engines compile what `compose` makes of the others.
+Counterpart: `trace`, which applies the edits one by one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 import re2
 from msgspec import Struct
 
-from gatewright.kinds.intents import PathEdit, PathEditKind
+from gatewright.kinds.intents import Match, PathEdit, PathEditKind, PathKind, PathMatch
 
 
 class Substitution(Struct, frozen=True):
@@ -72,10 +73,16 @@ def compose(
     return state if isinstance(state, Substitution) else state.substitution()
 
 
-def composable(edits: Sequence[PathEdit], matched: str | None) -> str:
-    """Why these edits cannot be done together; "" when they can."""
-    composed = compose(edits, matched)
+def uncomposable(edits: Sequence[PathEdit], match: Match) -> str:
+    """Why these edits cannot be done together to what `match` matches; "" when they can."""
+    prefix = matched_prefix(match)
+    composed = compose(edits, prefix.value if prefix else None, ignore_case=prefix is not None and prefix.ignore_case)
     return composed.reason if isinstance(composed, Uncomposable) else ""
+
+
+def matched_prefix(match: Match) -> PathMatch | None:
+    """The PREFIX condition whose prefix a path edit may replace."""
+    return next((p for p in match.paths if p.kind is PathKind.PREFIX and not p.negate), None)
 
 
 def literal(text: str) -> str:
@@ -85,15 +92,14 @@ def literal(text: str) -> str:
 
 def _apply(state: _State, edit: PathEdit, matched: str | None, *, ignore_case: bool) -> _State | Uncomposable:
     if edit.kind is PathEditKind.REPLACE:
-        return _Constant(_rooted(edit.value))
+        return _Constant(rooted(edit.value))
     if isinstance(state, _Constant):
         return _edit_constant(state.path, edit)
     if isinstance(state, Substitution):
         return Uncomposable(f"a path edit by regular expression cannot be followed by {edit.kind.value}")
     match edit.kind:
         case PathEditKind.ADD_PREFIX:
-            added = edit.value.rstrip("/")
-            return _Front(state.cut, _rooted(added) + state.stead, state.rest) if added else state
+            return _Front(state.cut, rooted(edit.value) + state.stead, state.rest) if edit.value else state
         case PathEditKind.STRIP_PREFIX:
             return _strip(state, edit.prefixes)
         case PathEditKind.REPLACE_PREFIX:
@@ -115,7 +121,7 @@ def replace_prefix(matched: str, value: str, *, ignore_case: bool = False) -> _F
         old = f"(?i:{old})"
     new = value.rstrip("/")
     if new:
-        return _Front(old, _rooted(new), "(|/.*)")
+        return _Front(old, rooted(new), "(|/.*)")
     return _Front(f"{old}/?", "/")
 
 
@@ -132,7 +138,7 @@ def _strip(state: _Front, prefixes: tuple[str, ...]) -> _State | Uncomposable:
 def _after_strip(state: _Front, prefix: str) -> _Front:
     left = state.stead[len(prefix) :]
     if left:
-        return _Front(state.cut, _rooted(left), state.rest)
+        return _Front(state.cut, rooted(left), state.rest)
     if state.rest != "(.*)":  # the rest is empty or starts with the slash
         return _Front(f"{state.cut}(?:/|$)", "/") if state.rest == "(|/.*)" else state
     return _Front(f"{state.cut}/?", "/")
@@ -152,10 +158,10 @@ def _strip_maybe(state: _Front, prefixes: tuple[str, ...]) -> _State | Uncomposa
 def _edit_constant(path: str, edit: PathEdit) -> _State | Uncomposable:
     match edit.kind:
         case PathEditKind.ADD_PREFIX:
-            return _Constant(_rooted(edit.value.rstrip("/") + path))
+            return _Constant(rooted(edit.value + path))
         case PathEditKind.STRIP_PREFIX:
             found = next((p for p in edit.prefixes if path.startswith(p)), "")
-            return _Constant(_rooted(path[len(found) :]))
+            return _Constant(rooted(path[len(found) :]))
         case PathEditKind.REGEX:
             checked = _checked(edit)
             if isinstance(checked, Uncomposable):
@@ -177,5 +183,6 @@ def _checked(edit: PathEdit) -> Substitution | Uncomposable:
     return Substitution(edit.pattern, edit.value)
 
 
-def _rooted(path: str) -> str:
+def rooted(path: str) -> str:
+    """With the slash that every path starts with."""
     return path if path.startswith("/") else "/" + path

@@ -1,0 +1,251 @@
+"""Model against data plane: the same requests to `trace.walk` and to a real Envoy with the same graph.
+
+A disagreement is a line that says what was asked, what the model says and what Envoy did.  Counterpart: the tests that
+demand that there be none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+
+import msgspec
+from gatewright.graph.nodes import Graph
+from gatewright.trace.hops import Outcome, OutcomeKind
+from gatewright.trace.request import Request, request
+from gatewright.trace.walk import walk
+from support import compiled
+from support.handmade import DEADLINE, eventually
+from support.keys import pair
+from support.modelled import graph_of
+from support.random_routes import GATEWAYS, Asked, asked, installation
+
+CONNECTIONS = 8
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a client got.  `status` 0: no answer."""
+
+    status: int
+    location: str | None = None
+    backend: str = ""
+    host: str = ""
+    path: str = ""
+
+
+@dataclass
+class Connections:
+    """Keep-alive connections by what tells them apart: socket, SNI, client address."""
+
+    world: compiled.World
+    idle: dict[tuple[str, int, str, str], list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = field(
+        default_factory=dict
+    )
+    opened: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def ask(self, one: Asked) -> Seen:
+        """Send one request; a handshake that fails or a connection that is closed is an answer, too."""
+        key = (one.gateway, one.port, one.sni if one.secure else "-", one.client)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                reader, writer = await self._connection(one, key)
+                writer.write(_wire(one))
+                seen, keep = await _answer(reader, one.method)
+        except (OSError, asyncio.IncompleteReadError):
+            return Seen(0)
+        if keep:
+            self.idle.setdefault(key, []).append((reader, writer))
+        return seen
+
+    async def _connection(
+        self, one: Asked, key: tuple[str, int, str, str]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while idle := self.idle.get(key):
+            reader, writer = idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+        tls: dict[str, Any] = {"ssl": _careless(), "server_hostname": one.sni} if one.secure else {}
+        port = self.world.port(one.port, one.gateway)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(one.client, 0), **tls)
+        self.opened.append(writer)
+        return reader, writer
+
+    async def close(self) -> None:
+        for writer in self.opened:
+            writer.transport.abort()
+        await asyncio.sleep(0)
+
+
+def _careless() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _wire(one: Asked) -> bytes:
+    lines = [f"{one.method} {one.target} HTTP/1.1", f"Host: {one.host}"]
+    lines += [f"{name}: {value}" for name, value in one.headers]
+    if one.method in ("POST", "PUT"):
+        lines.append("Content-Length: 0")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+async def _answer(reader: asyncio.StreamReader, method: str) -> tuple[Seen, bool]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.rstrip("\r\n").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    status = int(first.split()[1])
+    body = b"" if method == "HEAD" or status in (204, 304) else await _body(reader, headers)
+    keep = headers.get("connection", "").lower() != "close"
+    echo: dict[str, Any] = {}
+    if status == 200 and body:
+        with contextlib.suppress(ValueError):
+            echo = json.loads(body)
+    backend = f"{echo['namespace']}/{echo['service']}:{echo['httpPort']}" if "service" in echo else ""
+    return Seen(status, headers.get("location"), backend, echo.get("host", ""), echo.get("path", "")), keep
+
+
+async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("content-length", "0")))
+    body = b""
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        body += await reader.readexactly(size)
+        await reader.readline()
+        if not size:
+            return body
+
+
+# --- comparison -----------------------------------------------------------------------------------
+
+
+def as_traced(one: Asked) -> Request:
+    """The request in the model's words."""
+    scheme = "https" if one.secure else "http"
+    headers = (f"host: {one.host}", *(f"{name}: {value}" for name, value in one.headers))
+    url = f"{scheme}://gateway:{one.port}{one.target}"
+    return request(url, one.method, headers, sni=one.sni, client=one.client)
+
+
+def disagreement(one: Asked, graph: Graph, seen: Seen, local_port: int) -> str:
+    """What differs between model and data plane; "" when nothing does."""
+    told = walk(graph, graph.gateways[one.gateway], as_traced(one)).outcome
+    why = _differs(one, told, seen, local_port)
+    return f"{why}\n  asked: {one}\n  model: {told}\n  envoy: {seen}" if why else ""
+
+
+def _differs(one: Asked, told: Outcome, seen: Seen, local_port: int) -> str:
+    if told.shares:
+        expected = {f"{s.backend.namespace}/{s.backend.name}:{s.backend.port}" for s in told.shares if s.backend}
+        statuses = {s.status for s in told.shares if not s.backend}
+        if seen.status in statuses or (one.method == "HEAD" and seen.status == 200):
+            return ""
+        if seen.backend not in expected:
+            return "another backend"
+        return _request_differs(told, seen) if told.sent else ""
+    if told.kind is not OutcomeKind.DELIVERED:
+        if seen.status != told.status or seen.backend:
+            return "another status"
+        return "another location" if _described(seen.location, local_port) != told.location else ""
+    if seen.status != 200:
+        return "not delivered"
+    if one.method == "HEAD":
+        return ""
+    assert told.backend is not None
+    if seen.backend != f"{told.backend.namespace}/{told.backend.name}:{told.backend.port}":
+        return "another backend"
+    return _request_differs(told, seen)
+
+
+def _described(location: str | None, local_port: int) -> str | None:
+    """A Location as it would be at the described port, its host in lower case."""
+    if location is None or "://" not in location:
+        return location
+    scheme, _, rest = location.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}://{authority.lower().removesuffix(f':{local_port}')}{slash}{path}"
+
+
+def _request_differs(told: Outcome, seen: Seen) -> str:
+    assert told.sent is not None
+    if seen.path != told.sent.path:
+        return "another path at the backend"
+    return "another Host at the backend" if seen.host.lower() != told.sent.host.lower() else ""
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+def graph(seed: int) -> Graph:
+    """The graph of a random installation, its backends waiting for endpoints."""
+    own = pair("gateway.test", "*.example.com", "*.test")
+    built = graph_of(installation(seed, own.cert_pem, own.key_pem))
+    backends = built.backends
+    for key, backend in backends.items():
+        backends = backends.set(key, msgspec.structs.replace(backend, reason=""))
+    return _tls_only_at(msgspec.structs.replace(built, backends=backends), secured(seed))
+
+
+def secured(seed: int) -> str:
+    """The one gateway with TLS: those that share an Envoy share the names that it has certificates for."""
+    return GATEWAYS[seed % len(GATEWAYS)]
+
+
+def _tls_only_at(whole: Graph, chosen: str) -> Graph:
+    gateways = whole.gateways
+    for key, gateway in gateways.items():
+        if key != chosen:
+            ports = tuple(msgspec.structs.replace(port, tls=False) for port in gateway.ports if port.number == 80)
+            gateways = gateways.set(key, msgspec.structs.replace(gateway, ports=ports))
+    return msgspec.structs.replace(whole, gateways=gateways)
+
+
+async def _is_open(port: int) -> bool:
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    return True
+
+
+async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
+    """Ask one random installation so many random questions, in the model and for real."""
+    random = Random(seed)
+    questions = [asked(random, secured(seed)) for _ in range(requests)]
+    async with compiled.running(graph(seed)) as world:
+        connections = Connections(world)
+        for socket in world.bindings.sockets.values():
+            await eventually(partial(_is_open, socket[0].port))
+        try:
+            return await _compare(world, connections, questions, most)
+        finally:
+            await connections.close()
+
+
+async def _compare(
+    world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int
+) -> list[str]:
+    found: list[str] = []
+    pending = iter(questions)
+    assert world.graph is not None
+    served = world.graph
+
+    async def worker() -> None:
+        for one in pending:
+            if len(found) >= most:
+                return
+            seen = await connections.ask(one)
+            if why := disagreement(one, served, seen, world.port(one.port, one.gateway)):
+                found.append(why)
+
+    await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
+    return found
+
+
