@@ -9,12 +9,14 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from gatewright.base import hostnames
 from gatewright.base.observed import Nack, Observed
 from gatewright.base.problem import Problem
 from gatewright.engines.certificates.authority import PrivateAuthority
+from gatewright.engines.envoy import names
 from gatewright.engines.envoy import plan as planning
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.metrics import TransportMetrics
@@ -22,7 +24,7 @@ from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess
 from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
 from gatewright.engines.envoy.resources import Resources
 from gatewright.engines.envoy.secrets import KeyPair, may_have_changed
-from gatewright.engines.envoy.types import CLUSTER, LISTENER, SECRET
+from gatewright.engines.envoy.types import CLUSTER, LISTENER, SCOPE, SECRET
 from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Gateway, Graph
@@ -60,6 +62,9 @@ class DataPlane:
         self._resolver = planning.resolver(empty_graph(), Bindings())
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._refused: dict[tuple[str, str], Nack] = {}
+        self._graph = empty_graph()
+        self._scopes: dict[str, str] = {}
+        """What the scopes of the graph are about, by resource name; empty until Envoy refuses one."""
 
     async def start(self) -> bool:
         """Serve xDS, start Envoy or take over the one that runs.  True when it was taken over."""
@@ -75,6 +80,8 @@ class DataPlane:
         """Compile and push what changed; O(change)."""
         plan = planning.plan(graph, change, bindings, self._state)
         self._state = plan.state
+        self._graph = graph
+        self._scopes = {}
         self._resolver = planning.resolver(graph, bindings, self._issue)
         for node, problems in plan.problems.items():
             if problems:
@@ -132,15 +139,23 @@ class DataPlane:
         for held in self._server.held():
             nack = self._refused.get((held.type_url, held.name))
             if nack is not None:
-                found.append(Refusal(held.type_url, held.name, nack.message, held.serving is not None))
+                found.append(Refusal(held.type_url, nack.name, nack.message, held.serving is not None))
         return tuple(sorted(found))
 
     # --- callbacks ------------------------------------------------------------------------------
 
     def _observe(self, observed: Observed) -> None:
         if isinstance(observed, Nack):
-            self._refused[observed.type_url, observed.name] = observed
+            self._refused[observed.type_url, observed.name] = self._readable(observed)
         self._noticed()
+
+    def _readable(self, nack: Nack) -> Nack:
+        """Scopes go to Envoy by names that say nothing."""
+        if nack.type_url != SCOPE:
+            return nack
+        if not self._scopes:
+            self._scopes = {names.scope_resource(key): names.scope(key) for key in self._graph.virtual_hosts}
+        return structs.replace(nack, name=self._scopes.get(nack.name, nack.name))
 
     def _restarted(self) -> None:
         self._metrics.restarts.inc()

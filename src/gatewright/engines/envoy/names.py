@@ -1,12 +1,14 @@
 """The names that the compiled resources have for each other, and the headers that carry a request's scope.
 
-Every name is stable (the same node has the same name in every run) and readable in Envoy's admin
-output.  The parts are joined by `|`, which no Kubernetes name and no hostname may contain; a name
-that a client influences (its Host, its SNI) always stands behind a prefix that it does not.
+Every name is stable (the same node has the same name in every run) and, but for scopes as resources,
+readable in Envoy's admin output.  The parts are joined by `|`, which no Kubernetes name and no hostname may
+contain; a name that a client influences (its Host, its SNI) always stands behind a prefix that it does not.
 """
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
+from hashlib import blake2b
 from typing import Final
 
 from gatewright.graph.nodes import BackendKey, Family, VirtualHostKey
@@ -36,8 +38,18 @@ def scope_prefix(gateway: str, port: int, family: Family) -> str:
 
 
 def scope(key: VirtualHostKey) -> str:
-    """A VirtualHost's scope: its resource name and its key.  Passthrough: its on-demand cluster."""
+    """A VirtualHost's scope: its key and its route configuration.  Passthrough: its on-demand cluster."""
     return scope_prefix(key.gateway, key.port, key.family) + key.hostname
+
+
+def scope_resource(key: VirtualHostKey) -> str:
+    """A VirtualHost's scope as a resource: 22 characters.
+
+    Envoy copies the names of all scopes whenever one changes.  Up to 22 characters fit into a C++ string without
+    an allocation: at 50,000 scopes a change costs Envoy 2 ms instead of 10.
+    """
+    digest = blake2b(scope(key).encode(), digest_size=16).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def listener(gateway: str, port: int, *, udp: bool) -> str:

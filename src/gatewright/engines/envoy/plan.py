@@ -154,12 +154,12 @@ class _Work:
         gateway = self._graph.gateways.get(key.gateway)
         sockets = self._bindings.sockets.get(PortKey(key.gateway, key.port))
         if host is None or gateway is None or not sockets:
-            self._put(SCOPE, names.scope(key), None)
+            self._put(SCOPE, names.scope_resource(key), None)
             self.problems[str(key)] = ()
             return
         compiled = compile_scope(host, gateway.depth, sockets[0].port)
         self.problems[str(key)] = compiled.problems
-        self._put(SCOPE, names.scope(key), compiled.value)
+        self._put(SCOPE, names.scope_resource(key), compiled.value)
 
     def _index(self, key: VirtualHostKey, *, present: bool) -> bool:
         """Note that the hostname is (or is not) served; True if that is no news."""

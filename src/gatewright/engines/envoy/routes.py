@@ -67,7 +67,8 @@ def _resource(host: VirtualHost, made: Sequence[route.Route]) -> bytes:
     )
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
     configuration.typed_per_filter_config[fallback].CopyFrom(switched_off())
-    scope = scoped_route_pb2.ScopedRouteConfiguration(name=name, route_configuration=configuration)
+    resource = names.scope_resource(host.key)
+    scope = scoped_route_pb2.ScopedRouteConfiguration(name=resource, route_configuration=configuration)
     scope.key.fragments.add(string_key=name)
     return serialise(scope)
 
