@@ -9,13 +9,15 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import change, table
+from benchmarks import change, model, save, table
 from benchmarks.support import Row
 
 Program = Callable[[argparse.Namespace], Iterator[Row]]
 
 PROGRAMS: Mapping[str, Program] = {
     "change": lambda given: change.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 200),
+    "save": lambda given: save.measure(given.hosts or [1_000, 10_000], given.times or 50),
+    "model": lambda given: model.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 100),
 }
 
 

@@ -84,6 +84,11 @@ def running(command: Sequence[str], log: Path) -> Iterator[subprocess.Popen[byte
         process.wait()
 
 
+def write(path: Path, text: str) -> None:
+    """Save a file as an editor or a shell does, in place."""
+    path.write_text(text, encoding="utf-8")
+
+
 def wait_for(is_there: Callable[[], bool], what: str, alive: subprocess.Popen[bytes] | None = None) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + START_SECONDS
@@ -93,6 +98,11 @@ def wait_for(is_there: Callable[[], bool], what: str, alive: subprocess.Popen[by
         if time.monotonic() > deadline:
             raise RuntimeError(f"{what}: not within {START_SECONDS:g} s")
         time.sleep(0.002)
+
+
+def send(pid: int, sign: signal.Signals) -> None:
+    """A signal to a server that we started."""
+    os.kill(pid, sign)
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:
