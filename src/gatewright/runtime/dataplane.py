@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 
+import msgspec
+from msgspec import structs
 from msgspec import structs
 from prometheus_client import CollectorRegistry
 
@@ -18,17 +21,17 @@ from gatewright.base.problem import Problem
 from gatewright.engines.certificates.authority import PrivateAuthority
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy import plan as planning
-from gatewright.engines.envoy.bindings import Bindings
+from gatewright.engines.envoy.bindings import Bindings, PortKey
 from gatewright.engines.envoy.metrics import TransportMetrics
 from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess
 from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
 from gatewright.engines.envoy.resources import Resources
-from gatewright.engines.envoy.secrets import KeyPair, may_have_changed
+from gatewright.engines.envoy.secrets import KeyPair, may_have_changed, terminating
 from gatewright.engines.envoy.types import CLUSTER, LISTENER, SCOPE, SECRET
 from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
-from gatewright.graph.nodes import Change, Gateway, Graph
-from gatewright.runtime.folder import StateFolder
+from gatewright.graph.nodes import Change, Family, Gateway, Graph
+from gatewright.runtime.folder import StateFolder, read, write
 from gatewright.runtime.report import Refusal
 
 READY_SECONDS = 60.0
@@ -57,9 +60,15 @@ class DataPlane:
         self._socket = envoy_folder.xds_socket
         self.authority = PrivateAuthority(folder.authority)
         self.process = EnvoyProcess(envoy_folder, options, on_restart=self._restarted)
-        self._server = XdsServer(Resources(), self._metrics, self._observe, resolve=self._resolve)
+        self._server = XdsServer(
+            Resources(), self._metrics, self._observe, resolve=self._resolve, resolve_at=self._resolve_at
+        )
+        self._names = folder.names
+        self._common = read(folder.names, PortKey)
         self._state = planning.State()
-        self._resolver = planning.resolver(empty_graph(), Bindings())
+        self._graph = empty_graph()
+        self._bindings = Bindings()
+        self._resolver = planning.resolver(self._graph, self._bindings)
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._refused: dict[tuple[str, str], Nack] = {}
         self._graph = empty_graph()
@@ -78,6 +87,8 @@ class DataPlane:
 
     def apply(self, graph: Graph, change: Change, bindings: Bindings) -> None:
         """Compile and push what changed; O(change)."""
+        bindings = structs.replace(bindings, common_names=self._common_names(graph, bindings))
+        self._graph, self._bindings = graph, bindings
         plan = planning.plan(graph, change, bindings, self._state)
         self._state = plan.state
         self._graph = graph
@@ -163,6 +174,27 @@ class DataPlane:
 
     def _resolve(self, type_url: str, name: str) -> bytes | None:
         return self._resolver(type_url, name)
+
+    def _resolve_at(self, place: str) -> Callable[[str, str], bytes | None]:
+        def resolve(type_url: str, name: str) -> bytes | None:
+            return planning.resolver(self._graph, self._bindings, self._issue, place)(type_url, name)
+
+        return resolve
+
+    def _common_names(self, graph: Graph, bindings: Bindings) -> PortKey | None:
+        """The port whose certificates go by SNI alone: the busiest when first asked, then the same as long as it is.
+
+        It is remembered, because another choice would change the listeners of both and close their connections.
+        """
+        if self._common is not None and self._common in bindings.sockets:
+            return self._common
+        ending = [PortKey(gateway.id, port) for gateway, port in terminating(graph, bindings)]
+        if not ending:
+            return None
+        hosts = Counter((key.gateway, key.port) for key in graph.virtual_hosts if key.family is Family.HTTPS)
+        self._common = max(ending, key=lambda key: hosts[key.gateway, key.port])
+        write(self._names, msgspec.json.encode(self._common))
+        return self._common
 
     def _issue(self, gateway: Gateway, port: int, hostname: str) -> KeyPair | None:
         """A certificate of the private CA.  One per VirtualHost, never one per name that a stranger made up."""

@@ -3,6 +3,7 @@
 DIR/            0700
   run.json      what is live: what `gatewright status` prints
   addresses.json  which loopback address each gateway has
+  names.json      which port's certificates go by SNI alone
   ca/           the private CA
   envoy/        Envoy's own: sockets, pid, log
   access.log    one JSON line per request
@@ -36,6 +37,7 @@ class StateFolder:
         self.root = root.absolute()
         self.status = self.root / "run.json"
         self.addresses = self.root / "addresses.json"
+        self.names = self.root / "names.json"
         self.authority = self.root / "ca"
         self.envoy = self.root / "envoy"
         self.access_log = self.root / "access.log"

@@ -28,10 +28,15 @@ class PortKey(Struct, frozen=True, order=True, gc=False):
 class Bindings(Struct, frozen=True):
     """Local sockets by described port; a port that is absent is not served.
 
-    `access_log`: a file for one JSON line per request, "" for none.  `trusted_hops`: how many proxies in
-    front are trusted to have written X-Forwarded-For.
+    `common_names`: the one port whose certificates Envoy asks for over the common stream, named by SNI alone.  Every
+    other port that ends TLS has names of its own (see `on_demand_secret`), so that two gateways may serve one hostname
+    with different certificates.  None: all ports share the names.
+
+    `access_log`: a file for one JSON line per request, "" for none.  `trusted_hops`: how many proxies in front are
+    trusted to have written X-Forwarded-For.
     """
 
     sockets: Mapping[PortKey, tuple[Socket, ...]] = field(default_factory=dict)
+    common_names: PortKey | None = None
     access_log: str = "/dev/stdout"
     trusted_hops: int = 0

@@ -15,6 +15,10 @@ from msgspec import Struct, field
 XDS_CLUSTER: Final = "gatewright_xds"
 DEFAULT_HEAP_BYTES: Final = 2 * 1024**3
 DEFAULT_CONNECTIONS: Final = 50_000
+RUNTIME: Final[Mapping[str, bool | int | float | str]] = {
+    # Envoy's default of 100 refuses many a regular expression that other gateways take; RE2 is linear in any case.
+    "re2.max_program_size.error_level": 10_000,
+}
 
 
 class Bootstrap(Struct, frozen=True):
@@ -26,7 +30,7 @@ class Bootstrap(Struct, frozen=True):
     cluster: str = "gatewright"
     max_heap_bytes: int = DEFAULT_HEAP_BYTES
     max_downstream_connections: int = DEFAULT_CONNECTIONS
-    runtime: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    runtime: Mapping[str, bool | int | float | str] = field(default_factory=lambda: RUNTIME)
 
 
 def bootstrap(options: Bootstrap) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from gatewright.base.observed import Ack, Nack
 from gatewright.engines.envoy.messages import Output, Request, Response, reason
+from gatewright.engines.envoy.renewal import renewed
 from gatewright.engines.envoy.resources import Change, Resource, Resources, serialise
 from gatewright.engines.envoy.subscription import WILDCARD, Epoch, Subscription, Want
 from gatewright.engines.envoy.types import (
@@ -73,14 +74,23 @@ class DeltaStream:
     """One stream: `receive` what the client says, `changed` what the cache says; both return what to do."""
 
     def __init__(
-        self, resources: Resources, resolve: Resolver = resolve_nothing, limits: Limits = NO_MORE_THAN
+        self,
+        resources: Resources,
+        resolve: Resolver = resolve_nothing,
+        limits: Limits = NO_MORE_THAN,
+        *,
+        aggregated: bool = True,
     ) -> None:
+        """`aggregated` False: a stream for the Secrets of one place, which follows nothing else."""
+        self._aggregated = aggregated
         self._resources = resources
         self._resolve = resolve
         self._limits = limits
         self._subscriptions: dict[str, Subscription] = {}
         self._warming: dict[str, Epoch] = {}
         """Clusters that were sent and whose endpoints Envoy has yet to take."""
+        self._unsure: set[str] = set()
+        """Scopes of refused responses: Envoy may have noted them without serving them (see `renewal`)."""
         self._early: list[Request] = []
         """What the client said before the cache was first filled: answering would take everything away."""
         self._nonce = 0
@@ -94,7 +104,7 @@ class DeltaStream:
     @property
     def is_settled(self) -> bool:
         """Has the client answered for everything that there is of the types that it follows as a whole?"""
-        for type_url in (CLUSTER, SCOPE, LISTENER):
+        for type_url in (CLUSTER, SCOPE, LISTENER) if self._aggregated else ():
             if type_url not in self._subscriptions and any(not r.on_demand for r in self._resources.all(type_url)):
                 return False
         return all(math.isinf(self._upserts_settled(type_url)) for type_url in self._subscriptions)
@@ -177,8 +187,10 @@ class DeltaStream:
         if request.error is None:
             versions = subscription.accepted()
             outputs.append(Ack(type_url, versions))
+            self._unsure.difference_update(versions if type_url == SCOPE else ())
         else:
             names = tuple(batch.upserts)
+            self._unsure.update(names if type_url == SCOPE else ())
             culprit = subscription.rejected(request.error)
             if culprit is not None:
                 self._warming.pop(names[0], None)
@@ -280,7 +292,10 @@ class DeltaStream:
             self._expect_endpoints({name: item.epoch for name, item in batch.upserts.items()})
             for name in batch.removals:
                 self._warming.pop(name, None)
-        resources = tuple(item.resource for item in batch.upserts.values())
+        resources = tuple(
+            renewed(item.resource, nonce) if type_url == SCOPE and name in self._unsure else item.resource
+            for name, item in batch.upserts.items()
+        )
         return [Response(type_url, nonce, resources, tuple(batch.removals))]
 
     def _expect_endpoints(self, clusters: Mapping[str, Epoch]) -> None:

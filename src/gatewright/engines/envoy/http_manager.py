@@ -20,7 +20,7 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3 import heade
 from gatewright.engines.envoy import filters, names
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.wire import ads, extension, pack, seconds
-from gatewright.graph.nodes import Family, TlsSettings
+from gatewright.graph.nodes import Family, Gateway, TlsSettings
 
 HTTP: Final = "envoy.filters.network.http_connection_manager"
 _HEADERS_SECONDS: Final = 10.0
@@ -55,14 +55,15 @@ _FIELDS: Final = {
 
 
 def manager(
-    gateway: str, port: int, family: Family, bindings: Bindings, settings: TlsSettings | None = None
+    door: Gateway, port: int, family: Family, bindings: Bindings, settings: TlsSettings | None = None
 ) -> listener.Filter:
     """The network filter that serves the HTTP (or HTTPS) VirtualHosts of one port."""
+    gateway = door.id
     made = hcm.HttpConnectionManager(
         stat_prefix=names.scope_prefix(gateway, port, family).rstrip("|").replace("|", "_"),
         scoped_routes=_scoped_routes(),
         http_filters=filters.chain(gateway, port, family),
-        early_header_mutation_extensions=[_arrival(gateway, port, family)],
+        early_header_mutation_extensions=[_arrival(door, port, family)],
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
         merge_slashes=True,
@@ -100,23 +101,27 @@ def _scoped_routes() -> hcm.ScopedRoutes:
     return made
 
 
-def _arrival(gateway: str, port: int, family: Family) -> extension_pb2.TypedExtensionConfig:
-    """Overwrites the headers that select the scope, so that no client chooses its own."""
-    overwrite = base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD
-    prefix = names.scope_prefix(gateway, port, family).replace("%", "%%")
-    values = {names.SCOPE_HEADER: prefix + "%REQ(:AUTHORITY)%", names.PATH_HEADER: "%PATH(NQ)%"}
-    mutations = [mutation_rules_pb2.HeaderMutation(remove=names.HOST_HEADER)]
-    mutations += [
-        mutation_rules_pb2.HeaderMutation(
-            append=base_pb2.HeaderValueOption(
-                header=base_pb2.HeaderValue(key=name, value=value), append_action=overwrite
-            )
-        )
-        for name, value in values.items()
-    ]
+def _arrival(gateway: Gateway, port: int, family: Family) -> extension_pb2.TypedExtensionConfig:
+    """Overwrites (or clears) the headers that select scope and rule, so that no client chooses its own."""
+    notes = names.arrival_notes(gateway.dialect)
+    prefix = names.scope_prefix(gateway.id, port, family).replace("%", "%%")
+    mutations = [_overwrite(names.SCOPE_HEADER, prefix + "%REQ(:AUTHORITY)%")]
+    if names.HOST_HEADER in notes:
+        mutations.append(mutation_rules_pb2.HeaderMutation(remove=names.HOST_HEADER))
+    if names.PATH_HEADER in notes:
+        mutations.append(_overwrite(names.PATH_HEADER, "%PATH(NQ)%"))
     return extension(
         "envoy.http.early_header_mutation.header_mutation",
         header_mutation_pb2.HeaderMutation(mutations=mutations),
+    )
+
+
+def _overwrite(name: str, value: str) -> mutation_rules_pb2.HeaderMutation:
+    return mutation_rules_pb2.HeaderMutation(
+        append=base_pb2.HeaderValueOption(
+            header=base_pb2.HeaderValue(key=name, value=value),
+            append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+        )
     )
 
 

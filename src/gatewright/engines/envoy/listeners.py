@@ -143,7 +143,7 @@ class _Chains:
             return self._bytes(host, "tcp")
         if not self._port.http:
             return None
-        http = manager(self._gateway.id, self._port.number, Family.HTTP, self._bindings)
+        http = manager(self._gateway, self._port.number, Family.HTTP, self._bindings)
         return components.FilterChain(name="http", filters=[_remember(), http])
 
     # --- TLS ------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ class _Chains:
 
     def _family(self, family: Family) -> components.FilterChain:
         if family is Family.HTTPS:
-            http = manager(self._gateway.id, self._port.number, family, self._bindings, self._port.settings)
+            http = manager(self._gateway, self._port.number, family, self._bindings, self._port.settings)
             made = components.FilterChain(name=family.value, filters=[_remember(), http])
             made.transport_socket.CopyFrom(self._terminate(http=True))
             return made
@@ -194,7 +194,10 @@ class _Chains:
         return made
 
     def _terminate(self, *, http: bool) -> base_pb2.TransportSocket:
-        termination = terminate(self._port.settings, http=http)
+        key = PortKey(self._gateway.id, self._port.number)
+        common = self._bindings.common_names in (None, key)
+        place = "" if common else names.place(key.gateway, key.port)
+        termination = terminate(self._port.settings, http=http, place=place)
         for name in termination.unknown_ciphers:
             problem = Problem(
                 "unknown-cipher",

@@ -12,13 +12,14 @@ from hashlib import blake2b
 from typing import Final
 
 from gatewright.graph.nodes import BackendKey, Family, VirtualHostKey
+from gatewright.kinds.intents import Dialect
 
 SCOPE_HEADER: Final = "x-gatewright-scope"
 """Set on arrival from the listener and the Host; selects the scope.  Never reaches a backend."""
 HOST_HEADER: Final = "x-gatewright-host"
-"""The normalised host, set only by the fallback filter.  Never reaches a backend."""
+"""The normalised host, set only by the fallback filter, for rules that choose between hosts themselves."""
 PATH_HEADER: Final = "x-gatewright-path"
-"""The path without query, set on arrival.  Never reaches a backend."""
+"""The path without query, set on arrival, for rules with several conditions on it."""
 
 SNI_STATE: Final = "gatewright.sni"
 """Filter state: the SNI of the connection; absent without one."""
@@ -30,6 +31,14 @@ FALLBACK: Final = "gatewright.fallback"
 
 REFUSED: Final = "refused"
 """A cluster that never exists: what is sent there gets the route's `cluster_not_found` status."""
+
+
+def arrival_notes(dialect: Dialect) -> tuple[str, ...]:
+    """The headers that a listener of this dialect sets or clears on arrival beside the scope.
+
+    Only where rules may ask for them: each costs every request some time.
+    """
+    return {Dialect.TRAEFIK: (HOST_HEADER, PATH_HEADER), Dialect.INGRESS: (HOST_HEADER,)}.get(dialect, ())
 
 
 def scope_prefix(gateway: str, port: int, family: Family) -> str:
@@ -60,6 +69,11 @@ def listener(gateway: str, port: int, *, udp: bool) -> str:
 def fallback(gateway: str, port: int, family: Family) -> str:
     """The fallback filter's configuration (ECDS) for one listener and family."""
     return f"{FALLBACK}|{gateway}|{port}|{family.value}"
+
+
+def place(gateway: str, port: int) -> str:
+    """A port whose certificates have names of their own."""
+    return f"{gateway}|{port}"
 
 
 def cluster(key: BackendKey) -> str:

@@ -157,7 +157,7 @@ class _Work:
             self._put(SCOPE, names.scope_resource(key), None)
             self.problems[str(key)] = ()
             return
-        compiled = compile_scope(host, gateway.depth, sockets[0].port)
+        compiled = compile_scope(host, gateway, sockets[0].port)
         self.problems[str(key)] = compiled.problems
         self._put(SCOPE, names.scope_resource(key), compiled.value)
 
@@ -271,12 +271,15 @@ class _Work:
 # --- on demand ----------------------------------------------------------------------------------
 
 
-def resolver(graph: Graph, bindings: Bindings, issue: Issue = nothing_issued) -> Resolver:
-    """Answers what Envoy asks for by name: certificates by SNI, and what stands behind names under a wildcard."""
+def resolver(graph: Graph, bindings: Bindings, issue: Issue = nothing_issued, place: str = "") -> Resolver:
+    """Answers what Envoy asks for by name: certificates by SNI, and what stands behind names under a wildcard.
+
+    `place`: the port that asks, where its certificates have names of their own.
+    """
 
     def resolve(type_url: str, name: str) -> bytes | None:
         if type_url == SECRET:
-            return resolve_secret(graph, bindings, name, issue)
+            return resolve_secret(graph, bindings, name, issue, place)
         return resolve_on_demand(graph, _asked_for(graph, name), type_url, name)
 
     return resolve

@@ -24,7 +24,7 @@ from gatewright.engines.envoy.actions import Answer, Place
 from gatewright.engines.envoy.filters import switched_off
 from gatewright.engines.envoy.match import Condition
 from gatewright.engines.envoy.wire import serialise
-from gatewright.graph.nodes import Access, Entry, Family, RedirectTo, SniScope, VirtualHost
+from gatewright.graph.nodes import Access, Entry, Family, Gateway, RedirectTo, SniScope, VirtualHost
 
 _NOT_FOUND: Final = 404
 _MISDIRECTED: Final = 421
@@ -37,10 +37,11 @@ class Scope(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
 
-def compile_scope(host: VirtualHost, depth: Depth, port: int) -> Scope:
-    """The scope of an HTTP or HTTPS VirtualHost, whose listener is bound to `port`."""
-    key = host.key
+def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
+    """The scope of an HTTP or HTTPS VirtualHost of `gateway`, whose listener is bound to `port`."""
+    key, depth = host.key, gateway.depth
     place = Place("https" if key.family is Family.HTTPS else "http", port)
+    notes = names.arrival_notes(gateway.dialect)
     sni = host.sni if host.sni is not None and key.family is Family.HTTPS else None
     made: list[route.Route] = []
     problems: list[Problem] = []
@@ -50,20 +51,27 @@ def compile_scope(host: VirtualHost, depth: Depth, port: int) -> Scope:
         if sni.own != hostnames.ANY:
             owned = [match.sni(sni.own, depth)]
     for entry in host.entries:
-        problems += _entry(made, entry, depth, place, owned)
+        if len(entry.match.paths) > 1 and names.PATH_HEADER not in notes:
+            reason = "several conditions on one path are not possible in this dialect"
+            answer = actions.refuse(entry.origin, reason)
+        else:
+            answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
+        problems += _entry(made, entry, answer, depth, owned)
     made += _end(owned)
-    return Scope(_resource(host, made), tuple(problems))
+    return Scope(_resource(host, made, notes), tuple(problems))
 
 
-def _resource(host: VirtualHost, made: Sequence[route.Route]) -> bytes:
-    name = names.scope(host.key)
-    virtual_host = route.VirtualHost(name=host.key.hostname, domains=["*"], routes=made)
+def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:
+    name, hostname = names.scope(host.key), host.key.hostname
+    looked_up = hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
+    ours = dict.fromkeys([names.SCOPE_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
+    virtual_host = route.VirtualHost(name=hostname, domains=["*"], routes=made)
     configuration = route_pb2.RouteConfiguration(
         name=name,
         virtual_hosts=[virtual_host],
         # A cluster that is not there answers as its route says; Envoy would refuse the whole scope instead.
         validate_clusters=BoolValue(value=False),
-        request_headers_to_remove=[names.SCOPE_HEADER, names.HOST_HEADER, names.PATH_HEADER],
+        request_headers_to_remove=ours,
     )
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
     configuration.typed_per_filter_config[fallback].CopyFrom(switched_off())
@@ -74,10 +82,9 @@ def _resource(host: VirtualHost, made: Sequence[route.Route]) -> bytes:
 
 
 def _entry(
-    made: list[route.Route], entry: Entry, depth: Depth, place: Place, owned: list[Condition]
+    made: list[route.Route], entry: Entry, answer: Answer, depth: Depth, owned: list[Condition]
 ) -> tuple[Problem, ...]:
     """The routes of one entry: every way to match it, then every way to be turned away."""
-    answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
     problems = [problem for one in entry.rule.access for problem in unrecognisable(one)]
     for one in match.route_matches(entry.match, depth):
         match.add(one, owned)

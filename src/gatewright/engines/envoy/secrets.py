@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gatewright.base import hostnames
 from gatewright.base.sensitive import Sensitive
+from gatewright.engines.envoy import names
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.tls import NO_SNI
 from gatewright.engines.envoy.wire import serialise
@@ -36,15 +37,16 @@ def nothing_issued(gateway: Gateway, port: int, hostname: str) -> KeyPair | None
     return None
 
 
-def resolve_secret(graph: Graph, bindings: Bindings, name: str, issue: Issue = nothing_issued) -> bytes | None:
+def resolve_secret(graph: Graph, bindings: Bindings, name: str, issue: Issue, place: str = "") -> bytes | None:
     """The Secret for an SNI as the client wrote it; None: no gateway here serves that name.
 
-    Gateways that share an Envoy share its names.  The first (by id and port) that serves a name decides.
+    `place` (see `names.place`) is the port that asks.  Without one it is the port that has the common names; when all
+    share them, who serves the name most specifically decides, among equals the first by id and port.
     """
     sni = "" if name == NO_SNI else hostnames.normalize(name)
     if "|" in sni:
         return None
-    for gateway, port in terminating(graph, bindings):
+    for gateway, port in _asking(graph, bindings, sni, place):
         pair = _pair(graph, gateway, port, sni, issue)
         if pair is not None:
             made = secret_pb2.Secret(name=name)
@@ -52,6 +54,25 @@ def resolve_secret(graph: Graph, bindings: Bindings, name: str, issue: Issue = n
             made.tls_certificate.private_key.inline_bytes = pair.private_key.reveal()
             return serialise(made)
     return None
+
+
+def _asking(graph: Graph, bindings: Bindings, sni: str, place: str) -> list[tuple[Gateway, int]]:
+    """The ports whose certificate for `sni` is asked for, the one to be believed first."""
+    common = bindings.common_names
+    if not place and common is not None:
+        place = names.place(common.gateway, common.port)
+    if place:
+        gateway_id, _, number = place.rpartition("|")
+        gateway = graph.gateways.get(gateway_id)
+        return [(gateway, int(number))] if gateway is not None else []
+    served = [(rank, at) for at in terminating(graph, bindings) if (rank := _specificity(graph, *at, sni)) is not None]
+    return [at for _, at in sorted(served, key=lambda pair: pair[0], reverse=True)]
+
+
+def _specificity(graph: Graph, gateway: Gateway, port: int, sni: str) -> tuple[int, int] | None:
+    """How precisely a port's VirtualHosts name this SNI; None: none of them covers it."""
+    found = (lookup.virtual_host(graph, gateway, port, family, sni) for family in (Family.HTTPS, Family.TERMINATED))
+    return max((hostnames.specificity(host.key.hostname) for host in found if host is not None), default=None)
 
 
 def terminating(graph: Graph, bindings: Bindings) -> Iterator[tuple[Gateway, int]]:

@@ -52,15 +52,18 @@ class Termination(Struct, frozen=True):
     unknown_ciphers: tuple[str, ...] = ()
 
 
-def terminate(settings: TlsSettings, *, http: bool) -> Termination:
-    """End TLS with the certificate that the resolver has for the SNI; nothing older than TLS 1.2 unless asked."""
+def terminate(settings: TlsSettings, *, http: bool, place: str = "") -> Termination:
+    """End TLS with the certificate that the resolver has for the SNI; nothing older than TLS 1.2 unless asked.
+
+    `place`: whose names the certificates have (see `on_demand_secret`).
+    """
     made = tls_pb2.DownstreamTlsContext(
         # The selector chooses per handshake, so no session may skip it.
         disable_stateless_session_resumption=True,
         disable_stateful_session_resumption=True,
     )
     common = made.common_tls_context
-    common.custom_tls_certificate_selector.CopyFrom(certificate_selector(NO_SNI))
+    common.custom_tls_certificate_selector.CopyFrom(certificate_selector(NO_SNI, place))
     common.alpn_protocols.extend(settings.alpn or (_HTTP_ALPN if http else ()))
     parameters = common.tls_params
     parameters.tls_minimum_protocol_version = _VERSIONS.get(settings.min_version, common_pb2.TlsParameters.TLSv1_2)

@@ -23,11 +23,14 @@ from gatewright.base.observed import Nack, Observed
 from gatewright.engines.envoy.delta import NO_MORE_THAN, DeltaStream, Limits, Resolver, resolve_nothing
 from gatewright.engines.envoy.messages import Output, Request, Response
 from gatewright.engines.envoy.metrics import TransportMetrics
+from gatewright.engines.envoy.on_demand_secret import PLACE_METADATA
 from gatewright.engines.envoy.resources import Change, Held, Resources
-from gatewright.engines.envoy.types import short_name
+from gatewright.engines.envoy.types import SECRET, short_name
 
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD: Final = "DeltaAggregatedResources"
+SDS_SERVICE: Final = "envoy.service.secret.v3.SecretDiscoveryService"
+SDS_METHOD: Final = "DeltaSecrets"
 WARMING_SECONDS: Final = 5.0
 """How long routes wait for the endpoints of a new cluster before they are sent without."""
 
@@ -48,8 +51,11 @@ _OPTIONS: Final = (
 class _Connection:
     """One Envoy's stream: its protocol state, and the messages on their way out."""
 
-    def __init__(self, stream: DeltaStream) -> None:
+    def __init__(self, stream: DeltaStream, place: str) -> None:
         self.stream = stream
+        self.place = place
+        self.secrets: set[str] = set()
+        """The Secrets that a stream of one place follows."""
         self.outbox: asyncio.Queue[Response | None] = asyncio.Queue()
         self.sent_at: dict[tuple[str, str], float] = {}
         self.release: asyncio.TimerHandle | None = None
@@ -65,14 +71,19 @@ class XdsServer:
         observe: Callable[[Observed], None],
         *,
         resolve: Resolver = resolve_nothing,
+        resolve_at: Callable[[str], Resolver] = lambda _: resolve_nothing,
         limits: Limits = NO_MORE_THAN,
     ) -> None:
         self._resources = resources
         self._metrics = metrics
         self._observe = observe
         self._resolve = resolve
+        self._resolve_at = resolve_at
         self._limits = limits
         self._connections: set[_Connection] = set()
+        self._placed: set[_Connection] = set()
+        """Streams for the Secrets of one place: many, so nothing may go through all of them for a change."""
+        self._by_secret: dict[str, set[_Connection]] = {}
         self._server: aio.Server | None = None
 
     async def start(self, socket: Path) -> None:
@@ -81,7 +92,10 @@ class XdsServer:
         handler = grpc.stream_stream_rpc_method_handler(
             self._serve, request_deserializer=Request.decode, response_serializer=Response.encode
         )
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {METHOD: handler}),))
+        services = ((SERVICE, METHOD), (SDS_SERVICE, SDS_METHOD))
+        server.add_generic_rpc_handlers(
+            tuple(grpc.method_handlers_generic_handler(service, {method: handler}) for service, method in services)
+        )
         _bind(server, socket)
         await server.start()
         self._server = server
@@ -89,7 +103,7 @@ class XdsServer:
     async def stop(self) -> None:
         """Close every stream.  Envoys keep what they have and reconnect to whoever listens next."""
         server, self._server = self._server, None
-        for connection in self._connections:
+        for connection in (*self._connections, *self._placed):
             connection.outbox.put_nowait(None)
         if server is not None:
             await server.stop(grace=1.0)
@@ -104,6 +118,10 @@ class XdsServer:
         for connection in list(self._connections):
             some = connection.stream.on_demand_names(type_url) if chosen is None else chosen
             self._emit(connection, connection.stream.changed({type_url: some}))
+        if type_url == SECRET:
+            for name in list(self._by_secret) if chosen is None else chosen:
+                for connection in list(self._by_secret.get(name, ())):
+                    self._emit(connection, connection.stream.changed({type_url: [name]}))
 
     def retry(self, type_url: str, name: str) -> None:
         """Send a held-back resource again: what made Envoy refuse it was outside of it, and may be gone."""
@@ -118,7 +136,8 @@ class XdsServer:
 
     def on_demand_names(self, type_url: str) -> set[str]:
         """The names that Envoys asked the resolver for."""
-        return {name for connection in self._connections for name in connection.stream.on_demand_names(type_url)}
+        asked = {name for connection in self._connections for name in connection.stream.on_demand_names(type_url)}
+        return asked | self._by_secret.keys() if type_url == SECRET else asked
 
     @property
     def is_settled(self) -> bool:
@@ -133,8 +152,12 @@ class XdsServer:
     # --- one stream ---------------------------------------------------------------------------
 
     async def _serve(self, requests: AsyncIterator[Request], context: aio.ServicerContext[Request, Response]) -> None:
-        connection = _Connection(DeltaStream(self._resources, self._resolve, self._limits))
-        self._connections.add(connection)
+        place = next((str(v) for k, v in context.invocation_metadata() or () if k == PLACE_METADATA), "")
+        resolve = self._resolve_at(place) if place else self._resolve
+        stream = DeltaStream(self._resources, resolve, self._limits, aggregated=not place)
+        connection = _Connection(stream, place)
+        kept = self._placed if place else self._connections
+        kept.add(connection)
         self._metrics.streams.set(len(self._connections))
         reader = asyncio.create_task(self._read(connection, requests))
         try:
@@ -145,7 +168,9 @@ class XdsServer:
         finally:
             if connection.release is not None:
                 connection.release.cancel()
-            self._connections.discard(connection)
+            kept.discard(connection)
+            for name in connection.secrets:
+                self._unfollow(connection, name)
             self._metrics.streams.set(len(self._connections))
             reader.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -156,8 +181,25 @@ class XdsServer:
             async for request in requests:
                 self._time(connection, request)
                 self._emit(connection, connection.stream.receive(request))
+                if connection.place:
+                    self._follow(connection)
         finally:
             connection.outbox.put_nowait(None)
+
+    def _follow(self, connection: _Connection) -> None:
+        """Note which Secrets a stream of one place follows now."""
+        asked = set(connection.stream.on_demand_names(SECRET))
+        for name in connection.secrets - asked:
+            self._unfollow(connection, name)
+        for name in asked - connection.secrets:
+            self._by_secret.setdefault(name, set()).add(connection)
+        connection.secrets = asked
+
+    def _unfollow(self, connection: _Connection, name: str) -> None:
+        followers = self._by_secret[name]
+        followers.discard(connection)
+        if not followers:
+            del self._by_secret[name]
 
     def _time(self, connection: _Connection, request: Request) -> None:
         sent_at = connection.sent_at.pop((request.type_url, request.nonce), None)
