@@ -210,7 +210,12 @@ def _example(host: VirtualHost) -> str:
 def faults(problems: Iterable[Problem], locator: Locator) -> tuple[Fault, ...]:
     """Problems with their lines found.  That a last good version stays live is told with the mistake that caused it."""
     found = list(problems)
-    causes = [one for one in found if one.id not in STAYS and one.severity is not Severity.INFO]
+    causes = [
+        one
+        for severity in (Severity.ERROR, Severity.WARNING)
+        for one in found
+        if one.severity is severity and one.id not in STAYS
+    ]
     explained: set[Problem] = set()
     stays: set[Problem] = set()
     for one in found:

@@ -19,8 +19,8 @@ MARK = "gatewright.sent"
 def renewed(scope: Resource, mark: str) -> Resource:
     """The same scope of the same version, in bytes that Envoy has not seen."""
     response = discovery.DeltaDiscoveryResponse.FromString(scope.frame)
-    body = response.resources[0].resource
-    made = scoped_route_pb2.ScopedRouteConfiguration.FromString(body.value)
-    made.route_configuration.metadata.filter_metadata[MARK]["nonce"] = mark
-    body.value = made.SerializeToString(deterministic=True)
+    marked = scoped_route_pb2.ScopedRouteConfiguration()
+    marked.route_configuration.metadata.filter_metadata[MARK]["nonce"] = mark
+    # Concatenated protobuf messages merge, so what is added is all that has to be understood here.
+    response.resources[0].resource.value += marked.SerializeToString()
     return structs.replace(scope, frame=response.SerializeToString())

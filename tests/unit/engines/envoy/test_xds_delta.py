@@ -293,6 +293,23 @@ def test_a_culprit_stays_at_its_last_good_version_until_its_bytes_change() -> No
     assert sent(book.set(SCOPE, "r", to=b"fixed")) == [(SCOPE, ["r"], [])]
 
 
+def test_a_scope_that_was_refused_beside_a_culprit_is_sent_again_in_other_bytes() -> None:
+    """Envoy may have noted it without serving it, and would take the same bytes for old news."""
+    book = Playbook()
+    book.apply([])
+    book.ack(last(book.ask(SCOPE)))
+    first = last(book.set(SCOPE, "innocent", "bad"))
+    (before,) = [one for one in first.resources if one.name == "innocent"]
+    again = last(book.nack(first, "bad is bad"))
+    assert [one.name for one in again.resources] == ["innocent"]
+    assert again.resources[0].frame != before.frame
+    assert again.resources[0].version == before.version
+    book.nack(last(book.ack(again)))
+    # Once it was taken, its next version is sent as it is.
+    later = last(book.set(SCOPE, "innocent", to=b"2"))
+    assert later.resources[0] == book.resources.get(SCOPE, "innocent")
+
+
 def test_a_restarted_envoy_gets_the_last_good_version() -> None:
     book = Playbook()
     book.set(SCOPE, "r", to=b"good")
