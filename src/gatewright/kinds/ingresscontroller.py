@@ -9,7 +9,8 @@ command lines, AWS).  This kind says what of that decides routing.  Only `implem
     spec:
       implementation: traefik        # traefik | ingress-nginx | haproxy | alb
       version: v3.7
-      classes: [internal]            # ingress classes served; default: the implementation's usual one
+      classes: [internal]            # ingress classes served; default: the implementation's usual one, and
+                                     # every IngressClass of that implementation
       claimsClassless: false         # also serve objects without a class
       entryPoints:                   # default: web 80 and websecure 443 (traefik), http 80 and https 443
         - {name: web, port: 80, protocol: HTTP}
@@ -86,7 +87,6 @@ class IngressController(Object, frozen=True, kw_only=True):
     spec: _Spec
 
 
-_CLASSES = {"traefik": "traefik", "ingress-nginx": "nginx", "haproxy": "haproxy", "alb": "alb"}
 # As Traefik's Helm chart sets it up; on `websecure` every router gets TLS.
 _TRAEFIK_ENTRY_POINTS = (_EntryPoint("web", 80), _EntryPoint("websecure", 443, "HTTPS", True))
 _OTHER_ENTRY_POINTS = (_EntryPoint("http", 80), _EntryPoint("https", 443, "HTTPS", True))
@@ -113,7 +113,7 @@ def lower(document: Document) -> Lowered:
         origin=document.origin,
         implementation=spec.implementation,
         listeners=_listeners(spec, entry_points, document),
-        classes=spec.classes if spec.classes is not None else (_CLASSES[spec.implementation],),
+        classes=spec.classes or (),
         claims_classless=_claims_classless(spec, traefik),
         default_entry_points=tuple(e.name for e in entry_points) if defaults is None else defaults,
         tls_entry_points=tuple(e.name for e in entry_points if _is_tls(e, traefik)),

@@ -461,7 +461,8 @@ class GatewayClassIntent(Struct, frozen=True):
 class ControllerIntent(Struct, frozen=True):
     """A door that is not Gateway API (site map kind IngressController): a Traefik, ingress-nginx, HAProxy or ALB.
 
-    `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "alb".  `classes`: the class names served.
+    `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "alb".  `classes`: the class names served; empty: the
+    implementation's usual one and every IngressClass of it.
     `claims_classless`: also serves objects without a class.  `listeners` are its entry points;
     `default_entry_points` those used by routes that name none; `tls_entry_points` those that put TLS on
     every router.  `allow_external_name` maps provider ("ingress", "crd") to permission.

@@ -22,16 +22,16 @@ def made(*args: Any, **spec: Any) -> ControllerIntent:
 
 
 @pytest.mark.parametrize(
-    ("implementation", "names", "classes", "classless", "external"),
+    ("implementation", "names", "classless", "external"),
     [
-        ("traefik", ("web", "websecure"), ("traefik",), True, False),
-        ("ingress-nginx", ("http", "https"), ("nginx",), False, True),
-        ("haproxy", ("http", "https"), ("haproxy",), False, True),
-        ("alb", ("http", "https"), ("alb",), False, True),
+        ("traefik", ("web", "websecure"), True, False),
+        ("ingress-nginx", ("http", "https"), False, True),
+        ("haproxy", ("http", "https"), False, True),
+        ("alb", ("http", "https"), False, True),
     ],
 )
 def test_defaults(
-    implementation: str, names: tuple[str, str], classes: tuple[str, ...], classless: bool, external: bool
+    implementation: str, names: tuple[str, str], classless: bool, external: bool
 ) -> None:
     intent = made(implementation)
     assert intent.key == Key("IngressController", "n", "edge")
@@ -39,7 +39,7 @@ def test_defaults(
         (names[0], 80, Protocol.HTTP, False),
         (names[1], 443, Protocol.HTTPS, True),
     ]
-    assert (intent.classes, intent.claims_classless) == (classes, classless)
+    assert (intent.classes, intent.claims_classless) == ((), classless)
     assert (intent.default_entry_points, intent.tls_entry_points) == (names, (names[1],))
     assert (intent.allow_external_name_ingress, intent.allow_external_name_crd) == (external, False)
 

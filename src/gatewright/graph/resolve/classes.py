@@ -83,6 +83,8 @@ def _hosts(route: RouteIntent, gateway: Gateway, listener: Listener) -> Iterator
         yield from [(Family.UDP, hostnames.ANY)] if route.rules else []
     elif route.protocol is Protocol.TCP:
         yield from [(Family.TCP, hostnames.ANY)] if route.rules else []
+    elif route.protocol is Protocol.TLS and gateway.dialect is not Dialect.TRAEFIK and not listener.tls:
+        return  # what is routed by SNI has no place on a port without TLS
     elif route.protocol is Protocol.TLS:
         passthrough = any(use.passthrough for use in route.tls)
         yield from ((Family.PASSTHROUGH if passthrough else Family.TERMINATED, name) for name in names)

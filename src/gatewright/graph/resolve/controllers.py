@@ -106,8 +106,8 @@ def _implementation(name: str, provider: str, entry: IngressClassIntent | None) 
 def serves(view: View, controller: ControllerIntent, name: str | None) -> bool:
     """Does this controller serve objects of this class (None: without a class)?
 
-    By its own list of classes, or because an IngressClass of that name points at its implementation while it
-    lists none.
+    By its own list of classes.  One that lists none serves its implementation's usual class, and every IngressClass
+    that names its implementation.
     """
     if name is None:
         if controller.claims_classless:
@@ -117,7 +117,9 @@ def serves(view: View, controller: ControllerIntent, name: str | None) -> bool:
     if controller.classes:
         return name in controller.classes
     entry = view.get(Key("IngressClass", "", name), IngressClassIntent)
-    return entry is not None and CONTROLLERS.get(entry.controller) == controller.implementation
+    if entry is not None:
+        return CONTROLLERS.get(entry.controller) == controller.implementation
+    return FAMILIAR.get(name) == controller.implementation
 
 
 def gateway(view: View, intent: ControllerIntent) -> Gateway:
