@@ -185,7 +185,7 @@ class Redirect(Struct, frozen=True, tag=True):
 
 
 class RegexRedirect(Struct, frozen=True, tag=True):
-    """Redirect when the full URL (scheme://host[:port]/path?query) contains a match of RE2 `pattern`; pass on otherwise."""
+    """Redirect when the URL (scheme://host[:port]/path?query) contains a match of RE2 `pattern`; else pass on."""
 
     origin: Origin
     pattern: str
@@ -216,7 +216,10 @@ class Cors(Struct, frozen=True, tag=True):
 
 
 class AllowSources(Struct, frozen=True, tag=True):
-    """403 (or `status`) unless the client lies in `cidrs`.  `depth`: which X-Forwarded-For entry from the right; 0 is the peer."""
+    """403 (or `status`) unless the client lies in `cidrs`.
+
+    `depth`: which X-Forwarded-For entry from the right; 0 is the peer.
+    """
 
     origin: Origin
     cidrs: tuple[str, ...]
@@ -225,7 +228,7 @@ class AllowSources(Struct, frozen=True, tag=True):
 
 
 class BasicAuth(Struct, frozen=True, tag=True):
-    """HTTP basic authentication.  Users come from `users` (htpasswd lines) and/or the Secret's `users`/`auth`/tls keys."""
+    """HTTP basic authentication.  Users come from `users` (htpasswd lines) and the Secret's `users` or `auth` key."""
 
     origin: Origin
     secret: Key | None = None
@@ -391,7 +394,10 @@ class Selector(Struct, frozen=True, gc=False):
 
 
 class AllowedRoutes(Struct, frozen=True, gc=False):
-    """Gateway API allowedRoutes / allowedListeners: from "All", "Same", "Selector" or "None", and kinds (empty: by protocol)."""
+    """Gateway API allowedRoutes / allowedListeners: from "All", "Same", "Selector" or "None".
+
+    `kinds` empty: those that go with the protocol.
+    """
 
     namespaces: str = "Same"
     selector: Selector | None = None
