@@ -255,6 +255,8 @@ class Builder:
             view = View(self._objects, self)
             resolved = self._resolve_gateway(view, gateway_id)
             problems = tuple(p for item in resolved.listeners for p in item.problems) if resolved else ()
+            intent = view.get(_gateway_key(gateway_id), GatewayIntent)
+            problems += gateways.turned_away(view, intent) if intent else ()
             self._report(f"Gateway {gateway_id}", problems + self._name_taken(gateway_id, resolved))
             if self._gateways.put(gateway_id, resolved, view.reads):
                 changed.add(("gateway", gateway_id))
@@ -277,8 +279,7 @@ class Builder:
         return changed
 
     def _resolve_gateway(self, view: View, gateway_id: str) -> Gateway | None:
-        namespace, _, name = gateway_id.rpartition("/")
-        intent = view.get(Key("Gateway", namespace, name), GatewayIntent)
+        intent = view.get(_gateway_key(gateway_id), GatewayIntent)
         if intent is not None:
             return gateways.gateway(view, intent)
         return controllers.gateway(view, self._served[gateway_id]) if gateway_id in self._served else None
@@ -306,7 +307,7 @@ class Builder:
         return changed
 
     def _refresh_own_hosts(self, gateway_id: str, gateway: Gateway | None) -> set[Token]:
-        """Each HTTP listener has a VirtualHost of its own hostname, also without routes: it answers 404 by itself."""
+        """Each listener that goes by names has a VirtualHost of its own hostname, also without routes."""
         own = (
             set()
             if gateway is None
@@ -434,8 +435,18 @@ class Builder:
         )
 
 
+def _gateway_key(gateway_id: str) -> Key:
+    namespace, _, name = gateway_id.rpartition("/")
+    return Key("Gateway", namespace, name)
+
+
 def _own_families(gateway: Gateway, listener: Listener) -> tuple[Family, ...]:
-    """Traefik looks on every entry point whether TLS is spoken; elsewhere the protocol decides."""
+    """Traefik looks on every entry point whether TLS is spoken; elsewhere the protocol decides.
+
+    A name under a TLS listener of Gateway API is its own even without a route: no HTTPS listener may open it.
+    """
+    if listener.protocol is Protocol.TLS and gateway.dialect is Dialect.GATEWAY_API and not listener.conflict:
+        return (Family.PASSTHROUGH if listener.passthrough else Family.TERMINATED,)
     if listener.conflict or listener.protocol not in (Protocol.HTTP, Protocol.HTTPS):
         return ()
     if gateway.dialect is Dialect.TRAEFIK:

@@ -87,6 +87,7 @@ class _Walk:
         self._request = request
         self._outcome = Outcome(OutcomeKind.REFUSED, gateway=gateway.id)
         self._hops: list[Hop] = []
+        self._streaming = False  # bytes are passed on: no HTTP answer can come from the gateway
 
     def run(self) -> Trace:
         self._outcome = self._through_gateway()
@@ -144,6 +145,7 @@ class _Walk:
     # --- streams: the first rule takes all ---------------------------------------------------
 
     def _stream(self, port: Port, family: Family) -> Outcome:
+        self._streaming = True
         name = self._request.sni if family in (Family.PASSTHROUGH, Family.TERMINATED) else ""
         host = lookup.virtual_host(self._graph, self._gateway, port.number, family, name)
         if host is None:
@@ -262,7 +264,7 @@ class _Walk:
             self._hop(HopKind.FILTER, f"response headers: {answer.describe(edit)}", rule.origin)
         total = sum(share.weight for share in action.backends)
         if not total:
-            return self._refuse(action.status, "all backends have weight 0")
+            return self._refuse(0 if self._streaming else action.status, "all backends have weight 0")
         shares = tuple(
             Share(
                 BackendName(s.backend.namespace, s.backend.name, s.backend.port) if s.backend else None,
@@ -276,7 +278,7 @@ class _Walk:
         self._outcome = structs.replace(self._outcome, shares=shares if len(shares) > 1 else ())
         if chosen.backend is None:
             self._hop(HopKind.BACKEND, chosen.reason, chosen.origin)
-            return self._refuse(chosen.status, chosen.reason)
+            return self._refuse(0 if self._streaming else chosen.status, chosen.reason)
         sent = answer.sent(rule, action, chosen, self._request, matched)
         name = BackendName(chosen.backend.namespace, chosen.backend.name, chosen.backend.port)
         self._outcome = structs.replace(self._outcome, backend=name, sent=sent)
@@ -293,7 +295,7 @@ class _Walk:
             self._hop(HopKind.ENDPOINTS, f"{backend.pods} (no EndpointSlice lists them)", backend.origins[0])
             return structs.replace(self._outcome, kind=kind, status=200 if http else 0)
         if backend is None or not (backend.endpoints or backend.dns_name):
-            return self._refuse(503 if http else 0, backend.reason if backend else f"{key} is gone")
+            return self._refuse(503 if http and not self._streaming else 0, backend.reason if backend else f"{key} is gone")
         places = tuple(f"{e.address}:{e.port}" for e in backend.endpoints) or (f"{backend.dns_name}:{key.port}",)
         self._hop(HopKind.ENDPOINTS, ", ".join(places), backend.origins[-1])
         return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)

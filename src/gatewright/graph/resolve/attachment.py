@@ -34,6 +34,7 @@ def problems(found: Attachment) -> tuple[Problem, ...]:
 
 def _problem(found: Attachment, refusal: Refusal) -> Problem:
     lost = not found.virtual_hosts and not refusal.absent
-    message = f"{found.route} is not attached: {refusal.message}"
+    told = "is attached elsewhere but not here" if found.virtual_hosts else "is not attached"
+    message = f"{found.route} {told}: {refusal.message}"
     severity = Severity.ERROR if lost else Severity.WARNING
     return Problem("not-attached", message, refusal.origin, severity, refusal.hint)

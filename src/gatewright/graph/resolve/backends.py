@@ -72,7 +72,10 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
         return Failure("backend-missing", status, f"{ref.target} does not exist", "create it or correct the name")
     if service.type == "ExternalName" and not _external_allowed(gateway, route):
         why = f"{ref.target} is an ExternalName Service, which {gateway.id} refuses by default"
-        return Failure("external-name-refused", status, why, "allow it in the controller's settings")
+        hint = "allow it in the controller's settings.allowExternalNameServices"
+        if gateway.dialect is Dialect.GATEWAY_API:
+            hint = "use a Service without selector and an EndpointSlice of its own"
+        return Failure("external-name-refused", status, why, hint)
     port = port_of(service, ref.port, udp=route.protocol is Protocol.UDP)
     if port is None:
         has = ", ".join(f"{p.name}={p.port}" if p.name else str(p.port) for p in service.ports) or "none"

@@ -53,11 +53,25 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
 
 def _listener_sets(view: View, intent: GatewayIntent) -> list[ListenerSetIntent]:
     admitted = [
-        group
-        for group in view.listed("listener-sets", intent.key, ListenerSetIntent)
-        if namespace_allowed(view, intent.allowed_listeners, intent.key.namespace, group.key.namespace)
+        group for group in view.listed("listener-sets", intent.key, ListenerSetIntent) if _admits(view, intent, group)
     ]
     return sorted(admitted, key=lambda group: (group.created or "~", group.key))
+
+
+def _admits(view: View, intent: GatewayIntent, group: ListenerSetIntent) -> bool:
+    return namespace_allowed(view, intent.allowed_listeners, intent.key.namespace, group.key.namespace)
+
+
+def turned_away(view: View, intent: GatewayIntent) -> tuple[Problem, ...]:
+    """A Problem for each ListenerSet that a Gateway does not admit."""
+    hint = "allow its namespace in spec.allowedListeners.namespaces of the Gateway"
+    return tuple(
+        Problem(
+            "listener-set-not-admitted", f"{intent.key} does not admit {group.key}", group.origin, Severity.ERROR, hint
+        )
+        for group in view.listed("listener-sets", intent.key, ListenerSetIntent)
+        if not _admits(view, intent, group)
+    )
 
 
 def _listener(view: View, owner: Key, item: ListenerIntent, name: str) -> Listener:

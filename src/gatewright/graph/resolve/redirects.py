@@ -61,6 +61,28 @@ def residual(pattern: str, replacement: str, base: str) -> Residual | None:
     return _put_together(split, prefix, replacement, base) if split else None
 
 
+def never_matches(pattern: str, base: str) -> bool:
+    """Is it certain that no URL with this base matches?  Decided for anchored patterns by how they begin."""
+    flags = _FLAGS.match(pattern.removeprefix("^"))
+    prefix = flags[0] if flags else ""
+    if not pattern.startswith("^") or _alternates(body := pattern.removeprefix("^").removeprefix(prefix)):
+        return False
+    return any(_excludes(body[:cut], body[cut:], prefix, base) for cut in range(1, len(body) + 1))
+
+
+def _excludes(head: str, tail: str, flags: str, base: str) -> bool:
+    """Can a URL with this base not even begin like `head`?"""
+    if not (_stands_alone(head) and _stands_alone(tail)):
+        return False
+    bounded = head.replace("[^/]+", "").replace("[^/]*", "")
+    if set(bounded) & set("*+{"):
+        return False
+    if bounded == head:  # no longer than it is written, so it ends within the base
+        return len(head) <= len(base) and re2.match(flags + head, base) is None
+    # A host pattern ends before the first slash of the path.
+    return bounded.count("/") == 2 and tail.startswith("/") and re2.match(f"{flags}{head}/", base + "/") is None
+
+
 def _literal_part(replacement: str) -> str:
     return _GROUP.sub("", replacement)
 

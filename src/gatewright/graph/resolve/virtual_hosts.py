@@ -33,7 +33,7 @@ from gatewright.graph.resolve.backends import broken_status
 from gatewright.graph.resolve.filters import Effects, Where, fold
 from gatewright.graph.resolve.hosts import overlap, specialise
 from gatewright.graph.resolve.precedence import Order, age, order, traefik_match
-from gatewright.graph.resolve.redirects import Residual, residual
+from gatewright.graph.resolve.redirects import Residual, never_matches, residual
 from gatewright.graph.resolve.shares import Shares
 from gatewright.graph.resolve.tls_options import tls_refusal
 from gatewright.kinds.intents import (
@@ -235,6 +235,8 @@ def _conditional(
     """The entries of one match: a redirect by URL pattern goes before the rule that it belongs to."""
     base = _base(key)
     for item in effects.conditional:
+        if base and never_matches(item.pattern, base):
+            continue
         split = residual(item.pattern, item.replacement, base) if base else None
         if split is None:
             why = f"redirectRegex {item.pattern} cannot be decided at {key.hostname}, so the rule answers 503"

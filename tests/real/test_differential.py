@@ -1,0 +1,43 @@
+"""What the model says of a request is what a real Envoy does with it: random installations, random requests.
+
+A seed names an installation and its questions, so that a disagreement can be asked again.  `make fuzz` asks many more:
+GATEWRIGHT_FUZZ_REQUESTS in all, from GATEWRIGHT_FUZZ_SEED on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from support import needs
+from support.differential import disagreements
+
+pytestmark = pytest.mark.real
+
+REQUESTS = 150
+PER_INSTALLATION = 500
+
+
+@pytest.fixture(autouse=True)
+def _envoy() -> None:
+    needs.package("envoy")
+    needs.package("grpc")
+
+
+@pytest.mark.parametrize("seed", [3, 7, 11, 16, 20, 33, 112, 119, 125, 140, 151, 158])
+def test_model_and_envoy_agree(seed: int) -> None:
+    found = asyncio.run(disagreements(seed, REQUESTS))
+    assert not found, "\n".join([f"seed {seed}", *found])
+
+
+@pytest.mark.fuzz
+def test_model_and_envoy_agree_on_very_many_requests() -> None:
+    wanted = int(os.environ.get("GATEWRIGHT_FUZZ_REQUESTS", "100000"))
+    first = int(os.environ.get("GATEWRIGHT_FUZZ_SEED", "1000"))
+    found: list[str] = []
+    for seed in range(first, first + -(-wanted // PER_INSTALLATION)):
+        found += [f"seed {seed}: {line}" for line in asyncio.run(disagreements(seed, PER_INSTALLATION))]
+        assert len(found) < 10, "\n".join(found)
+    assert not found, "\n".join(found)
