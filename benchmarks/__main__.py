@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import change, model, save, table
+from benchmarks import change, model, passthrough, save, start, table
 from benchmarks.support import Row
 
 Program = Callable[[argparse.Namespace], Iterator[Row]]
@@ -17,6 +17,8 @@ Program = Callable[[argparse.Namespace], Iterator[Row]]
 PROGRAMS: Mapping[str, Program] = {
     "change": lambda given: change.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 200),
     "save": lambda given: save.measure(given.hosts or [1_000, 10_000], given.times or 50),
+    "passthrough": lambda given: passthrough.measure(given.hosts or [1_000, 10_000], given.times or 50),
+    "start": lambda given: start.measure(given.hosts or [10_000], given.times or 3),
     "model": lambda given: model.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 100),
 }
 

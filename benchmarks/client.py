@@ -17,7 +17,7 @@ from msgspec import Struct
 
 PAUSE = 0.0002
 """Seconds between two requests: less would take the processor from what is measured."""
-GIVE_UP = 60.0
+GIVE_UP = 20.0
 AFTERWARDS = 3
 """How often it asks again once the answer was right."""
 
@@ -30,6 +30,8 @@ class Watch(Struct, frozen=True):
     other: str = ""
     others: str = ""
     tls: bool = False
+    eager: bool = True
+    """Ask from the beginning on; else only when told to go."""
 
 
 class Seen(Struct, frozen=True):
@@ -47,9 +49,13 @@ class Client:
         self._pipe = pipe
 
     def begin(self, watch: Watch) -> None:
-        """Start asking; returns once the first answer, still the old one, is in."""
+        """Start asking; returns once the first answer, still the old one, is in, or else once the client is ready."""
         self._pipe.send(watch)
         self._pipe.recv()
+
+    def go(self) -> None:
+        """Let a client that is not eager ask."""
+        self._pipe.send(True)
 
     def end(self) -> Seen:
         """Wait for the right answer."""
@@ -84,8 +90,11 @@ def _serve(pipe: Connection, address: str, port: int) -> None:
 def _watch(watch: Watch, asker: Asker, pipe: Connection) -> Seen:
     ask = asker.ask_tls if watch.tls else asker.ask
     requests = wrong = 0
-    ask(watch.host)
+    if watch.eager:
+        ask(watch.host)
     pipe.send(True)
+    if not watch.eager:
+        pipe.recv()
     deadline = time.monotonic() + GIVE_UP
     while True:
         answer = ask(watch.host)

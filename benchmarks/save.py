@@ -16,6 +16,9 @@ BAR = "≤ 20 ms"
 SIDE = "other"
 """The Service that every host can move to; a host of its own keeps it in use."""
 
+SETTLE = 0.5
+"""Seconds between two saves for the others: while they reload, HAProxy loses signals and nginx piles up processes."""
+
 Save = Callable[[int, bool], Callable[[], None]]
 """(number of the host, moved) → what saves that, and tells the server if it has to be told."""
 
@@ -32,11 +35,11 @@ def measure(sizes: list[int], times: int) -> Iterator[Row]:
             yield Row("the same, all in one file", size, figure, single / mean, "a folder", BAR)
             for name, other in others.available():
                 with other(folder, size, backends) as (server, tell):
-                    figure, theirs = _moves(server, tell, size, max(5, times // 10))
+                    figure, theirs = _moves(server, tell, size, max(5, times // 10), pause=SETTLE)
                 yield Row(f"{name}: the same job", size, figure, theirs / mean, "Gatewright (folder)")
 
 
-def _moves(running: Running, save: Save, size: int, times: int) -> tuple[str, float]:
+def _moves(running: Running, save: Save, size: int, times: int, pause: float = 0.0) -> tuple[str, float]:
     took, wrong = [], 0
     with client(running.address, running.port) as asking:
         for turn in range(times):
@@ -45,6 +48,7 @@ def _moves(running: Running, save: Save, size: int, times: int) -> tuple[str, fl
                 seconds, errors = _move(asking, save, number, (number + 1) % size, moved=moved)
                 took.append(seconds)
                 wrong += errors
+                time.sleep(pause)
     found = support.figures(took)
     return f"{found}; {wrong} wrong answers", found.mean
 

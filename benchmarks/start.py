@@ -1,0 +1,49 @@
+"""Cold start of the real `gatewright run`: from exec until the ready file is there and the last host answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import envoys, manifests, model, support
+from benchmarks.client import Asker
+from benchmarks.process import Running, gatewright_run
+from benchmarks.support import Row
+
+BAR = 5.0
+BAR_MEMORY = 400
+
+
+def measure(sizes: list[int], times: int) -> Iterator[Row]:
+    """A row of time and one of memory for each size, the best of several starts: others use this machine, too."""
+    for size in sizes:
+        with support.folder() as folder, envoys.backends(folder) as backends:
+            where = folder / "files"
+            model.write(where, size, backends.a)
+            found = [_start(folder, where, size, turn) for turn in range(times)]
+        seconds, busy, peak, envoy = min(found)
+        all_of_them = ", ".join(f"{one[0]:.2f}" for one in found)
+        figure = f"{seconds:.2f} s ({all_of_them}); {busy:.2f} s of processor time"
+        yield Row("exec → full service", size, figure, seconds / BAR, f"{BAR:g} s", f"≤ {BAR:g} s")
+        figure = f"{peak} MB control plane at most; Envoy {envoy} MB"
+        yield Row("memory after it", size, figure, peak / BAR_MEMORY, f"{BAR_MEMORY} MB", f"≤ {BAR_MEMORY} MB")
+
+
+def _start(folder: Path, where: Path, size: int, turn: int) -> tuple[float, float, int, int]:
+    with gatewright_run(folder / f"s{turn}", where) as running:
+        _wait(running, size - 1)
+        seconds = time.monotonic() - running.started
+        return seconds, _busy(running.pid), support.memory(running.pid, "VmHWM"), support.memory(running.envoy)
+
+
+def _wait(running: Running, last: int) -> None:
+    asker = Asker(running.address, running.port)
+    support.wait_for(lambda: asker.ask(manifests.hostname(last)) == "a", "the last host's answer")
+
+
+def _busy(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
