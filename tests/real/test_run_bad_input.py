@@ -44,7 +44,6 @@ MISTAKES = {
     "not UTF-8": s.route("a").encode().replace(b"example", b"ex\xffmple"),
     "document bomb": BOMB.encode(),
     "100 MB": b"",
-    "no manifest": b"just some words\n",
 }
 
 

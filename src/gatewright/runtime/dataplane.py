@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import msgspec
 from msgspec import structs
-from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from gatewright.base import hostnames
@@ -71,7 +70,6 @@ class DataPlane:
         self._resolver = planning.resolver(self._graph, self._bindings)
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._refused: dict[tuple[str, str], Nack] = {}
-        self._graph = empty_graph()
         self._scopes: dict[str, str] = {}
         """What the scopes of the graph are about, by resource name; empty until Envoy refuses one."""
 
@@ -91,7 +89,6 @@ class DataPlane:
         self._graph, self._bindings = graph, bindings
         plan = planning.plan(graph, change, bindings, self._state)
         self._state = plan.state
-        self._graph = graph
         self._scopes = {}
         self._resolver = planning.resolver(graph, bindings, self._issue)
         for node, problems in plan.problems.items():
