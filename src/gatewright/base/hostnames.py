@@ -59,7 +59,7 @@ def covers(outer: str, inner: str, depth: Depth) -> bool:
 
 
 def intersect(a: str, b: str, depth: Depth) -> str | None:
-    """The pattern that matches exactly what both match (one of the two), or None (Gateway API: HTTPRoute.spec.hostnames)."""
+    """The pattern that matches exactly what both match (one of the two), or None (HTTPRoute.spec.hostnames)."""
     if covers(a, b, depth):
         return b
     if covers(b, a, depth):
