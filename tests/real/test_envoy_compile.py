@@ -17,6 +17,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Access, BasicAuthUsers, Graph, MirrorTo, RedirectTo, Respond
 from gatewright.kinds.intents import (
     Cors,
+    Dialect,
     HeaderEdit,
     HostKind,
     HostMatch,
@@ -97,6 +98,7 @@ def test_a_client_cannot_choose_its_scope() -> None:
         c.host("a.example.com", c.entry(c.to("one"))),
         c.host("secret.example.com", c.entry(c.to("two"))),
         c.host("*.example.org", c.entry(c.to("two"), Match(hosts=(HostMatch(HostKind.EXACT, "x.example.org"),)))),
+        dialect=Dialect.TRAEFIK,
     )
 
     async def scenario(world: c.World) -> None:
@@ -139,9 +141,9 @@ def test_adding_a_wildcard_leaves_open_connections_alone() -> None:
 
 
 def rules(*matches: Match) -> Graph:
-    """One host; the rule at place n, for matches[n], answers 200 + n."""
+    """One host; the rule at place n, for matches[n], answers 200 + n.  Traefik knows all kinds of matches."""
     entries = [c.entry(Respond(200 + n, "test"), m) for n, m in enumerate(matches, start=1)]
-    return plain(c.host("a.test", *entries))
+    return plain(c.host("a.test", *entries), dialect=Dialect.TRAEFIK)
 
 
 async def statuses(world: c.World, *requests: Any) -> list[int]:
@@ -279,6 +281,7 @@ def test_hosts_left_open_on_a_catch_all() -> None:
             at(204, HostMatch(HostKind.EXACT, "b.test", negate=True)),
         ),
         depth=Depth.ONE,
+        dialect=Dialect.INGRESS,
     )
 
     async def scenario(world: c.World) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from google.protobuf.wrappers_pb2 import BoolValue
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
@@ -54,6 +54,8 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
         if len(entry.match.paths) > 1 and names.PATH_HEADER not in notes:
             reason = "several conditions on one path are not possible in this dialect"
             answer = actions.refuse(entry.origin, reason)
+            # Whatever it might have taken is refused: what comes after it may be less protected.
+            entry = structs.replace(entry, match=structs.replace(entry.match, paths=()))  # noqa: PLW2901
         else:
             answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
         problems += _entry(made, entry, answer, depth, owned)
