@@ -295,7 +295,8 @@ class _Walk:
             self._hop(HopKind.ENDPOINTS, f"{backend.pods} (no EndpointSlice lists them)", backend.origins[0])
             return structs.replace(self._outcome, kind=kind, status=200 if http else 0)
         if backend is None or not (backend.endpoints or backend.dns_name):
-            return self._refuse(503 if http and not self._streaming else 0, backend.reason if backend else f"{key} is gone")
+            status = 503 if http and not self._streaming else 0
+            return self._refuse(status, backend.reason if backend else f"{key} is gone")
         places = tuple(f"{e.address}:{e.port}" for e in backend.endpoints) or (f"{backend.dns_name}:{key.port}",)
         self._hop(HopKind.ENDPOINTS, ", ".join(places), backend.origins[-1])
         return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)

@@ -180,12 +180,16 @@ def _same_host(match: Match, hostname: str) -> bool:
 def _rule(
     view: View, where: Where, route: RouteIntent, rule: RuleIntent, effects: Effects, problems: list[Problem]
 ) -> Rule | None:
-    """The rule with its action; None when the dialect drops a rule with a broken reference (Traefik)."""
+    """The rule with its action; None when the dialect drops a rule with a broken reference (Traefik).
+
+    Traefik needs the services of a rule even where a middleware always answers before them.
+    """
     action: Action | None = effects.answer
-    if action is None:
-        action = _forward(view, where, route, rule, effects, problems)
-        if action is None:
+    if action is None or (where.gateway.dialect is Dialect.TRAEFIK and rule.backends):
+        forward = _forward(view, where, route, rule, effects, problems)
+        if forward is None:
             return None
+        action = action or forward
     label = f"{route.key} rule {rule.name or rule.index}"
     return Rule(
         id=label,
