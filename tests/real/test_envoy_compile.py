@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from gatewright.base.hostnames import Depth
@@ -646,3 +648,38 @@ def test_cors() -> None:
         assert reply.header("access-control-expose-headers") == "x-two"
 
     serve(graph, scenario)
+
+
+# --- the access log -----------------------------------------------------------------------------
+
+
+def test_the_access_log_tells_the_path_and_keeps_the_query_to_itself(tmp_path: Path) -> None:
+    graph = plain(c.host("a.test", c.entry(c.to("one"), id="HTTPRoute apps/r rule 0")))
+    log = tmp_path / "access.log"
+
+    async def scenario(world: c.World) -> None:
+        await world.get("a.test", "/x?token=secret", headers={"User-Agent": "tests"})
+
+        async def written() -> bool:
+            return log.exists() and log.read_bytes().endswith(b"\n")
+
+        await c.hm.eventually(written)
+        line = log.read_text()
+        assert "secret" not in line
+        told = msgspec.json.decode(line)
+        wanted = {
+            "gateway": "infra/edge",
+            "port": "80",
+            "host": "a.test",
+            "method": "GET",
+            "path": "/x",
+            "protocol": "HTTP/1.1",
+            "status": 200,
+            "rule": "HTTPRoute apps/r rule 0",
+            "backend": "apps/one:80",
+            "user_agent": "tests",
+        }
+        assert {name: told.get(name) for name in wanted} == wanted
+        assert {"time", "duration_ms", "bytes_sent", "client", "endpoint", "request_id"} <= told.keys()
+
+    serve(graph, scenario, access_log=str(log))

@@ -319,6 +319,7 @@ def test_one_port_ends_tls_for_some_names_and_passes_others_through(pki: Pki, tm
     hosts = [
         https("a.test", c.entry(c.to("one")), certificates=(own,)),
         https("h.x.test", c.entry(c.to("one")), certificates=(own,)),
+        https("p.test", c.entry(c.to("one")), certificates=(own,)),  # passthrough has it too, and keeps it
         by_sni("*.x.test", PASSTHROUGH, c.entry(c.to("tls"))),
         by_sni("p.test", PASSTHROUGH, c.entry(c.to("tls"))),
         by_sni("t.x.test", TERMINATED, c.entry(c.to("one-tcp")), certificates=(own,)),

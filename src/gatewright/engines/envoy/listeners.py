@@ -39,7 +39,8 @@ _BUFFER_BYTES: Final = 32 * 1024
 _INSPECT_SECONDS: Final = 5.0
 _IDLE_SECONDS: Final = 3600.0
 _UDP_IDLE_SECONDS: Final = 60.0
-_DEMAND_SECONDS: Final = 5.0
+_DEMAND_SECONDS: Final = 1.0
+"""Envoy asks once for a name that is not there; later connections with that name wait this long in vain."""
 _TLS_FAMILIES: Final = (Family.HTTPS, Family.TERMINATED, Family.PASSTHROUGH)
 
 
@@ -152,12 +153,17 @@ class _Chains:
         """A chain for each thing that is done with TLS, and the way to them by SNI."""
         special = {host.key: f"{host.key.family}|{host.key.hostname}" for host in self._hosts.special}
         owners: dict[str, list[str]] = {family.value: [] for family in self._families()}
-        for family, patterns in self._hosts.hostnames.items():
-            if family in _TLS_FAMILIES:
+        taken: set[str] = set()
+        # One name for two purposes: what somebody wanted untouched is never opened (as in `lookup.by_sni`).
+        for family in reversed(_TLS_FAMILIES):
+            patterns = [p for p in self._hosts.hostnames.get(family, ()) if p not in taken]
+            taken.update(patterns)
+            if patterns:
                 owners.setdefault(family.value, []).extend(patterns)
         for key, chain in special.items():
-            owners[key.family.value].remove(key.hostname)
-            owners[chain] = [key.hostname]
+            if key.hostname in owners.get(key.family.value, ()):
+                owners[key.family.value].remove(key.hostname)
+                owners[chain] = [key.hostname]
         if not owners:
             return None
         for family in _TLS_FAMILIES:
