@@ -192,20 +192,22 @@ class FileSource:
                 self._forget(file, batch)
         for file in found.files:
             if not only_changed or self._stamps.get(file) != _stamp(file):
-                self._load(file, batch)
+                self._load(file, batch, finished=only_changed)
 
-    def _load(self, path: str, batch: _Batch) -> None:
-        """Read one file."""
+    def _load(self, path: str, batch: _Batch, *, finished: bool = True) -> None:
+        """Read one file; when it has to be `finished`, a file that is being written stays what it was."""
         try:
             # Before the text: if the file changes in between, the next scan must see that.
             stamp = _stamp(path)
-            text = read_text(path)
+            text = read_text(path, finished=finished)
         except FileNotFoundError:
             if path in self._roots.paths:
                 self._vanished.add(path)
             else:
                 self._forget(path, batch)
             return
+        if text is None:
+            return  # its writer will close it, which is a change, too
         self._stamps[path] = stamp
         self._take(path, self._roots.name(path), text, batch)
 
@@ -257,7 +259,7 @@ class FileSource:
         while self._overlays.wanted:
             for path in sorted(self._overlays.wanted):
                 self._outside.add(path)
-                self._load(path, batch)
+                self._load(path, batch, finished=False)
             touched |= self._overlays.settle(self._outside)
         for path in [path for path in self._outside if not self._overlays.reaches(path)]:
             self._outside.discard(path)
@@ -328,7 +330,6 @@ class FileSource:
         broken = manifest.broken
         if broken:
             manifest.held.update(gone)
-            manifest.forget_lines()
         else:
             for id in (*gone, *manifest.held):
                 batch.drop(manifest, id)

@@ -7,11 +7,14 @@ This is the only module of the manifests' side that opens files.  It knows nothi
 # ruff: noqa: PTH100, PTH110, PTH113, PTH114, PTH116
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import posixpath
+import signal
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -35,11 +38,16 @@ class Unreadable(Struct, frozen=True):
     hint: str = ""
 
 
-def read_text(path: str) -> str | Unreadable:
-    """The text of a file with normalized newlines.  FileNotFoundError is the caller's to judge."""
+def read_text(path: str, *, finished: bool = False) -> str | Unreadable | None:
+    """The text of a file with normalized newlines.  FileNotFoundError is the caller's to judge.
+
+    When it has to be `finished`: None while somebody is still writing it.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if finished and _is_being_written(descriptor):
+                return None
             size = os.fstat(descriptor).st_size
             if size > MAX_FILE_BYTES:
                 return _too_large()
@@ -56,6 +64,21 @@ def read_text(path: str) -> str | Unreadable:
     except OSError as error:
         return Unreadable("unreadable", f"this file cannot be read: {error.strerror or error}")
     return decode(data)
+
+
+def _is_being_written(descriptor: int) -> bool:
+    """Has anybody opened the file for writing?  If not, nobody will until the descriptor is closed.
+
+    The kernel knows: it grants a read lease only on a file that has no writer, and lets new ones wait
+    for its end.  A file system without leases, or somebody else's file, counts as not being written.
+    """
+    try:
+        # Who waits is announced by SIGIO, which would end the process; SIGURG is ignored.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
 
 
 def read_stdin() -> str | Unreadable:
@@ -102,7 +125,8 @@ class Found(Struct):
     """What a walk saw: files, and folders that could not be listed, by absolute path."""
 
     files: list[str]
-    folders: list[str]
+    links: list[str]
+    """All links, whether they lead to a manifest (now) or not."""
     unlisted: dict[str, Unreadable]
 
 
@@ -142,8 +166,11 @@ class Roots:
         return posixpath.normpath(posixpath.join(self.paths[root], posixpath.relpath(path, root)))
 
 
-def walk(path: str) -> Found:
-    """Every manifest at or below `path`, each real folder once, hidden ones never."""
+def walk(path: str, entering: Callable[[str], None] | None = None) -> Found:
+    """Every manifest at or below `path`, each real folder once, hidden ones never.
+
+    `entering` is told of each folder before that is listed.
+    """
     found = Found([], [], {})
     links: list[str] = []
     seen: set[tuple[int, int]] = set()
@@ -159,6 +186,8 @@ def walk(path: str) -> Found:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
+            if entering is not None:
+                entering(folder)
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
         except FileNotFoundError:
@@ -167,11 +196,11 @@ def walk(path: str) -> Found:
             message = f"this folder cannot be read: {error.strerror or error}"
             found.unlisted[folder] = Unreadable("unreadable", message)
             continue
-        found.folders.append(folder)
         for entry in entries:
             if entry.name.startswith("."):
                 continue
             if entry.is_symlink():
+                found.links.append(entry.path)
                 _sort_link(entry, links, found)
             elif entry.is_dir():
                 pending.append(entry.path)

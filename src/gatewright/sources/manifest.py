@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import accumulate, count
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from gatewright.base.origin import Origin
@@ -53,10 +55,11 @@ class Header(NamedTuple):
 class Entry:
     """One document text of a file; `id` is "" for a stretch that holds no document."""
 
-    __slots__ = ("documents", "headers", "id", "problems", "text", "unresolved")
+    __slots__ = ("documents", "headers", "id", "newlines", "problems", "text", "unresolved")
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.newlines = text.count("\n")
         self.id = ""
         self.headers: tuple[Header, ...] = ()
         self.problems: tuple[Problem, ...] = ()
@@ -94,7 +97,8 @@ class Manifest:
         """The entries that have something to report."""
         self._basename = file.rpartition("/")[2]
         self._texts: Counter[str] = Counter()
-        self._starts: dict[str, tuple[str, int]] | None = None
+        self._lines: tuple[dict[str, int], list[int]] | None = None
+        """By the id of an entry its index, and by that its first line."""
 
     @property
     def broken(self) -> bool:
@@ -112,16 +116,16 @@ class Manifest:
 
     def start(self, document: str) -> tuple[str, int] | None:
         """The text of a document and the 1-based line of the file it starts on."""
-        if self._starts is None:
-            line, self._starts = 1, {entry.id: (entry.text, 0) for entry in self.held.values()}
-            for entry in self.entries:
-                self._starts[entry.id] = (entry.text, line)
-                line += entry.text.count("\n")
-        return self._starts.get(document)
-
-    def forget_lines(self) -> None:
-        """After a change of `held`."""
-        self._starts = None
+        if self._lines is None:
+            # In C: a file can have tens of thousands of entries, and this is done after each change.
+            ids = map(attrgetter("id"), self.entries)
+            starts = accumulate(map(attrgetter("newlines"), self.entries), initial=1)
+            self._lines = dict(zip(ids, count(), strict=False)), list(starts)
+        indexes, lines = self._lines
+        index = indexes.get(document)
+        if index is not None:
+            return self.entries[index].text, lines[index]
+        return next(((entry.text, 0) for entry in self.held.values() if entry.id == document), None)
 
     def update(self, text: str) -> Change:
         """Take in a new version of the file; only texts that changed are parsed."""
@@ -133,7 +137,7 @@ class Manifest:
         removed = [entry for left in known.values() for entry in left if entry.id]
         self.entries[first:last] = entries
         self.noisy.difference_update(removed)
-        self._starts = None
+        self._lines = None
         fresh = [entry for entry in entries if not entry.id and not is_blank(entry.text)]
         self._identify(removed, fresh)
         return Change(removed, [(entry, self._read(entry)) for entry in fresh])

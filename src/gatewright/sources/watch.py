@@ -1,23 +1,22 @@
-"""Tells when files change: sets of changed paths, a few milliseconds after a save.
+"""Tells when files change: sets of changed paths, about a millisecond after a save.
 
-What the paths mean is the business of `FileSource.refresh`, the counterpart.  This module only
-decides when a change is worth looking at, and that is what its delays are for:
+What the paths mean is the business of `FileSource.refresh`, the counterpart.  Where the kernel has
+to be asked, `gatewright.sources.inotify` knows; this module only decides when a change is worth
+looking at:
 
-- `_QUIET`: a path is handed on when two looks at it, this long apart, see the same size and time,
-  so that a file is not read while it is being written;
+- a file counts as saved when its writer closes it, or when it is renamed to its name, never while
+  it is being written;
+- `_TOGETHER`: what is saved together is handed on together, so a change waits this long for
+  company, and all of them no longer than `_BURST`;
 - `_GRACE`: a path that is gone or empty gets this long to come back, because editors save by
-  deleting and renaming, or by emptying and writing, and a route must not blink for that;
-- `_STEP`: how often the library looks for events of the kernel, and how long it then waits for
-  more.  Its default is 50 ms; 2 ms costs about one percent of a processor.
+  deleting and renaming, or by emptying and writing, and a route must not blink for that.
 
-A watched folder can be replaced, vanish and come back: the kernel watches inodes, not names, so
-every `_CHECK` the names are compared with what is watched.  Whatever may have been missed (at the
-start, after such a change, after a flood of events) is covered by handing on the folder itself,
-which means "look at everything in it".
+Whatever may have been missed (at the start, after a folder was replaced, after a flood of events)
+is covered by handing on the named paths themselves: "look at everything in it".
 """
 
 # Paths are strings here as in the rest of the sources.
-# ruff: noqa: PTH112, PTH116, PTH119, PTH120
+# ruff: noqa: PTH116
 from __future__ import annotations
 
 import asyncio
@@ -27,16 +26,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Protocol
 
-from gatewright.base.errors import EngineError
+from gatewright.sources.inotify import Following
 
-_STEP = 2  # milliseconds
-_QUIET = 0.001
+_TOGETHER = 0.001
+_BURST = 0.05
 _GRACE = 0.1
-_CHECK = 0.25
-# The kernel queues 16,384 events; when this many came at once some may have been lost.
-_FLOOD = 4_000
-
-Look = tuple[int, int, int] | None
 
 
 class Watched(Protocol):
@@ -50,137 +44,89 @@ async def watch(source: Watched) -> AsyncIterator[frozenset[str]]:
     """Every set of paths that changed since the last one; first of all everything.
 
     Ends when it is closed.  What happens while the caller works is collected into the next set.
+    EngineError when the kernel refuses to watch.
     """
-    changing = _Changing()
+    changing: _Changing | None = None
     while True:
         paths = source.watched
-        identities = [_identity(path) for path in paths]
-        events: asyncio.Queue[set[str]] = asyncio.Queue()
-        tasks = _start(paths, events)
-        # The first step of a task sets up the kernel's watches; from here on nothing is missed.
-        await asyncio.sleep(0)
-        yield frozenset(paths)
-        try:
-            while not any(task.done() for task in tasks):
-                await _collect(events, changing, paths)
+        with Following(paths) as following:
+            if changing is None:
+                changing = _Changing()
+                yield frozenset(paths)
+            else:
+                changing.add(paths)
+            while source.watched == paths:
+                changing.add(following.changed())
+                if following.lost:
+                    break
                 ready = changing.ready()
                 if ready:
                     yield ready
-                if source.watched != paths or [_identity(path) for path in paths] != identities:
-                    break
-            for task in tasks:
-                if task.done():
-                    _raise_failure(task)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+                else:
+                    await _wait(following.descriptor, changing.wait())
 
 
 class _Changing:
-    """Paths that changed, until they have stopped changing."""
+    """Paths that changed, until it is time to look at them."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, tuple[Look, float]] = {}
+        self._saved: set[str] = set()
+        self._first = self._last = 0.0
+        """When the first and the last of those came."""
+        self._gone: dict[str, float] = {}
+        """Until when each of these may come back."""
 
     def add(self, paths: Iterable[str]) -> None:
         now = asyncio.get_running_loop().time()
         for path in paths:
-            look = _look(path)
-            self._paths[path] = (look, now + (_QUIET if look is not None and look[1] else _GRACE))
+            if _has_something(path):
+                self._gone.pop(path, None)
+                if not self._saved:
+                    self._first = now
+                self._last = now
+                self._saved.add(path)
+            else:
+                self._saved.discard(path)
+                self._gone[path] = now + _GRACE
 
     def ready(self) -> frozenset[str]:
-        """The paths that are as they were when last looked at."""
+        """The paths whose time has come."""
         now = asyncio.get_running_loop().time()
-        due = [(path, look) for path, (look, when) in self._paths.items() if when <= now]
-        ready = {path for path, look in due if _look(path) == look}
+        ready = {path for path, due in self._gone.items() if due <= now}
         for path in ready:
-            del self._paths[path]
-        self.add(path for path, _ in due if path not in ready)
+            del self._gone[path]
+        if self._saved and self._together() <= now:
+            ready |= self._saved
+            self._saved.clear()
         return frozenset(ready)
 
-    def wait(self) -> float:
-        """How long until the next path may be ready, in seconds."""
-        if not self._paths:
-            return _CHECK
-        now = asyncio.get_running_loop().time()
-        return min(_CHECK, max(0.0, min(when for _, when in self._paths.values()) - now))
+    def wait(self) -> float | None:
+        """How long until the next path may be ready, in seconds; None when there is none."""
+        due = list(self._gone.values())
+        if self._saved:
+            due.append(self._together())
+        return max(0.0, min(due) - asyncio.get_running_loop().time()) if due else None
+
+    def _together(self) -> float:
+        return min(self._last + _TOGETHER, self._first + _BURST)
 
 
-async def _collect(events: asyncio.Queue[set[str]], changing: _Changing, paths: tuple[str, ...]) -> None:
-    """Wait for events or until something is due, and take all events that are there."""
-    collected: set[str] = set()
-    with suppress(TimeoutError):
-        collected |= await asyncio.wait_for(events.get(), changing.wait())
-    while not events.empty():
-        collected |= events.get_nowait()
-    if len(collected) >= _FLOOD:
-        collected.update(paths)
-    changing.add(collected)
+async def _wait(descriptor: int, seconds: float | None) -> None:
+    """Until there is something to read, or time is up."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, readable.set)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
 
 
-def _start(paths: tuple[str, ...], events: asyncio.Queue[set[str]]) -> list[asyncio.Task[None]]:
-    """Watch folders with all that is below them, and files through the folder that they are in.
-
-    A file itself cannot be watched: who saves it by renaming replaces it.
-    """
-    folders = [path for path in paths if os.path.isdir(path)]
-    files = frozenset(paths).difference(folders)
-    parents = {os.path.dirname(path) for path in files}
-    tasks = []
-    if folders:
-        tasks.append(asyncio.create_task(_pump(folders, None, events)))
-    present = [parent for parent in parents if os.path.isdir(parent)]
-    if present:
-        tasks.append(asyncio.create_task(_pump(present, files, events)))
-    return tasks
-
-
-async def _pump(paths: list[str], only: frozenset[str] | None, events: asyncio.Queue[set[str]]) -> None:
-    """Hand on the library's events until cancelled: all below `paths`, or `only` these directly in them."""
-    from watchfiles import awatch
-
-    # No events are dropped by name here: what a name means is for the source to know.
-    async for changes in awatch(
-        *paths,
-        watch_filter=None,
-        debounce=50,
-        step=_STEP,
-        recursive=only is None,
-        ignore_permission_denied=True,
-    ):
-        changed = {path for _, path in changes}
-        if only is not None:
-            changed = {path for path in changed if path in only or os.path.basename(path).startswith("..")}
-        if changed:
-            await events.put(changed)
-
-
-def _raise_failure(task: asyncio.Task[None]) -> None:
-    """The library gives up when a path vanishes while it is being set up (try again) or at the kernel's limits."""
-    error = task.exception()
-    if error is None or isinstance(error, FileNotFoundError):
-        return
-    if isinstance(error, OSError):
-        raise EngineError(f"cannot watch the files: {error}; raise fs.inotify.max_user_watches") from error
-    raise error
-
-
-def _look(path: str) -> Look:
-    """What changes when a file does; None when there is none.  A folder never counts as empty."""
+def _has_something(path: str) -> bool:
+    """Is there anything at the path?  A folder never counts as empty."""
     try:
         status = os.stat(path)
     except OSError:
-        return None
-    if stat.S_ISDIR(status.st_mode):
-        return (0, 1, status.st_ino)
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def _identity(path: str) -> tuple[int, int] | None:
-    """Which folder a name stands for now; a file is watched by name, so any will do."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else (0, 0)
+        return False
+    return status.st_size > 0 or stat.S_ISDIR(status.st_mode)

@@ -1,14 +1,17 @@
 """The watch yields what changed, and follows names across everything that can happen to a folder."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from asyncinotify import Inotify
 
+from gatewright.base.errors import EngineError
 from gatewright.sources.files import FileSource
 from gatewright.sources.watch import watch
-from support import needs
 
 DEADLINE = 20
 
@@ -37,6 +40,10 @@ class Watching:
             self.rounds += 1
             self._changed.set()
 
+    @property
+    def files(self) -> set[str]:
+        return {id.file for id in self._live}
+
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(DEADLINE):
             while not condition():
@@ -48,21 +55,22 @@ class Watching:
 
 
 def run(watching: Watching, steps: Callable[[], Awaitable[None]]) -> None:
+    run_all([watching], steps)
+
+
+def run_all(watchings: list[Watching], steps: Callable[[], Awaitable[None]]) -> None:
     async def main() -> None:
-        task = asyncio.create_task(watching.follow())
+        tasks = [asyncio.create_task(watching.follow()) for watching in watchings]
         try:
-            await watching.until(lambda: watching.rounds > 0)
+            for watching in watchings:
+                await watching.until(lambda watching=watching: watching.rounds > 0)
             await steps()
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
-
-
-@pytest.fixture(autouse=True)
-def watchfiles() -> None:
-    needs.package("watchfiles")
 
 
 def test_files_come_change_and_go(tmp_path: Path) -> None:
@@ -84,13 +92,14 @@ def test_files_come_change_and_go(tmp_path: Path) -> None:
 
 
 def test_a_file_that_an_editor_saves_does_not_blink(tmp_path: Path) -> None:
+    """The pauses are the editor's, between its steps; nobody waits for anything by them."""
     path = tmp_path / "a.yaml"
     path.write_text(service("a"))
     watching = Watching(path)
 
     async def steps() -> None:
         path.rename(tmp_path / "a.yaml~")
-        await asyncio.sleep(0.03)  # less than the grace: what an editor may take
+        await asyncio.sleep(0.03)  # less than the grace
         path.write_text(service("a") + "---\n" + service("b"))
         await watching.has("a", "b")
         with path.open("w") as file:
@@ -141,3 +150,123 @@ def test_many_files_at_once_are_few_rounds(tmp_path: Path) -> None:
 
     run(watching, steps)
     assert watching.rounds < 1_000
+
+
+def test_a_file_is_not_read_before_its_writer_closes_it(tmp_path: Path) -> None:
+    """Neither in a watched folder, nor in a new one, nor when everything is looked at."""
+    path = tmp_path / "a.yaml"
+    path.write_text(service("a"))
+    watching = Watching(tmp_path)
+
+    async def steps() -> None:
+        (tmp_path / "new").mkdir()
+        with path.open("w") as old, (tmp_path / "new" / "b.yaml").open("w") as new:
+            for file, name in ((old, "half"), (new, "half-too")):
+                file.write(service(name))
+                file.flush()
+            (tmp_path / "c.yaml").write_text(service("c"))
+            await watching.has("a", "c")
+            (tmp_path / "other").mkdir()
+            (tmp_path / "other" / "d.yaml").write_text(service("d"))
+            await watching.has("a", "c", "d")
+            old.write(f"---\n{service('e')}")
+        await watching.has("half", "e", "half-too", "c", "d")
+
+    run(watching, steps)
+    assert watching.blinked == {"a"}
+
+
+def test_a_mounted_config_map_is_swapped(tmp_path: Path) -> None:
+    """As Kubernetes does it, for the folder, and for a file that was named alone or linked from elsewhere."""
+    mount, folder = tmp_path / "mount", tmp_path / "folder"
+    folder.mkdir()
+
+    def swap(version: str) -> None:
+        data = mount / f"..{version}"
+        data.mkdir(parents=True)
+        for name in ("a", "b", "c"):
+            (data / f"{name}.yaml").write_text(service(f"{name}-{version}"))
+        (mount / "..new").symlink_to(data.name)
+        (mount / "..new").rename(mount / "..data")
+
+    swap("1")
+    for name in ("a", "b", "c"):
+        (mount / f"{name}.yaml").symlink_to(f"..data/{name}.yaml")
+    (folder / "linked.yaml").symlink_to(mount / "b.yaml")
+    whole, one, linked = Watching(mount), Watching(mount / "a.yaml"), Watching(folder)
+
+    async def steps() -> None:
+        for version in ("2", "3"):
+            swap(version)
+            await whole.has(f"a-{version}", f"b-{version}", f"c-{version}")
+            await one.has(f"a-{version}")
+            await linked.has(f"b-{version}")
+
+    run_all([whole, one, linked], steps)
+
+
+def test_folders_move_and_files_get_more_names(tmp_path: Path) -> None:
+    root = tmp_path / "m"
+    (root / "x" / "y").mkdir(parents=True)
+    (root / "x" / "y" / "a.yaml").write_text(service("a"))
+    outside = tmp_path / "b.yaml"
+    outside.write_text(service("b"))
+    watching = Watching(root)
+
+    async def steps() -> None:
+        (root / "x").rename(root / "z")
+        await watching.until(lambda: watching.files == {str(root / "z" / "y" / "a.yaml")})
+        (root / "z" / "y" / "a.yaml").write_text(service("c"))
+        await watching.has("c")
+        (root / "hard.yaml").hardlink_to(outside)
+        await watching.has("b", "c")
+        (root / "soft").symlink_to(tmp_path / "later")
+        (tmp_path / "later").mkdir()
+        (tmp_path / "later" / "d.yaml").write_text(service("d"))
+        await watching.has("b", "c", "d")
+        (root / "z").rename(tmp_path / "z")
+        (tmp_path / "z" / "y" / "a.yaml").write_text(service("e"))
+        await watching.has("b", "d")
+
+    run(watching, steps)
+
+
+def test_what_the_kernel_drops_is_looked_up(tmp_path: Path) -> None:
+    """More events than the kernel keeps, while nobody can listen."""
+    queue = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    if queue > 100_000:
+        pytest.skip("the kernel keeps too many events here")
+    (tmp_path / "a.yaml").write_text(service("a"))
+    watching = Watching(tmp_path)
+
+    async def steps() -> None:
+        for number in range(queue):  # the loop stands still; two files take turns, so that no event repeats
+            (tmp_path / f"{number % 2}.txt").touch()
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new" / "b.yaml").write_text(service("b"))
+        await watching.has("a", "b")
+        (tmp_path / "new" / "c.yaml").write_text(service("c"))
+        await watching.has("a", "b", "c")
+
+    run(watching, steps)
+
+
+@pytest.mark.parametrize(
+    ("method", "failing", "setting"),
+    [("__init__", errno.EMFILE, "max_user_instances"), ("add_watch", errno.ENOSPC, "max_user_watches")],
+)
+def test_a_limit_of_the_kernel_says_what_to_raise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, failing: int, setting: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(failing, os.strerror(failing))
+
+    source = FileSource()
+    source.read([str(tmp_path)])
+
+    async def first() -> None:
+        await anext(watch(source))
+
+    monkeypatch.setattr(Inotify, method, refuse)
+    with pytest.raises(EngineError, match=setting):
+        asyncio.run(first())
