@@ -160,9 +160,7 @@ def test_on_site_a_taken_port_is_told_and_goes_live_once_it_is_free(run: Session
         port = taken.getsockname()[1]
         with socket.create_server((address, 0)) as free:
             other = free.getsockname()[1]
-        run.write(
-            "gateway.yaml", s.gateway(s.listener("http", port), s.listener("other", other), addresses=(address,))
-        )
+        run.write("gateway.yaml", s.gateway(s.listener("http", port), s.listener("other", other), addresses=(address,)))
         live = run.start("--echo", "--bind", "site")
         assert live.ask(GATEWAY, f"http://a.example.com:{other}/").status == 200
         assert live.socket_of(GATEWAY, port) is None

@@ -62,7 +62,9 @@ def test_each_gateway_serves_its_own_certificate_for_a_name_that_both_have(run: 
     assert other is not None
     assert served(edge, SHARED) == der(pairs["outer"])
     assert served(home, SHARED) == der(pairs["inner"])
-    with pytest.raises((ssl.SSLError, ConnectionError)):  # a name that this gateway does not have, though its neighbours do
+    with pytest.raises(
+        (ssl.SSLError, ConnectionError)
+    ):  # a name that this gateway does not have, though its neighbours do
         served(other, SHARED)
     run.write("home.yaml", s.gateway(https("inner", "*.example.com"), name="home"), secret("inner", "renewed"))
     s.wait(lambda: served(home, SHARED) == der(pairs["renewed"]))

@@ -130,7 +130,9 @@ class Session:
         draft.write_text("".join(texts))
         return draft.replace(path)
 
-    def spawn(self, *arguments: str, stdin: bytes | None = None, paths: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, *arguments: str, stdin: bytes | None = None, paths: tuple[str, ...] = ()
+    ) -> subprocess.Popen[bytes]:
         """Start `gatewright run` and do not wait."""
         command = [*program(), "run", *(paths or (str(self.manifests),)), "--state", str(self.state)]
         command += ["--ready-file", str(self.ready_file), *arguments]

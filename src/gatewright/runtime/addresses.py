@@ -224,7 +224,7 @@ class OnSite:
                 if found:
                     sockets[PortKey(gateway.id, port.number, port.udp)] = found
         if not sockets and not self._started:
-            reason = problems[0].message if problems else "no gateways are described"
+            reason = f"{problems[0].message}; {problems[0].hint}" if problems else "no gateways are described"
             raise UsageError(f"nothing can be bound with --bind site: {reason}")
         self._started = True
         return Placed(sockets, tuple(problems))

@@ -228,9 +228,12 @@ class EnvoyProcess:
             return  # It does not answer, so there is nothing to wait for; ending it comes next.
 
     async def _end(self, process: ProcessId) -> None:
-        with contextlib.suppress(EngineError):
+        signs: tuple[signal.Signals | None, ...] = (None, signal.SIGTERM, signal.SIGKILL)
+        try:
             await asyncio.to_thread(self.admin.quit)
-        for sign in (None, signal.SIGTERM, signal.SIGKILL):
+        except EngineError:
+            signs = signs[1:]  # it was never asked, as when it has only just been started
+        for sign in signs:
             if sign is not None and is_alive(process):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, sign)
