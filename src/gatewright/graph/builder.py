@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from immutables import Map
 
 from gatewright.base.problem import Problem, Severity
+from gatewright.graph import lookup
 from gatewright.graph.listeners import Listeners, differing, door
 from gatewright.graph.nodes import (
     Attachment,
@@ -24,7 +25,6 @@ from gatewright.graph.nodes import (
     Certificate,
     Change,
     Family,
-    Forward,
     Gateway,
     Graph,
     Listener,
@@ -390,7 +390,7 @@ class Builder:
         dirty = self._backends.concerned(touched)
         for key in hosts:
             host = self._hosts.values.get(key)
-            used = frozenset(_upstreams(host)) if host else frozenset()
+            used = frozenset(lookup.upstreams(host)) if host else frozenset()
             before = self._used.pop(key, frozenset())
             if used:
                 self._used[key] = used
@@ -452,14 +452,6 @@ def _own_families(gateway: Gateway, listener: Listener) -> tuple[Family, ...]:
     if gateway.dialect is Dialect.TRAEFIK:
         return (Family.HTTP, Family.HTTPS)
     return (Family.HTTPS,) if listener.protocol is Protocol.HTTPS else (Family.HTTP,)
-
-
-def _upstreams(host: VirtualHost) -> Iterable[BackendKey]:
-    for entry in host.entries:
-        action = entry.rule.action
-        if isinstance(action, Forward):
-            yield from (share.backend for share in action.backends if share.backend is not None)
-            yield from (mirror.backend for mirror in action.mirrors)
 
 
 def empty_graph() -> Graph:

@@ -5,10 +5,21 @@ Every lookup costs a handful of dictionary look-ups (one per label of the name),
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
-from gatewright.graph.nodes import Certificate, Family, Gateway, Graph, VirtualHost, VirtualHostKey
+from gatewright.graph.nodes import (
+    BackendKey,
+    Certificate,
+    Family,
+    Forward,
+    Gateway,
+    Graph,
+    VirtualHost,
+    VirtualHostKey,
+)
 from gatewright.kinds.intents import Key
 
 
@@ -71,3 +82,12 @@ def certificate(graph: Graph, gateway: Gateway, port: int, sni: str) -> Certific
 def _best(graph: Graph, keys: tuple[Key, ...], sni: str) -> Certificate | None:
     usable = [graph.certificates[k] for k in keys if k in graph.certificates]
     return next((c for c in usable if sni and covers(c.facts, sni)), usable[0] if usable else None)
+
+
+def upstreams(host: VirtualHost) -> Iterator[BackendKey]:
+    """The backends that requests for a VirtualHost, or copies of them, may go to; some perhaps several times."""
+    for entry in host.entries:
+        action = entry.rule.action
+        if isinstance(action, Forward):
+            yield from (share.backend for share in action.backends if share.backend is not None)
+            yield from (mirror.backend for mirror in action.mirrors)

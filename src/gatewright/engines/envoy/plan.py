@@ -11,6 +11,7 @@ to Envoy; `secrets` and `on_demand` answer what Envoy asks for by name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import immutables
 from msgspec import Struct, field
@@ -42,13 +43,18 @@ class State(Struct, frozen=True):
     """What earlier passes left, all of it persistent.
 
     `hosts` hostnames by place; `resources` listeners and fallback tables by gateway; `backends` what stands
-    behind names that are passed on as bytes, and `users` the reverse; `bindings` those of the last pass.
+    behind names that are passed on as bytes, and `users` the reverse; `special` the names that have a filter
+    chain of their own, by place; `needs` how many others a backend serves; `graph` and `bindings` those of
+    the last pass.
     """
 
     hosts: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
     resources: immutables.Map[str, frozenset[tuple[str, str]]] = field(default_factory=immutables.Map)
     backends: immutables.Map[VirtualHostKey, BackendKey] = field(default_factory=immutables.Map)
-    users: immutables.Map[BackendKey, frozenset[VirtualHostKey]] = field(default_factory=immutables.Map)
+    users: immutables.Map[BackendKey, immutables.Map[VirtualHostKey, None]] = field(default_factory=immutables.Map)
+    special: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
+    needs: immutables.Map[BackendKey, int] = field(default_factory=immutables.Map)
+    graph: Graph | None = None
     bindings: Bindings | None = None
 
 
@@ -72,10 +78,10 @@ def plan(graph: Graph, change: Change, bindings: Bindings, state: State) -> Plan
     if state.bindings is not None and state.bindings != bindings:
         gateways.update(graph.gateways)
         hosts = set(change.virtual_hosts) | set(graph.virtual_hosts)
-    for backend in change.backends:
-        work.backend(backend)
     for host in hosts:
         work.virtual_host(host)
+    for backend in change.backends | work.toggled():
+        work.backend(backend)
     work.settle(gateways)
     if change.certificates or any(key.family in _TERMINATING for key in change.virtual_hosts) or gateways:
         work.refresh.add(SECRET)
@@ -95,8 +101,10 @@ class _Work:
         self._stale: set[PortKey] = set()
         """Ports whose listener depends on a host that changed."""
         self._renamed: set[PortKey] = set()
-        """Ports with other HTTPS hostnames than before."""
-        self._users, self._backends = state.users, state.backends
+        """Ports with other names to tell by SNI than before."""
+        self._users, self._backends, self._special = state.users, state.backends, state.special
+        self._needs = state.needs.mutate()
+        self._counted: set[BackendKey] = set()
         self.refresh: set[str] = set()
         self.changes: list[Resource] = []
         self.problems: dict[str, tuple[Problem, ...]] = {}
@@ -104,13 +112,37 @@ class _Work:
     # --- backends -------------------------------------------------------------------------------
 
     def backend(self, key: BackendKey) -> None:
-        """A backend's cluster and endpoints.  Unchanged bytes cost nothing: the cache drops them."""
+        """A backend's cluster and endpoints.  Unchanged bytes cost nothing: the cache drops them.
+
+        Envoy is not bothered with it while it stands only behind names that have clusters of their own.
+        """
         name = names.cluster(key)
         backend = self._graph.backends.get(key)
-        self._put(CLUSTER, name, compile_cluster(backend) if backend is not None else None)
-        self._put(ENDPOINTS, name, compile_endpoints(backend) if backend is not None else None)
+        if backend is not None and self._needs.get(key, 0):
+            self._put(CLUSTER, name, compile_cluster(backend))
+            self._put(ENDPOINTS, name, compile_endpoints(backend))
+        else:
+            self._put(CLUSTER, name, None)
+            self._put(ENDPOINTS, name, None)
         for host in self._users.get(key, _NOBODY):
             self._on_demand(host)
+
+    def toggled(self) -> set[BackendKey]:
+        """The backends that need a cluster since this pass, or need none any more."""
+        before = self._before.needs
+        return {key for key in self._counted if bool(before.get(key, 0)) != bool(self._needs.get(key, 0))}
+
+    def _count(self, host: VirtualHost | None, step: int) -> None:
+        """Note what a VirtualHost needs clusters for."""
+        if host is None or backend_on_demand(host) is not None:
+            return
+        for key in lookup.upstreams(host):
+            self._counted.add(key)
+            left = self._needs.get(key, 0) + step
+            if left:
+                self._needs[key] = left
+            else:
+                del self._needs[key]
 
     # --- virtual hosts --------------------------------------------------------------------------
 
@@ -118,6 +150,9 @@ class _Work:
         """A VirtualHost's scope, or its cluster on demand, or the port that it is all of."""
         host = self._graph.virtual_hosts.get(key)
         known = self._index(key, present=host is not None)
+        if self._before.graph is not None:
+            self._count(self._before.graph.virtual_hosts.get(key), -1)
+        self._count(host, 1)
         port = PortKey(key.gateway, key.port, key.family is Family.UDP)
         if key.family in _HTTP:
             if not known and (key.hostname == hostnames.ANY or hostnames.is_wildcard(key.hostname)):
@@ -126,20 +161,33 @@ class _Work:
                 self._renamed.add(port)
             self._scope(key, host)
             return
-        self._stale.add(port)
-        if key.family in _BY_SNI:
+        if key.family not in _BY_SNI:
+            self._stale.add(port)
+        else:
+            if not known:
+                self._renamed.add(port)
+            self._single_out(key, port, special=host is not None and is_special(host))
             self._use(key, before=self._backends.get(key), now=backend_on_demand(host))
             self._on_demand(key)
+
+    def _single_out(self, key: VirtualHostKey, port: PortKey, *, special: bool) -> None:
+        """Remember the names that need a filter chain of their own: their listener follows them."""
+        place = (key.gateway, key.port, key.family)
+        before = self._special.get(place, _NO_HOSTS)
+        if special or key.hostname in before:
+            self._stale.add(port)
+            now = before.set(key.hostname, None) if special else before.delete(key.hostname)
+            self._special = self._special.set(place, now)
 
     def _use(self, key: VirtualHostKey, *, before: BackendKey | None, now: BackendKey | None) -> None:
         """Remember whose endpoints stand behind a name, to follow their changes."""
         if before == now:
             return
         if before is not None:
-            self._users = self._users.set(before, self._users.get(before, _NOBODY) - {key})
+            self._users = self._users.set(before, self._users[before].delete(key))
             self._backends = self._backends.delete(key)
         if now is not None:
-            self._users = self._users.set(now, self._users.get(now, _NOBODY) | {key})
+            self._users = self._users.set(now, self._users.get(now, _NOBODY).set(key, None))
             self._backends = self._backends.set(key, now)
 
     def _on_demand(self, key: VirtualHostKey) -> None:
@@ -179,13 +227,21 @@ class _Work:
         return self._hosts.get((gateway, port, family), _NO_HOSTS)
 
     def _close_index(self) -> None:
-        """The hostnames are all known now: what depends on a whole port's can be said."""
+        """The hostnames are all known now: a listener whose port tells several things apart by SNI has to know them."""
         for place, mutated in self._open.items():
             self._hosts = self._hosts.set(place, mutated.finish())
         self._open.clear()
         for key in self._renamed:
-            if any(self._at(key.gateway, key.port, family) for family in _BY_SNI):
+            families = self._told_apart(self._hosts, key)
+            if len(families) > 1 or self._any_special(key) or families != self._told_apart(self._before.hosts, key):
                 self._stale.add(key)
+
+    @staticmethod
+    def _told_apart(hosts: immutables.Map[Place, immutables.Map[str, None]], port: PortKey) -> list[Family]:
+        return [f for f in (Family.HTTPS, *_BY_SNI) if hosts.get((port.gateway, port.port, f), _NO_HOSTS)]
+
+    def _any_special(self, port: PortKey) -> bool:
+        return any(self._special.get((port.gateway, port.port, family)) for family in _BY_SNI)
 
     # --- gateways -------------------------------------------------------------------------------
 
@@ -235,15 +291,14 @@ class _Work:
         special = [
             host
             for family in _BY_SNI
-            for name in sorted(served[family])
+            for name in sorted(self._special.get((gateway.id, port.number, family), ()))
             if (host := self._graph.virtual_hosts.get(VirtualHostKey(gateway.id, port.number, family, name)))
-            and is_special(host)
         ]
         family = Family.UDP if port.udp else Family.TCP
         # Only a port that does several things with TLS has to know the names of each.
         mixed = special or sum(bool(hosts) for hosts in served.values()) > 1
         return PortHosts(
-            hostnames={f: tuple(sorted(hosts)) if mixed else tuple(hosts)[:1] for f, hosts in served.items() if hosts},
+            hostnames={f: tuple(sorted(hosts) if mixed else islice(hosts, 1)) for f, hosts in served.items() if hosts},
             special=tuple(special),
             catch_all=self._graph.virtual_hosts.get(VirtualHostKey(gateway.id, port.number, family, hostnames.ANY)),
         )
@@ -265,7 +320,16 @@ class _Work:
         resources = self._before.resources
         for gateway, made in self._resources.items():
             resources = resources.set(gateway, made)
-        return State(self._hosts, resources, self._backends, self._users, self._bindings)
+        return State(
+            hosts=self._hosts,
+            resources=resources,
+            backends=self._backends,
+            users=self._users,
+            special=self._special,
+            needs=self._needs.finish(),
+            graph=self._graph,
+            bindings=self._bindings,
+        )
 
 
 # --- on demand ----------------------------------------------------------------------------------
@@ -314,6 +378,6 @@ def _asked_for(graph: Graph, name: str) -> VirtualHost | None:
     return lookup.virtual_host(graph, gateway, int(number), Family(family), "" if asked == NO_SNI else asked)
 
 
-_NOBODY: frozenset[VirtualHostKey] = frozenset()
+_NOBODY: immutables.Map[VirtualHostKey, None] = immutables.Map()
 _NO_HOSTS: immutables.Map[str, None] = immutables.Map()
 _NONE: frozenset[tuple[str, str]] = frozenset()
