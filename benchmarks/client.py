@@ -129,8 +129,7 @@ class Asker:
             reused = self._socket is not None
             try:
                 if self._socket is None:
-                    self._socket = socket.create_connection(self._where, 5)
-                    self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    self._socket = _connect(self._where)
                 return self._exchange(self._socket, host)
             except OSError as error:
                 if self._socket is not None:
@@ -144,7 +143,7 @@ class Asker:
         """The same on a TLS connection of its own."""
         try:
             with (
-                socket.create_connection(self._where, 5) as plain,
+                _connect(self._where) as plain,
                 self._tls.wrap_socket(plain, server_hostname=host) as secured,
             ):
                 return self._exchange(secured, host)
@@ -173,3 +172,9 @@ class Asker:
         if not received:
             raise ConnectionResetError
         return received
+
+
+def _connect(where: tuple[str, int]) -> socket.socket:
+    connection = socket.create_connection(where, 5)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
