@@ -46,12 +46,15 @@ def test_sigterm_lets_a_request_in_flight_complete_and_leaves_nothing(run: Sessi
             envoy = run.envoy()
             assert await s.beside(run.stop) == 0
             assert await slow == (200, "web")
-            assert envoy is not None
-            assert not Path(f"/proc/{envoy}").exists()
-            assert not run.ready_file.exists()
-            assert run.command("status", "--state", str(run.state)).returncode == 2
+            assert not is_running(envoy)
 
     asyncio.run(scenario())
+    assert not run.ready_file.exists()
+    assert run.command("status", "--state", str(run.state)).returncode == 2
+
+
+def is_running(pid: int | None) -> bool:
+    return pid is not None and Path(f"/proc/{pid}").exists()
 
 
 async def is_active(run: Session) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,15 +56,21 @@ class StatusLine:
     def say(self, line: str) -> None:
         """Print a line."""
         self.progress("")
-        click.echo(line, err=True)
+        _write(f"{line}\n")
 
     def progress(self, doing: str) -> None:
         """Show what is being done instead of what was; "" for nothing any more."""
         if self._shown:
-            click.echo("\r\x1b[2K", err=True, nl=False)
+            _write("\r\x1b[2K")
         self._shown = self._terminal and bool(doing)
         if self._shown:
-            click.echo(click.style(doing, dim=True), err=True, nl=False)
+            _write(click.style(doing, dim=True))
+
+
+def _write(text: str) -> None:
+    """Print on stderr.  Whoever read it may be gone (a terminal, a pipe): no reason to end what is running."""
+    with suppress(OSError):
+        click.echo(text, err=True, nl=False)
 
 
 SHOWN = 10

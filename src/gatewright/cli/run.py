@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,8 @@ def command(
     def ready(live: report.Live) -> None:
         from gatewright.cli.status import show
 
-        show(live)
+        with suppress(OSError):  # nobody reads it
+            show(live)
         line.say(click.style("ready", fg="green", bold=True) + ": following the files; Ctrl-C drains and ends")
 
     try:
