@@ -11,7 +11,9 @@ from support import golden
 
 @pytest.mark.parametrize("case", golden.cases(), ids=lambda case: f"{case.parent.name}/{case.name}")
 def test_feature(case: Path, tmp_path: Path) -> None:
-    assert golden.produce(case, tmp_path) == golden.expected(case), "if this is meant: scripts/golden, and review the diff"
+    assert golden.produce(case, tmp_path) == golden.expected(case), (
+        "if this is meant: scripts/golden, and review the diff"
+    )
 
 
 def test_there_are_cases() -> None:

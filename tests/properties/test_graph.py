@@ -92,7 +92,11 @@ def _more(seed: int) -> list[Manifest]:
         {
             "apiVersion": "discovery.k8s.io/v1",
             "kind": "EndpointSlice",
-            "metadata": {"name": "s", "namespace": "apps", "labels": {"kubernetes.io/service-name": r.choice(["one", "two"])}},
+            "metadata": {
+                "name": "s",
+                "namespace": "apps",
+                "labels": {"kubernetes.io/service-name": r.choice(["one", "two"])},
+            },
             "addressType": "IPv4",
             "endpoints": addresses,
             "ports": [{"name": "http", "port": 8080}],

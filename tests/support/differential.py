@@ -229,9 +229,7 @@ async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
             await connections.close()
 
 
-async def _compare(
-    world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int
-) -> list[str]:
+async def _compare(world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int) -> list[str]:
     found: list[str] = []
     pending = iter(questions)
     assert world.graph is not None
@@ -247,5 +245,3 @@ async def _compare(
 
     await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))
     return found
-
-

@@ -146,7 +146,9 @@ def _action(rule: Rule) -> Iterator[str]:
         case Respond() as action:
             yield f"answer {action.status}: {action.reason}"
         case RedirectTo() as action:
-            parts = [f"{name} {value}" for name in ("scheme", "host", "port") if (value := getattr(action, name)) is not None]
+            parts = [
+                f"{name} {value}" for name in ("scheme", "host", "port") if (value := getattr(action, name)) is not None
+            ]
             parts += [f"path {_path_edit(action.path)}"] if action.path else []
             other = f"/{action.status_other}" if action.status_other else ""
             yield f"redirect {action.status}{other} {', '.join(parts)}".rstrip()

@@ -19,9 +19,36 @@ ASKED = ("a.example.com", "b.example.com", "x.a.example.com", "example.com", "c.
 PATHS = ("/", "/a", "/a/b", "/a/", "/api", "/api/v1", "/A", "/a.b", "/ab")
 REGEXES = ("/a.*", "/(a|api)/[a-z]+", ".*v1.*", "/[^/]+", "(?i)/API(/.*)?")
 TARGETS = (
-    *("/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/api", "/api/", "/api/v1", "/api/v1/x", "/A", "/API/v1", "/a.b", "/axb"),
+    *(
+        "/",
+        "/a",
+        "/a/",
+        "/a/b",
+        "/a/b/c",
+        "/ab",
+        "/api",
+        "/api/",
+        "/api/v1",
+        "/api/v1/x",
+        "/A",
+        "/API/v1",
+        "/a.b",
+        "/axb",
+    ),
     *("//a", "/a//b", "/a/../api", "/./a", "/a/.", "/a/..", "/%61", "/a%2fb", "/a%2Fb/../c", "/api%5Cv1", "/a%20b"),
-    *("/a/%2e%2e/api", "/a;x=1", "/a+b", "/%C3%A9", "/a%2e", "/api/%7Euser", "/..", "/a/./b/", "/a/...", "/a%3Fb", "/%"),
+    *(
+        "/a/%2e%2e/api",
+        "/a;x=1",
+        "/a+b",
+        "/%C3%A9",
+        "/a%2e",
+        "/api/%7Euser",
+        "/..",
+        "/a/./b/",
+        "/a/...",
+        "/a%3Fb",
+        "/%",
+    ),
 )
 QUERIES = ("", "?", "?k=v", "?k=w&k=v", "?k", "?k=", "?other=1&k=v", "?k=a%20b", "?K=v", "?k=v#f")
 METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD")
@@ -239,7 +266,9 @@ class _Installation:
         if self._one(0.2):
             rule["services"] = [{"kind": "TraefikService", "name": r.choice(["g0", "g1", "g9"])}]
             return rule
-        rule["services"] = [{"name": r.choice(SERVICES), "port": r.choice([80, "http"])} for _ in range(r.randint(1, 2))]
+        rule["services"] = [
+            {"name": r.choice(SERVICES), "port": r.choice([80, "http"])} for _ in range(r.randint(1, 2))
+        ]
         if self._one(0.1):
             rule["services"][0]["name"] = "missing"
         if self._one(0.1):
