@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import accumulate, count
 from operator import attrgetter
+from sys import intern
 from typing import Any, NamedTuple
 
 from gatewright.base.origin import Origin
@@ -242,9 +243,9 @@ class Manifest:
             return
         namespace, own_name = metadata.get("namespace"), metadata.get("name")
         header = Header(
-            api_version,
-            kind,
-            namespace if isinstance(namespace, str) else "",
+            intern(api_version),
+            intern(kind),
+            intern(namespace) if isinstance(namespace, str) else "",
             own_name if isinstance(own_name, str) else "",
             items,
         )

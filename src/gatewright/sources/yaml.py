@@ -38,6 +38,7 @@ MAX_DEPTH = 200
 MAX_EXPANDED_VALUES = 100_000
 
 _MARKER = re.compile(r"^(?:---|\.\.\.)(?=[ \t\n]|\Z)", re.MULTILINE)
+_NEXT_OBJECT = re.compile(r"\}\s*\{")
 _NOTHING = re.compile(r"(?:---(?=\s))?\s*(?:[#%][^\n]*\s*)*(?:\.\.\.\s*)?(?:#[^\n]*\s*)*")
 _COMMENT_LINES = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
@@ -108,7 +109,8 @@ def split(text: str) -> Iterator[str]:
     """The texts of a file's documents in order; together they are the whole file.
 
     A line that begins with `---` or `...` always is a marker: inside block and quoted scalars YAML
-    forbids it at column 0.  `text` has normalized newlines and no byte order mark.
+    forbids it at column 0.  JSON objects follow each other with nothing or white space in between.
+    `text` has normalized newlines and no byte order mark.
     """
     start = 0
     for marker in _MARKER.finditer(text):
@@ -116,10 +118,33 @@ def split(text: str) -> Iterator[str]:
         if marker.group() == "...":
             cut = text.find("\n", cut) + 1 or len(text)
         if cut > start:
-            yield text[start:cut]
+            yield from _split_json(text[start:cut])
             start = cut
     if start < len(text):
-        yield text[start:]
+        yield from _split_json(text[start:])
+
+
+def _split_json(text: str) -> Iterator[str]:
+    """The JSON objects in a text, each with the white space behind it; what is none ends the search."""
+    start = 0
+    if _is_json(text) and _NEXT_OBJECT.search(text) is not None:
+        while following := _NEXT_OBJECT.match(text, _end_of_object(text, start) - 1):
+            cut = following.end() - 1
+            yield text[start:cut]
+            start = cut
+    yield text[start:]
+
+
+def _is_json(text: str) -> bool:
+    return text.startswith(("{", "-", " ", "\t", "\n")) and text.lstrip("- \t\n").startswith("{")
+
+
+def _end_of_object(text: str, start: int) -> int:
+    """Where the JSON object ends that begins behind `start`, or the end of the text if it is none."""
+    try:
+        return json.JSONDecoder().raw_decode(text, text.index("{", start))[1]
+    except (ValueError, RecursionError):
+        return len(text)
 
 
 def is_blank(text: str) -> bool:
@@ -136,11 +161,11 @@ def parse(text: str) -> Parsed:
             f"this document is larger than {megabytes} MiB and is not read",
             hint="split the List into documents",
         )
-    if text.lstrip("- \t\n").startswith("{"):
+    if _is_json(text):
         found = _parse_json(text)
         if found is not None:
             return found
-    elif text.count("[") + text.count("{") < MAX_DEPTH and _PECULIAR.search(text) is None:
+    elif text.count("[") + text.count("{") < MAX_DEPTH and _PECULIAR.search(text.encode()) is None:
         try:
             values = parse_yaml(text, multi=True)
             if len(values) == 1 and isinstance(values[0], dict) and _every_key_arrived(text, values[0]):

@@ -68,6 +68,23 @@ def test_a_path_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
         FileSource().read([str(tmp_path / "nowhere")])
 
 
+def test_json_objects_in_a_row(tmp_path: Path) -> None:
+    first, second, third = (
+        json.dumps({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}}) for name in "abc"
+    )
+    write(tmp_path, a_json=f"{first}{second}\n{third}\n")
+    source = FileSource()
+    snapshot = source.read([str(tmp_path)])
+    lines = {d.name: source.locator.locate(d.origin).line for d in snapshot.documents.values()}
+    assert lines == {"a": 1, "b": 1, "c": 2}
+    write(tmp_path, a_json=f"{first}{second}\n{third.replace('c', 'd')[:-1]}")
+    delta = source.refresh([str(tmp_path / "a.json")])
+    assert said(source, delta, tmp_path) == [("a.json:2", "yaml-syntax"), ("a.json", "held")]
+    write(tmp_path, a_json=f"{first} {third}")
+    delta = source.refresh([str(tmp_path / "a.json")])
+    assert ([id.name for id in delta.removed], delta.problems) == (["b"], ())
+
+
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     text = f"{service('a')}---\n{service('b')}"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))

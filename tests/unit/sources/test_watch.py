@@ -11,6 +11,7 @@ from asyncinotify import Inotify
 
 from gatewright.base.errors import EngineError
 from gatewright.sources.files import FileSource
+from gatewright.sources.inotify import Following
 from gatewright.sources.watch import watch
 
 DEADLINE = 20
@@ -91,11 +92,12 @@ def test_files_come_change_and_go(tmp_path: Path) -> None:
     run(watching, steps)
 
 
-def test_a_file_that_an_editor_saves_does_not_blink(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", ["a.yaml", "."])
+def test_a_file_that_an_editor_saves_does_not_blink(tmp_path: Path, named: str) -> None:
     """The pauses are the editor's, between its steps; nobody waits for anything by them."""
     path = tmp_path / "a.yaml"
     path.write_text(service("a"))
-    watching = Watching(path)
+    watching = Watching(tmp_path / named)
 
     async def steps() -> None:
         path.rename(tmp_path / "a.yaml~")
@@ -270,3 +272,17 @@ def test_a_limit_of_the_kernel_says_what_to_raise(
     monkeypatch.setattr(Inotify, method, refuse)
     with pytest.raises(EngineError, match=setting):
         asyncio.run(first())
+
+
+def test_what_was_moved_away_is_not_followed_and_a_right_to_read_is_told(tmp_path: Path) -> None:
+    root, away = tmp_path / "m", tmp_path / "away"
+    (root / "x" / "y").mkdir(parents=True)
+    (root / "a.yaml").write_text(service("a"))
+    with Following([str(root)]) as following:
+        (root / "x").rename(away)
+        assert following.changed() == {str(root / "x")}
+        (away / "y" / "b.yaml").write_text(service("b"))
+        assert following.changed() == set()
+        (root / "a.yaml").chmod(0o600)
+        assert following.changed() == {str(root / "a.yaml")}
+        assert not following.lost
