@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+
 from gatewright.graph.nodes import Graph
 from gatewright.trace.hops import Outcome, OutcomeKind
 from gatewright.trace.request import Request, request

@@ -85,6 +85,21 @@ def matched_prefix(match: Match) -> PathMatch | None:
     return next((p for p in match.paths if p.kind is PathKind.PREFIX and not p.negate), None)
 
 
+def stripped(match: Match, prefixes: Sequence[str]) -> str | None:
+    """The prefix that stripping takes from every path that `match` matches.
+
+    "" when there is none to take; None when it depends on the path.
+    """
+    plain = (PathKind.EXACT, PathKind.PREFIX, PathKind.RAW_PREFIX)
+    begin = next((p.value for p in match.paths if p.kind in plain and not p.negate and not p.ignore_case), "")
+    for prefix in prefixes:
+        if begin.startswith(prefix):
+            return prefix
+        if prefix.startswith(begin):
+            return None
+    return ""
+
+
 def literal(text: str) -> str:
     r"""Text for the right side of a substitution, where a backslash starts a group."""
     return text.replace("\\", "\\\\")

@@ -225,7 +225,6 @@ def _add_prefix(value: _AddPrefix, report: Report, *path: str | int) -> tuple[Fi
 
 
 def _strip_prefix(value: _StripPrefix, report: Report, *path: str | int) -> tuple[Filter, ...]:
-    _not_sent("X-Forwarded-Prefix", report, *path)
     edit = PathEdit(PathEditKind.STRIP_PREFIX, prefixes=tuple(p for p in value.prefixes if p))
     return _rewrite(edit, report, *path)
 

@@ -127,8 +127,9 @@ def test_strip_prefix_regex(path: str, expected: str) -> None:
 
 
 def test_headers_that_the_backend_does_not_get_are_mentioned() -> None:
-    (problem,) = lowered({"stripPrefix": {"prefixes": ["/a"]}}).problems
-    assert (problem.severity, "X-Forwarded-Prefix" in problem.message) == (Severity.INFO, True)
+    (problem,) = lowered({"replacePath": {"path": "/a"}}).problems
+    assert (problem.severity, "X-Replaced-Path" in problem.message) == (Severity.INFO, True)
+    assert not lowered({"stripPrefix": {"prefixes": ["/a"]}}).problems  # the graph knows whether it is sent
 
 
 # --- headers --------------------------------------------------------------------------------------

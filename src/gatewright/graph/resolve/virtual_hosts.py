@@ -28,7 +28,7 @@ from gatewright.graph.nodes import (
     VirtualHostKey,
 )
 from gatewright.graph.objects import View
-from gatewright.graph.paths import uncomposable
+from gatewright.graph.paths import stripped, uncomposable
 from gatewright.graph.resolve.backends import broken_status
 from gatewright.graph.resolve.filters import Effects, Where, fold
 from gatewright.graph.resolve.hosts import overlap, specialise
@@ -39,6 +39,7 @@ from gatewright.graph.resolve.tls_options import tls_refusal
 from gatewright.kinds.intents import (
     ClassRef,
     Dialect,
+    HeaderEdit,
     Key,
     Match,
     PathEdit,
@@ -50,6 +51,7 @@ from gatewright.kinds.intents import (
     RuleIntent,
 )
 
+FORWARDED_PREFIX = "X-Forwarded-Prefix"
 RIVALS = frozenset({"HTTPRoute", "GRPCRoute"})
 DEFAULT_PORTS = {Family.HTTP: 80, Family.HTTPS: 443}
 
@@ -135,6 +137,7 @@ def _add(
     view: View, gateway: Gateway, listener: Listener, key: VirtualHostKey, route: RouteIntent, found: Found
 ) -> None:
     where = Where(gateway, key.family, key.port)
+    traefik = gateway.dialect is Dialect.TRAEFIK
     weaker = tls_refusal(view, gateway, listener, key.family, route, found.problems)
     for rule in route.rules:
         matches = _matches(gateway, key, route, rule)
@@ -149,7 +152,9 @@ def _add(
         for position, match in matches:
             rank = order(gateway, route, rule, rule.matches[position] if rule.matches else match, position)
             for part, entry in enumerate(_conditional(key, rule, effects, match, resolved, found.problems)):
-                found.entries.append(((*rank, part), _with_possible_edits(entry, found.problems)))
+                possible = _with_possible_edits(entry, found.problems)
+                told = _with_forwarded_prefix(possible, found.problems) if traefik else possible
+                found.entries.append(((*rank, part), told))
 
 
 def _matches(gateway: Gateway, key: VirtualHostKey, route: RouteIntent, rule: RuleIntent) -> list[tuple[int, Match]]:
@@ -252,6 +257,23 @@ def _conditional(
             narrowed = structs.replace(match, paths=(*match.paths, PathMatch(PathKind.REGEX, split.pattern)))
             yield Entry(narrowed, structs.replace(resolved, action=_redirect(item, split)), rule.origin)
     yield Entry(match, resolved, rule.origin)
+
+
+def _with_forwarded_prefix(entry: Entry, problems: list[Problem]) -> Entry:
+    """Traefik tells the backend in X-Forwarded-Prefix what stripPrefix took away, which the match may show already."""
+    action = entry.rule.action
+    if not isinstance(action, Forward) or not action.paths or action.paths[0].kind is not PathEditKind.STRIP_PREFIX:
+        return entry
+    prefix = stripped(entry.match, action.paths[0].prefixes)
+    if prefix is None:
+        message = f"{entry.rule.id}: the backend does not get the header {FORWARDED_PREFIX}, which Traefik would send"
+        hint = "put the prefix into the match of the route"
+        problems.append(Problem("forwarded-prefix", message, entry.rule.origin, Severity.INFO, hint))
+        return entry
+    if not prefix:
+        return entry
+    edits = (*entry.rule.request_headers, HeaderEdit(add=((FORWARDED_PREFIX, prefix),)))
+    return structs.replace(entry, rule=structs.replace(entry.rule, request_headers=edits))
 
 
 def _with_possible_edits(entry: Entry, problems: list[Problem]) -> Entry:
