@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 
 import immutables
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from gatewright.base import hostnames
 from gatewright.base.problem import Problem
@@ -76,8 +76,9 @@ def plan(graph: Graph, change: Change, bindings: Bindings, state: State) -> Plan
     gateways = set(change.gateways)
     hosts: Iterable[VirtualHostKey] = change.virtual_hosts
     if state.bindings is not None and state.bindings != bindings:
-        gateways.update(graph.gateways)
-        hosts = set(change.virtual_hosts) | set(graph.virtual_hosts)
+        moved = _moved(state.bindings, bindings, graph)
+        gateways.update(port.gateway for port in moved)
+        hosts = {*change.virtual_hosts, *(key for key in graph.virtual_hosts if _port_of(key) in moved)}
     for host in hosts:
         work.virtual_host(host)
     for backend in change.backends | work.toggled():
@@ -86,6 +87,22 @@ def plan(graph: Graph, change: Change, bindings: Bindings, state: State) -> Plan
     if change.certificates or any(key.family in _TERMINATING for key in change.virtual_hosts) or gateways:
         work.refresh.add(SECRET)
     return Plan(tuple(work.changes), work.problems, work.state(), frozenset(work.refresh))
+
+
+def _moved(before: Bindings, now: Bindings, graph: Graph) -> set[PortKey]:
+    """The ports for which other bindings than before make a difference."""
+    if structs.replace(before, sockets={}, common_names=None) != structs.replace(now, sockets={}, common_names=None):
+        return {PortKey(one.id, port.number, port.udp) for one in graph.gateways.values() for port in one.ports}
+    ports = before.sockets.keys() | now.sockets.keys()
+    moved = {port for port in ports if before.sockets.get(port) != now.sockets.get(port)}
+    if before.common_names != now.common_names:
+        one, other = before.common_names, now.common_names
+        moved.update(ports if one is None or other is None else (one, other))
+    return moved
+
+
+def _port_of(key: VirtualHostKey) -> PortKey:
+    return PortKey(key.gateway, key.port, key.family is Family.UDP)
 
 
 class _Work:
@@ -153,7 +170,7 @@ class _Work:
         if self._before.graph is not None:
             self._count(self._before.graph.virtual_hosts.get(key), -1)
         self._count(host, 1)
-        port = PortKey(key.gateway, key.port, key.family is Family.UDP)
+        port = _port_of(key)
         if key.family in _HTTP:
             if not known and (key.hostname == hostnames.ANY or hostnames.is_wildcard(key.hostname)):
                 self._wild.add((key.gateway, key.port, key.family))
