@@ -83,6 +83,8 @@ class Change(NamedTuple):
 class Manifest:
     """The entries of one file in order; together their texts are the whole file."""
 
+    __slots__ = ("_basename", "_lines", "_texts", "entries", "file", "held", "live", "noisy", "problem", "repeats")
+
     def __init__(self, file: str) -> None:
         self.file = file
         self.entries: list[Entry] = []
