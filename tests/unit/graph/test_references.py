@@ -1,0 +1,39 @@
+import pytest
+import yaml
+
+from gatewright.graph.resolve.references import grant_hint, selects
+from gatewright.kinds.intents import GrantIntent, Key, Selector
+from support.lowering import good
+
+
+@pytest.mark.parametrize(
+    ("selector", "selected"),
+    [
+        (Selector(), True),
+        (Selector(labels=(("team", "red"),)), True),
+        (Selector(labels=(("team", "blue"),)), False),
+        (Selector(expressions=(("team", "In", ("red", "blue")),)), True),
+        (Selector(expressions=(("team", "NotIn", ("red",)),)), False),
+        (Selector(expressions=(("absent", "NotIn", ("red",)),)), True),
+        (Selector(expressions=(("team", "Exists", ()),)), True),
+        (Selector(expressions=(("team", "DoesNotExist", ()),)), False),
+        (Selector(expressions=(("absent", "In", ("red",)),)), False),
+        (Selector(expressions=(("team", "Like", ("red",)),)), False),
+    ],
+)
+def test_selectors(selector: Selector, selected: bool) -> None:
+    assert selects(selector, {"team": "red"}) is selected
+
+
+def test_the_grant_that_is_shown_can_be_pasted() -> None:
+    source, target = Key("HTTPRoute", "apps", "r"), Key("Service", "other", "web")
+    pasted = yaml.safe_load(grant_hint(source, target).removeprefix("add "))
+    intent = good(yaml.safe_dump(pasted), GrantIntent)
+    (grant,) = intent.grants
+    assert intent.key.namespace == "other"
+    assert (grant.from_kind, grant.from_namespace, grant.to_kind, grant.to_name) == (
+        "HTTPRoute",
+        "apps",
+        "Service",
+        "web",
+    )

@@ -1,0 +1,57 @@
+import pytest
+
+from gatewright.base.errors import UsageError
+from gatewright.trace.request import request
+
+
+def test_a_url_becomes_a_request() -> None:
+    one = request("https://A.example.com:8443/x//y?q=1&r#top", "post", ("X-A: 1", "x-a: 2"))
+    assert (one.host, one.port, one.target, one.method, one.sni) == (
+        "a.example.com",
+        8443,
+        "/x//y?q=1&r",
+        "POST",
+        "a.example.com",
+    )
+    assert one.values("x-a") == ["1", "2"]
+    assert one.header("x-a") == "1,2"
+    assert one.header("absent") is None
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("a.test", "/"),
+        ("http://a.test?", "/?"),
+        ("http://a.test/a?", "/a?"),
+        ("http://a.test?x", "/?x"),
+        ("http://a.test/%2F", "/%2F"),
+    ],
+)
+def test_the_target_is_kept_as_written(url: str, target: str) -> None:
+    assert request(url).target == target
+
+
+def test_host_and_sni_may_differ_from_the_url() -> None:
+    one = request("https://gateway.test/", headers=("Host: b.test:443",), sni="c.test")
+    assert (one.host, one.sni) == ("b.test", "c.test")
+    assert request("https://192.0.2.1/").sni == ""
+    assert request("http://a.test/").sni == ""
+
+
+def test_grpc_is_known_by_its_content_type() -> None:
+    assert request("http://a.test/", headers=("Content-Type: application/grpc+proto",)).is_grpc
+    assert not request("http://a.test/", headers=("Content-Type: application/grpc-web",)).is_grpc
+
+
+@pytest.mark.parametrize("url", ["gopher://a.test/", "http://", "http://a.test:99999/", "tcp://a.test"])
+def test_what_cannot_be_sent_is_said(url: str) -> None:
+    with pytest.raises(UsageError):
+        request(url)
+
+
+def test_bad_headers_and_addresses_are_said() -> None:
+    with pytest.raises(UsageError, match="Name: value"):
+        request("http://a.test/", headers=("no colon",))
+    with pytest.raises(UsageError):
+        request("http://a.test/", client="nowhere")
