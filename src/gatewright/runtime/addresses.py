@@ -165,9 +165,7 @@ class Loopback:
                     problems.append(self._moved[name])
                 return where
             reason = reason or why
-        message = f"port {port.number} of {gateway.id} cannot be bound at {address}: it {reason}"
-        hint = "free it, then save any file or send SIGHUP"
-        problems.append(Problem("port-unavailable", message, gateway.origin, Severity.ERROR, hint))
+        problems.append(_unavailable(gateway, port, address, reason))
         return None
 
 
@@ -215,33 +213,45 @@ class OnSite:
         """Sockets for all ports of these gateways, as described."""
         sockets: dict[PortKey, tuple[Socket, ...]] = {}
         problems: list[Problem] = []
+        owners: dict[tuple[Socket, bool], str] = {}
         for gateway in sorted(gateways.values(), key=lambda item: item.id):
             here = [one for one in gateway.addresses if _is_address(one) and not self._test(Socket(one, 0), True)]
             if not here:
                 problems.append(_elsewhere(gateway))
             for port in gateway.ports if here else ():
-                found = tuple(self._bindable(gateway, port, here, problems))
+                found = []
+                for address in here:
+                    where = Socket(address, port.number)
+                    owner = owners.setdefault((where, port.udp), gateway.id)
+                    why = self._refusal(where, port.udp) if owner == gateway.id else f"belongs to {owner} already"
+                    if why:
+                        problems.append(_unavailable(gateway, port, address, why))
+                    else:
+                        found.append(where)
                 if found:
-                    sockets[PortKey(gateway.id, port.number, port.udp)] = found
+                    sockets[PortKey(gateway.id, port.number, port.udp)] = tuple(found)
         if not sockets and not self._started:
             reason = f"{problems[0].message}; {problems[0].hint}" if problems else "no gateways are described"
             raise UsageError(f"nothing can be bound with --bind site: {reason}")
         self._started = True
         return Placed(sockets, tuple(problems))
 
-    def _bindable(self, gateway: Gateway, port: Port, here: list[str], problems: list[Problem]) -> Iterator[Socket]:
-        for address in here:
-            where = Socket(address, port.number)
-            # A port that an Envoy of ours may hold is left to Envoy to bind: what it refuses is told as held back.
-            ours = (where, port.udp) in self._held or (self._taken_over and not self._started)
-            why = "" if ours else self._test(where, port.udp)
-            if not why:
-                self._held.add((where, port.udp))
-                yield where
-                continue
-            message = f"port {port.number} of {gateway.id} cannot be bound at {address}: it {why}"
-            hint = "stop what holds it, or run as a user who may bind it; then save any file or send SIGHUP"
-            problems.append(Problem("port-unavailable", message, gateway.origin, Severity.ERROR, hint))
+    def _refusal(self, where: Socket, udp: bool) -> str:
+        """Why a socket cannot be had, "" when it can.
+
+        One that an Envoy of ours may hold is left to Envoy to bind: what it refuses is told as held back.
+        """
+        ours = (where, udp) in self._held or (self._taken_over and not self._started)
+        why = "" if ours else self._test(where, udp)
+        if not why:
+            self._held.add((where, udp))
+        return why
+
+
+def _unavailable(gateway: Gateway, port: Port, address: str, why: str) -> Problem:
+    message = f"port {port.number} of {gateway.id} cannot be bound at {address}: it {why}"
+    hint = "stop what holds it, or run as a user who may bind it; then save any file or send SIGHUP"
+    return Problem("port-unavailable", message, gateway.origin, Severity.ERROR, hint)
 
 
 def _elsewhere(gateway: Gateway) -> Problem:
