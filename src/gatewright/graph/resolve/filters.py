@@ -98,7 +98,7 @@ def _fold(
             case Cors():
                 effects.cors = item
             case AllowSources():
-                effects.access.append(Access(item.cidrs, item.origin, item.depth, item.status))
+                _allow_sources(item, effects)
             case BasicAuth():
                 _basic_auth(view, item, effects)
             case Refuse():
@@ -145,6 +145,17 @@ def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
         path=item.path,
         status_other=item.status_other,
     )
+
+
+def _allow_sources(item: AllowSources, effects: Effects) -> None:
+    """Clients by their address.  An address in X-Forwarded-For is anybody's word, as no proxy in front is trusted."""
+    if not item.depth:
+        effects.access.append(Access(item.cidrs, item.origin, item.depth, item.status))
+        return
+    why = "the client's address would be read from X-Forwarded-For, which anybody can write"
+    effects.answer = Respond(item.status, why, item.origin)
+    hint = "nobody is let in; without ipStrategy the address of the connection is looked at"
+    effects.problems.append(Problem("forwarded-not-trusted", why, item.origin, Severity.ERROR, hint))
 
 
 def _regex_redirect(item: RegexRedirect, effects: Effects) -> None:
