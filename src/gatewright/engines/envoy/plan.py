@@ -151,7 +151,7 @@ class _Work:
 
     def _count(self, host: VirtualHost | None, step: int) -> None:
         """Note what a VirtualHost needs clusters for."""
-        if host is None or backend_on_demand(host) is not None:
+        if host is None or (host.key.family in _BY_SNI and backend_on_demand(host) is not None):
             return
         for key in lookup.upstreams(host):
             self._counted.add(key)
