@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from benchmarks import support
 from gatewright.engines.envoy.process import envoy_binary
@@ -48,20 +48,21 @@ class Floor(Struct, frozen=True):
     plain: int
     filtered: int
     tls: int
+    pid: int = 0
 
 
 @contextlib.contextmanager
 def floor(folder: Path, backend: int, hosts: Sequence[str]) -> Iterator[Floor]:
     """The least configuration that proxies these hosts to the backend."""
-    found = Floor(*(support.free_port() for _ in range(3)))
+    found = Floor(support.free_port(), support.free_port(), support.free_port())
     header = {"header": {"key": "x-site", "value": "home"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     listeners = [
         _listener("plain", found.plain, _proxied(hosts)),
         _listener("filtered", found.filtered, _proxied(hosts, request_headers_to_add=[header])),
         _listener("tls", found.tls, _proxied(hosts), tls=_certificate(folder)),
     ]
-    with envoy(folder / "floor.json", listeners, [_cluster("backend", backend)], found.plain):
-        yield found
+    with envoy(folder / "floor.json", listeners, [_cluster("backend", backend)], found.plain) as pid:
+        yield structs.replace(found, pid=pid)
 
 
 @contextlib.contextmanager
@@ -137,9 +138,7 @@ def _certificate(folder: Path) -> dict[str, Any]:
     chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     private.touch(0o600)
     private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     pair = {"certificate_chain": {"filename": str(chain)}, "private_key": {"filename": str(private)}}
     return {

@@ -28,6 +28,7 @@ class Gatewright:
     """kinds → graph → Envoy, as `gatewright run` composes them."""
 
     def __init__(self, folder: Path, *, access_log: bool = False) -> None:
+        folder.mkdir(exist_ok=True)
         state = StateFolder(folder / "s")
         state.prepare()
         self.plane = DataPlane(state, EnvoyOptions(concurrency=1), CollectorRegistry())

@@ -61,7 +61,9 @@ def measure(sizes: list[int], times: int) -> Iterator[Row]:
             gc.freeze()
             found = _edits(model, folder / "m", size, times)
             first = first or found.mean
-            yield Row("one file changed: file → graph", size, str(found), found.mean / first, f"mean at {sizes[0]:,}", BAR)
+            yield Row(
+                "one file changed: file → graph", size, str(found), found.mean / first, f"mean at {sizes[0]:,}", BAR
+            )
             del model
             gc.unfreeze()
             gc.collect()

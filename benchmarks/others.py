@@ -70,7 +70,15 @@ def nginx(folder: Path, size: int, backends: Backends) -> Iterator[tuple[Running
         f"http {{ access_log off; server_names_hash_max_size 200000; server_names_hash_bucket_size 128; {scratch}\n"
         f"include {home}/hosts/*.conf; }}\n"
     )
-    command = [str(support.program("nginx")), "-p", str(home), "-c", str(home / "nginx.conf"), "-e", f"{home}/error.log"]
+    command = [
+        str(support.program("nginx")),
+        "-p",
+        str(home),
+        "-c",
+        str(home / "nginx.conf"),
+        "-e",
+        f"{home}/error.log",
+    ]
     with _server(command, port, home / "log") as running:
 
         def save(number: int, moved: bool) -> Callable[[], None]:

@@ -47,7 +47,11 @@ def gatewright_run(state: Path, *paths: Path) -> Iterator[Running]:
 
 
 def _running(
-    process: subprocess.Popen[bytes], told: dict[str, list[dict[str, object]]], state: Path, seconds: float, started: float
+    process: subprocess.Popen[bytes],
+    told: dict[str, list[dict[str, object]]],
+    state: Path,
+    seconds: float,
+    started: float,
 ) -> Running:
     listener = next(item for item in told["listeners"] if item["described"]["port"] == manifests.HTTP)  # type: ignore[index]
     local = listener["local"][0]  # type: ignore[index]

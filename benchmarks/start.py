@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,15 +34,9 @@ def _start(folder: Path, where: Path, size: int, turn: int) -> tuple[float, floa
     with gatewright_run(folder / f"s{turn}", where) as running:
         _wait(running, size - 1)
         seconds = time.monotonic() - running.started
-        return seconds, _busy(running.pid), support.memory(running.pid, "VmHWM"), support.memory(running.envoy)
+        return seconds, support.busy(running.pid), support.memory(running.pid, "VmHWM"), support.memory(running.envoy)
 
 
 def _wait(running: Running, last: int) -> None:
     asker = Asker(running.address, running.port)
     support.wait_for(lambda: asker.ask(manifests.hostname(last)) == "a", "the last host's answer")
-
-
-def _busy(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
