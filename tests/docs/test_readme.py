@@ -16,6 +16,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,16 +79,23 @@ def test_a_readme_shows_commands(file: Path) -> None:
         assert sum(c.line.startswith("curl ") for c in found) >= 2
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A user's home with a path as short as most have: sockets live below it."""
+    with tempfile.TemporaryDirectory(prefix="gw-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(needs.REPOSITORY)))
-def test_traces_answer_what_the_readme_shows(file: Path, tmp_path: Path) -> None:
+def test_traces_answer_what_the_readme_shows(file: Path, home: Path) -> None:
     for command in commands(file.read_text()):
         if command.line.startswith("gatewright trace "):
-            _check(command, _shell(command.line, tmp_path))
+            _check(command, _shell(command.line, home))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(needs.REPOSITORY)))
-def test_every_other_command_works_as_written(file: Path, tmp_path: Path) -> None:
+def test_every_other_command_works_as_written(file: Path, home: Path) -> None:
     rest = [c for c in commands(file.read_text()) if not c.line.startswith("gatewright trace ")]
     if any(c.runs for c in rest):
         needs.package("envoy")
@@ -96,12 +104,12 @@ def test_every_other_command_works_as_written(file: Path, tmp_path: Path) -> Non
         for command in rest:
             if command.runs:
                 assert live is None, "one run per document: the next would only find other ports"
-                live = stack.enter_context(running(*command.line.split()[2:], home=tmp_path))
+                live = stack.enter_context(running(*command.line.split()[2:], home=home))
                 _check_table(command, live)
                 continue
             if command.line.startswith("curl "):
                 needs.binary("curl")
-            _check(command, _shell(_translate(command.line, live), tmp_path))
+            _check(command, _shell(_translate(command.line, live), home))
 
 
 def _shell(line: str, home: Path) -> subprocess.CompletedProcess[str]:
