@@ -62,11 +62,15 @@ class Journal:
         self._tell(self._look())
 
     async def close(self) -> None:
-        """Write no more, and take the files away: nothing is live."""
+        """Write no more: nothing is live."""
         if self._timer is not None:
             self._timer.cancel()
         if self._writing is not None:
             await self._writing
+        self.clear()
+
+    def clear(self) -> None:
+        """Take the files away, also those of a run that was killed: whoever waits for them waits for a new run."""
         for file in (self._status, self._ready_file):
             if file is not None:
                 file.unlink(missing_ok=True)

@@ -103,6 +103,7 @@ class Run:
         self._check_gateways(state.graph)
         self._data_plane = DataPlane(self._folder, self._options.envoy, self._registry, self._noticed)
         taken_over = await self._data_plane.start()
+        self._journal.clear()
         try:
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
