@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import socket
 import stat
+import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support import needs
 from support import session as s
+from support.live import program
 from support.session import GATEWAY, Session
 
 pytestmark = pytest.mark.real
@@ -263,6 +267,40 @@ def test_status_tells_what_is_there_and_what_is_not(run: Session) -> None:
     orphan = run.command("status", "--state", str(run.state))
     assert orphan.returncode == 2
     assert f"its Envoy (pid {envoy}) goes on" in orphan.stderr.decode()
+
+
+def test_on_a_terminal_it_shows_what_it_does_and_ends_with_it(run: Session) -> None:
+    ours, its = pty.openpty()
+
+    # A session of its own whose terminal it is: closing that is what closing a window does.
+    command = [needs.binary("setsid"), "--ctty", *program(), "run", str(run.manifests), "--state", str(run.state)]
+    run.process = subprocess.Popen([*command, "--echo"], stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    shown = b""
+    while b"ready" not in shown:
+        shown += os.read(ours, 65536)
+    for doing in (b"reading ", b"compiling ", b"waiting for Envoy"):
+        assert doing in shown
+    assert run.envoy() is not None
+    os.close(ours)
+    assert run.process.wait(s.DEADLINE) == 0
+    assert run.envoy() is None
+
+
+def test_nobody_has_to_read_what_it_says(run: Session) -> None:
+    command = [*program(), "run", str(run.manifests), "--state", str(run.state), "--echo"]
+    with subprocess.Popen(
+        [*command, "--ready-file", str(run.ready_file)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as run.process:
+        assert run.process.stdout is not None
+        run.process.stdout.close()
+        s.wait(run.ready_file.exists)
+        live = run.live()
+        run.write("b.yaml", s.route("b"))
+        s.wait(lambda: live.ask(GATEWAY, "http://b.example.com/").status == 200)
+        run.write("b.yaml", s.route("b", host="other.example.com"))
+        s.wait(lambda: live.ask(GATEWAY, "http://other.example.com/").status == 200)
+        assert run.stop() == 0
 
 
 def test_a_failing_control_plane_leaves_envoy_to_its_successor(run: Session) -> None:

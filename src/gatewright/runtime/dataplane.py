@@ -125,6 +125,10 @@ class DataPlane:
             if held.type_url == LISTENER:
                 self._server.retry(held.type_url, held.name)
 
+    def renew_certificates(self) -> None:
+        """Resolve again what Envoy holds: what is due is issued anew, everything else is the same and not sent."""
+        self._server.refresh(SECRET)
+
     @property
     def is_settled(self) -> bool:
         """Is Envoy connected, and has it answered for everything that it was sent?"""

@@ -42,6 +42,9 @@ from gatewright.sources.watch import watch
 GLANCE = 1.0
 """How often to look whether Envoy is still connected, in seconds."""
 
+RENEW = 6 * 3600.0
+"""How often to look whether certificates of the private CA are due, in seconds: they are, 30 days before they end."""
+
 
 class RunOptions(Struct, frozen=True):
     """What the user asked for.  `echo`: "", "missing" or "all"; `bind`: "loopback" or "site"."""
@@ -107,7 +110,7 @@ class Run:
         try:
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
-                await _until(signals, self._follow(), self._obey(signals), self._glance())
+                await _until(signals, self._follow(), self._obey(signals), self._glance(), self._renew())
         except BaseException:
             await self._close()
             await (self._data_plane.detach() if self._is_ready or taken_over else self._data_plane.stop(0))
@@ -238,6 +241,12 @@ class Run:
             await asyncio.sleep(GLANCE)
             if self._envoy() != self._facts.envoy:
                 self._journal.soon()
+
+    async def _renew(self) -> None:
+        """Envoy asks for a certificate once; that a newer one is due it has to be told."""
+        while True:
+            await asyncio.sleep(RENEW)
+            self._data_plane.renew_certificates()
 
     # --- telling --------------------------------------------------------------------------------
 
