@@ -16,4 +16,8 @@ def paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():
+                # Count what was made as old, or the collector walks all of it as soon as it is back.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

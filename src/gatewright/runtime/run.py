@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Struct, structs
 from prometheus_client import CollectorRegistry
 
+from gatewright.base import collector
 from gatewright.base.errors import UsageError
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.echo.server import EchoServer
@@ -126,7 +127,8 @@ class Run:
         self._listener.progress(f"compiling {len(state.graph.virtual_hosts):,} virtual hosts ...")
         await asyncio.sleep(0)  # a signal that came meanwhile
         self._place(state.graph)
-        await self._apply(state.graph, state.change)
+        with collector.paused():
+            await self._apply(state.graph, state.change)
         self._journal.tell()
         self._listener.progress("waiting for Envoy ...")
         if not await self._data_plane.wait_live():

@@ -15,14 +15,13 @@ documents with it.
 # ruff: noqa: PTH100, PTH110, PTH112, PTH116, PTH119, PTH120
 from __future__ import annotations
 
-import gc
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 
 from msgspec import Struct
 
+from gatewright.base import collector
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
@@ -120,7 +119,7 @@ class FileSource:
         """Read everything.  UsageError if a path does not exist; "-" is standard input, read to its end."""
         self._roots = Roots(paths)
         batch = _Batch()
-        with _without_collector():
+        with collector.paused():
             if self._roots.stdin:
                 self._take(STDIN, STDIN, read_stdin(), batch)
             for root in self._roots.paths:
@@ -456,19 +455,3 @@ def _hidden_part(path: str, root: str) -> str | None:
 def _may_be_object(text: str) -> bool:
     """Most JSON in a folder is no manifest (and may be no strict JSON); that is no mistake of anybody."""
     return '"kind"' in text or '"apiVersion"' in text
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """A cold read makes millions of objects and no garbage; looking for some doubles its time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            if not gc.get_freeze_count():
-                # Count what was made as old, or the collector walks all of it as soon as it is back.
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
