@@ -11,6 +11,7 @@ from msgspec import structs
 from gatewright.base.document import Document
 from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
 from gatewright.graph.resolve.gateways import ports, tls_settings
@@ -127,7 +128,8 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
     used = dict.fromkeys(name for name, _ in _uses(view))
     classes = tuple(name for name in used if serves(view, intent, name))
     traefik = intent.implementation == "traefik"
-    settings, default = _traefik_tls(view) if traefik else (TlsSettings(), None)
+    settings, problems = _traefik_tls(view) if traefik else (TlsSettings(), ())
+    default = _traefik_certificate(view) if traefik else None
     listeners = tuple(
         Listener(
             name=item.name,
@@ -137,8 +139,9 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
             origin=item.origin,
             tls=item.protocol in (Protocol.HTTPS, Protocol.TLS),
             settings=settings,
+            problems=problems if number == 0 else (),
         )
-        for item in intent.listeners
+        for number, item in enumerate(intent.listeners)
     )
     sockets = ports(listeners)
     if traefik:  # every entry point of a Traefik looks whether TLS is spoken and serves both
@@ -170,17 +173,26 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
     )
 
 
-def _traefik_tls(view: View) -> tuple[TlsSettings, Key | None]:
-    """The TLSOption and TLSStore named `default`, wherever they live; they apply to all of a Traefik."""
-    settings, default = TlsSettings(), None
-    stores = view.listed("tls-stores", ALL, TlsStoreIntent)
-    certificates = [s.default_certificate for s in stores if s.key.name == "default" and s.default_certificate]
-    default = next((key for key in certificates if view.certificate(key) is not None), None)
-    for option in view.listed("tls-options", ALL, TlsOptionIntent):
-        if option.key.name == "default":
-            settings = tls_settings(view, option.tls)[0]
-            break
-    return settings, default
+def _traefik_tls(view: View) -> tuple[TlsSettings, tuple[Problem, ...]]:
+    """The TLSOption named `default`, wherever it lives: it applies to all of a Traefik.  There may be only one."""
+    options = [o for o in view.listed("tls-options", ALL, TlsOptionIntent) if o.key.name == "default"]
+    if not options:
+        return TlsSettings(), ()
+    used, *others = options
+    settings, _, problems = tls_settings(view, used.tls)
+    hint = "keep one: Traefik uses none of several"
+    doubled = tuple(
+        Problem("duplicate-default", f"{other.key} is not used beside {used.key}", other.origin, Severity.WARNING, hint)
+        for other in others
+    )
+    return settings, problems + doubled
+
+
+def _traefik_certificate(view: View) -> Key | None:
+    """The default certificate of the TLSStore named `default`, wherever it lives."""
+    stores = [store for store in view.listed("tls-stores", ALL, TlsStoreIntent) if store.key.name == "default"]
+    named = (store.default_certificate for store in stores if store.default_certificate is not None)
+    return next((key for key in named if view.certificate(key) is not None), None)
 
 
 def _own_default(view: View, intent: ControllerIntent) -> Key | None:

@@ -138,7 +138,7 @@ def tls_settings(view: View, tls: FrontendTls) -> tuple[TlsSettings, str, tuple[
             f"client certificates are required but {names} with their CA is missing",
             tls.origin,
             Severity.ERROR,
-            "create it with the key ca.crt; until then the listener is not opened",
+            "create it with the key ca.crt; until then nothing is served there",
         )
         return settings, "InvalidCACertificateRef", (problem,)
     return settings, "", ()
