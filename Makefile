@@ -44,9 +44,9 @@ format: setup ## rewrite the sources in the house format
 demo: setup ## run an example and prove it with requests
 	$(BIN)/python scripts/demo
 
-bench: setup ## measure the speed table of benchmarks/README.md
+bench: setup ## measure the speed table of benchmarks/README.md; a part of it: BENCH='change --hosts 1000'
 	@scripts/bench-tools --check || true
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-tools: ## install the load generators and the other proxies from Debian (needs root)
 	scripts/bench-tools

@@ -10,6 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import uvloop
 
@@ -35,7 +36,7 @@ def measure(sizes: list[int], times: int) -> Iterator[Row]:
                 yield Row(what, size, figure, found.mean / against, f"mean at {sizes[0]:,}", BAR)
 
 
-async def _at(size: int, times: int, folder: support.Path, backends: envoys.Backends) -> list[tuple[str, Figures, int]]:
+async def _at(size: int, times: int, folder: Path, backends: envoys.Backends) -> list[tuple[str, Figures, int]]:
     random.seed(size)
     async with gatewright(folder, documents(size, backends)) as made:
         with client(ADDRESS, made.port(manifests.HTTP)) as asking:

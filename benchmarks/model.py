@@ -15,7 +15,7 @@ from gatewright.engines.envoy import plan as planning
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.resources import Resources
 from gatewright.graph.builder import Builder
-from gatewright.graph.nodes import Change, Graph
+from gatewright.graph.nodes import Graph
 from gatewright.kinds.intents import Intent, Key
 from gatewright.pipeline import Model, utc_now
 from gatewright.sources.files import FileSource
@@ -108,11 +108,6 @@ def _stages(folder: Path, size: int) -> Iterator[Row]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     words = ", ".join(f"{name} {seconds:.2f}" for name, seconds in parts)
     yield Row("stages of a cold start", size, f"{words} s; {peak} MB at most", sum(s for _, s in parts), "1 s")
-
-
-def one_change(graph: Graph, change: Change) -> None:
-    """Compile one change again and again, for profilers."""
-    planning.plan(graph, change, _bindings(graph), planning.State())
 
 
 def _bindings(graph: Graph) -> Bindings:

@@ -142,13 +142,9 @@ def busy(pid: int) -> float:
 
 def machine() -> str:
     """What the figures were taken on."""
-    model = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.machine(),
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
-    return f"{len(os.sched_getaffinity(0))} × {model}, {total:.0f} GB, Linux {platform.release()}, Python {platform.python_version()}"
+    processors = f"{len(os.sched_getaffinity(0))} × {models[0] if models else platform.machine()}"
+    load = f"load {os.getloadavg()[0]:.1f}"
+    return f"{processors}, {total:.0f} GB, Linux, Python {platform.python_version()}, {load}"
