@@ -10,6 +10,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -303,8 +304,44 @@ def test_nobody_has_to_read_what_it_says(run: Session) -> None:
         assert run.stop() == 0
 
 
-def test_a_failing_control_plane_leaves_envoy_to_its_successor(run: Session) -> None:
-    """Whatever keeps the next run from starting is no reason to end what serves."""
+FAULTY = """
+import os
+from gatewright.cli import main
+from gatewright.pipeline import Model
+
+refresh = Model.refresh
+
+def fail_at_boom(self, changed):
+    paths = list(changed)
+    if any(path.endswith("boom.yaml") or os.path.exists(path + "/boom.yaml") for path in paths):
+        raise RuntimeError("boom")
+    return refresh(self, paths)
+
+Model.refresh = fail_at_boom
+main()
+"""
+
+
+def test_a_bug_of_ours_ends_the_control_plane_but_not_the_gateways(run: Session) -> None:
+    command = [sys.executable, "-c", FAULTY, "run", str(run.manifests), "--state", str(run.state), "--echo-all"]
+    with run.errors_file.open("wb") as errors:
+        run.process = subprocess.Popen([*command, "--ready-file", str(run.ready_file)], stderr=errors)
+    s.wait(run.ready_file.exists)
+    envoy, live = run.envoy(), run.live()
+    run.write("boom.yaml", s.route("b"))
+    assert run.process.wait(s.DEADLINE) == 3
+    assert run.lines("RuntimeError: boom")
+    assert run.lines("this is a bug in Gatewright")
+    assert envoy is not None
+    assert run.envoy() == envoy
+    # The echo backends were the control plane's own.
+    assert live.ask(GATEWAY, "http://a.example.com/").status == 503
+    again = run.start("--echo")
+    assert run.envoy() == envoy
+    assert again.ask(GATEWAY, "http://b.example.com/").status == 200
+
+
+def test_what_keeps_the_next_run_from_starting_leaves_envoy_alone(run: Session) -> None:
     live = run.start("--echo")
     envoy = run.envoy()
     assert envoy is not None
