@@ -161,3 +161,52 @@ def test_equal_graphs_make_equal_bytes() -> None:
     graph = c.graph([c.gateway(c.http_port())], [host], [c.backend("one"), c.backend("two")])
     again = structs.replace(graph, virtual_hosts=c.graph([], [host]).virtual_hosts)
     assert held(first(graph)) == held(first(again))
+
+
+def test_a_backend_has_a_cluster_of_its_own_only_while_something_else_than_a_passed_through_name_needs_it() -> None:
+    listener = c.tls_listener(protocol=Protocol.TLS, passthrough=True)
+    gateway = c.gateway(c.http_port(), c.tls_port(http=False), listeners=[listener])
+    passed = c.host("a.test", c.entry(c.to("one")), family=Family.PASSTHROUGH, port=443)
+    web_too = c.host("a.test", c.entry(c.to("one")))
+    one = c.backend("one", endpoints=AT)
+    quiet, busy = c.graph([gateway], [passed], [one]), c.graph([gateway], [passed, web_too], [one])
+    own = {(CLUSTER, "apps/one:80"), (ENDPOINTS, "apps/one:80")}
+    start = first(quiet)
+    assert not own & held(start).keys()
+    more = then(start, quiet, busy)
+    assert own <= held(start, more).keys()
+    less = then(more, busy, quiet)
+    assert not own & held(start, more, less).keys()
+    assert held(start, more, less) == held(start)
+
+
+def test_a_new_passed_through_name_leaves_the_listener_alone_until_it_needs_a_chain_of_its_own() -> None:
+    listener = c.tls_listener(protocol=Protocol.TLS, passthrough=True)
+    gateway = c.gateway(c.tls_port(http=False), listeners=[listener])
+    backends = [c.backend("one", endpoints=AT), c.backend("two", endpoints=AT)]
+
+    def graph(*hosts: Any) -> Graph:
+        return c.graph([gateway], hosts, backends)
+
+    def passed(name: str, *to: str) -> Any:
+        return c.host(name, c.entry(c.to(*to)), family=Family.PASSTHROUGH, port=443)
+
+    plain, more = graph(passed("a.test", "one")), graph(passed("a.test", "one"), passed("b.test", "one"))
+    start = first(plain)
+    second = then(start, plain, more)
+    assert "Listener" not in {kind for kind, _, _ in made(second)}
+    split = graph(passed("a.test", "one"), passed("b.test", "one", "two"))
+    third = then(second, more, split)
+    assert "Listener" in {kind for kind, _, _ in made(third)}
+    assert held(start, second, third) == held(first(split))
+    back = then(third, split, more)
+    assert held(start, second, third, back) == held(first(more))
+
+
+def test_a_scope_has_a_name_that_fits_into_a_cpp_string() -> None:
+    """Longer ones make Envoy allocate for each scope there is whenever one changes (see `names.scope_resource`)."""
+    scopes = [
+        ScopedRouteConfiguration.FromString(r.value) for r in first(web()).changes if r.value and r.type_url == SCOPE
+    ]
+    assert len({scope.name for scope in scopes}) == len(HOSTS)
+    assert {len(scope.name) for scope in scopes} == {22}
