@@ -200,7 +200,7 @@ def test_a_trace_equals_brute_force(seed: int, random: Random) -> None:
         request = as_traced(one)
         gateway = model.graph.gateways[one.gateway]
         told = walk(model.graph, gateway, request).outcome
-        if told.status in (0, 307, 421) and told.virtual_host is None or told.status == 421:
+        if told.status == 421 or (told.status in (0, 307) and told.virtual_host is None):
             continue  # decided before any rule is asked
         assert told.rule == _best(objects, gateway, request), f"seed {seed}: {one}\n{told}"
 
