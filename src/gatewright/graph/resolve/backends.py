@@ -277,14 +277,18 @@ def _policy_tls(view: View, policy: BackendTlsIntent) -> tuple[BackendTls | None
 def _tls(view: View, service: ServiceIntent, spoken: Spoken) -> tuple[BackendTls | None, str]:
     """TLS that a scheme asks for, verified as its transport says.
 
-    Without a transport Traefik verifies against the system's trust store, the others do not verify.
+    Without a transport Traefik verifies against the system's trust store, the others do not verify.  What verifies
+    needs a name to look for: Traefik would take the pod's address, which is in no certificate that one can plan for.
     """
     transport = spoken.transport
     if spoken.missing:
         return None, f"{spoken.missing} does not exist"
     if transport is None:
         name = service.external_name
-        return BackendTls(server_name=name, verify=spoken.verified, system_ca=spoken.verified), ""
+        if spoken.verified and not name:
+            return None, "its certificate would be verified against the pod's address: name a ServersTransport"
+        names = (("Hostname", name),) if spoken.verified else ()
+        return BackendTls(name, verify=spoken.verified, system_ca=spoken.verified, verify_names=names), ""
     bundle, missing = authorities(view, transport.ca)
     if missing:
         return None, f"{transport.key}: {', '.join(map(str, missing))} with its CA is missing"
@@ -292,6 +296,8 @@ def _tls(view: View, service: ServiceIntent, spoken: Spoken) -> tuple[BackendTls
     if transport.client_certificates and certificate is None:
         return None, f"{transport.key}: its client certificate is missing or unusable"
     name = transport.server_name or service.external_name
+    if not name and not transport.insecure_skip_verify:
+        return None, f"{transport.key} has no serverName to verify: the pod's address would be in no certificate"
     return (
         BackendTls(
             server_name=name,
