@@ -59,7 +59,7 @@ class State(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What Envoy should hold now instead.  `problems` by node (its string form); an empty tuple clears them.
+    """What Envoy should hold now instead.  `problems` by node, as in `Graph`; an empty tuple clears them.
 
     `refresh`: types of which what was resolved on demand has to be resolved again (see `resolver`).
     """
@@ -220,10 +220,10 @@ class _Work:
         sockets = self._bindings.sockets.get(PortKey(key.gateway, key.port))
         if host is None or gateway is None or not sockets:
             self._put(SCOPE, names.scope_resource(key), None)
-            self.problems[str(key)] = ()
+            self.problems[f"{key.family} {key}"] = ()
             return
         compiled = compile_scope(host, gateway, sockets[0].port)
-        self.problems[str(key)] = compiled.problems
+        self.problems[f"{key.family} {key}"] = compiled.problems
         self._put(SCOPE, names.scope_resource(key), compiled.value)
 
     def _index(self, key: VirtualHostKey, *, present: bool) -> bool:

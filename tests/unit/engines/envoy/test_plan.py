@@ -151,9 +151,21 @@ def test_problems_go_when_their_cause_goes() -> None:
     bad = c.entry(c.to("one", c.share("one", pass_host=False)))
     old, new = web([c.host("a.test", bad)]), web([c.host("a.test", c.entry(c.to("one")))])
     before = first(old)
-    key = str(c.host("a.test").key)
+    key = f"http {c.host('a.test').key}"
     assert [p.id for p in before.problems[key]] == ["not-carried-over"]
     assert then(before, old, new).problems[key] == ()
+
+
+def test_problems_of_a_host_stand_apart_from_those_of_its_namesake_with_tls_at_the_same_port() -> None:
+    """A Traefik port may serve one name both ways."""
+    bad = c.entry(c.to("one", c.share("one", pass_host=False)))
+    sniffing = c.gateway(c.tls_port(80, plain=True))
+    secure = c.host("a.test", c.entry(c.to("one")), family=Family.HTTPS)
+    of = c.graph([sniffing], [c.host("a.test", bad), secure], [c.backend("one")])
+    found = first(of).problems
+    assert [p.id for problems in found.values() for p in problems] == ["not-carried-over"]
+    change = Change(virtual_hosts=frozenset({secure.key}))
+    assert f"http {c.host('a.test').key}" not in plan(of, change, bound(of), first(of).state).problems
 
 
 def test_equal_graphs_make_equal_bytes() -> None:
