@@ -98,6 +98,11 @@ class Model:
         self._source_problems = delta.problems
         return self._take({**delta.added, **delta.changed}, delta.removed)
 
+    def recheck(self) -> State:
+        """Bring up to date what time alone changes: certificates expire."""
+        self._graph, change = self._builder.recheck_certificates()
+        return State(self._graph, change)
+
     def _take(self, put: Mapping[DocumentId, Document], removed: frozenset[DocumentId]) -> State:
         concerned: set[Key] = set()
         for identity in removed:
@@ -186,9 +191,7 @@ class Model:
             if held.lowered and held.lowered.intent:
                 message = f"{key} is already in {first.file}; this one is not used"
                 hint = "keep one of them, or tell them apart by namespace"
-                found.append(
-                    Problem("duplicate-object", message, held.lowered.intent.origin, Severity.WARNING, hint)
-                )
+                found.append(Problem("duplicate-object", message, held.lowered.intent.origin, Severity.WARNING, hint))
         return found
 
     def documents(self) -> Documents:

@@ -75,6 +75,10 @@ class Stage(Generic[K, V]):
                 found |= self._more_readers.get(token, set())
         return found
 
+    def without_value(self) -> set[K]:
+        """The nodes that were resolved to nothing."""
+        return {key for key in self._reads if key not in self.values}
+
     def knows(self, key: K) -> bool:
         """Was this node resolved (perhaps to nothing)?"""
         return key in self._reads
@@ -217,8 +221,17 @@ class Builder:
     def apply(self, changes: Mapping[Key, Intent | None]) -> tuple[Graph, Change]:
         """Put or remove (None) intents and bring every concerned node up to date."""
         touched = self._objects.update(changes)
+        return self._bring_up_to_date(touched, self._certificates.concerned(touched))
+
+    def recheck_certificates(self) -> tuple[Graph, Change]:
+        """Bring up to date what time has changed: certificates that expired, or were not valid yet."""
+        now = self._now()
+        over = {key for key, value in self._certificates.values.items() if not _is_valid(value, now)}
+        return self._bring_up_to_date(set(), over | self._certificates.without_value())
+
+    def _bring_up_to_date(self, touched: set[Token], dirty: set[Key]) -> tuple[Graph, Change]:
         keys = {token for token in touched if isinstance(token, Key)}
-        for key in self._certificates.concerned(touched):
+        for key in dirty:
             if self._resolve_certificate(key):
                 touched.add(("certificate", key))
         touched |= self._refresh_gateways(touched, keys)
@@ -438,6 +451,11 @@ class Builder:
 def _gateway_key(gateway_id: str) -> Key:
     namespace, _, name = gateway_id.rpartition("/")
     return Key("Gateway", namespace, name)
+
+
+def _is_valid(certificate: Certificate, now: datetime) -> bool:
+    end = certificate.facts.not_after
+    return end is None or now < end
 
 
 def _own_families(gateway: Gateway, listener: Listener) -> tuple[Family, ...]:

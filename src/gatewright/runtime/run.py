@@ -46,6 +46,9 @@ GLANCE = 1.0
 RENEW = 6 * 3600.0
 """How often to look whether certificates of the private CA are due, in seconds: they are, 30 days before they end."""
 
+EXPIRY = 60.0
+"""How often to look whether a certificate from the manifests has ended, in seconds."""
+
 
 class RunOptions(Struct, frozen=True):
     """What the user asked for.  `echo`: "", "missing" or "all"; `bind`: "loopback" or "site"."""
@@ -111,7 +114,8 @@ class Run:
         try:
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
-                await _until(signals, self._follow(), self._obey(signals), self._glance(), self._renew())
+                clocks = (self._glance(), self._renew(), self._expire())
+                await _until(signals, self._follow(), self._obey(signals), *clocks)
         except BaseException:
             await self._close()
             await (self._data_plane.detach() if self._is_ready or taken_over else self._data_plane.stop(0))
@@ -249,6 +253,16 @@ class Run:
         while True:
             await asyncio.sleep(RENEW)
             self._data_plane.renew_certificates()
+
+    async def _expire(self) -> None:
+        """Nobody saves a file when a certificate expires."""
+        while True:
+            await asyncio.sleep(EXPIRY)
+            async with self._turn:
+                state = self._model.recheck()
+                if state.change != Change():
+                    await self._apply(state.graph, state.change)
+                    self._journal.soon()
 
     # --- telling --------------------------------------------------------------------------------
 

@@ -1,14 +1,16 @@
 """What a change concerns, and what it leaves alone."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
 
+from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Change
 from gatewright.kinds.intents import Key
-from support.keys import pair
-from support.modelled import Modelled
+from support.keys import NOW, pair
+from support.modelled import Modelled, intents
 
 TEXT = """
 apiVersion: gateway.networking.k8s.io/v1
@@ -125,3 +127,21 @@ def test_graphs_that_were_handed_out_stay_as_they_are(model: Modelled) -> None:
     model.remove(Key("HTTPRoute", "apps", "one"))
     assert len(before.virtual_hosts) == count
     assert len(model.graph.virtual_hosts) == count - 1
+
+
+def test_a_certificate_that_ends_is_noticed_by_the_clock_alone() -> None:
+    now = NOW
+    builder = Builder(lambda: now)
+    graph, _ = builder.apply(dict(intents([*documents().values(), secret("a.test")])))
+    tls = Key("Secret", "apps", "tls")
+    assert tls in graph.certificates
+    assert builder.recheck_certificates()[1] == Change()
+    now = NOW + timedelta(days=4000)
+    graph, change = builder.recheck_certificates()
+    assert tls not in graph.certificates
+    assert change.certificates == {tls}
+    assert change.gateways == {"apps/gw"}
+    now = NOW
+    graph, change = builder.recheck_certificates()
+    assert tls in graph.certificates
+    assert change.certificates == {tls}
