@@ -42,6 +42,10 @@ def measure(sizes: list[int], times: int) -> Iterator[Row]:
 def _moves(running: Running, save: Save, size: int, times: int, pause: float = 0.0) -> tuple[str, float]:
     took, wrong = [], 0
     with client(running.address, running.port) as asking:
+        # The first save after the start may meet the last of it.
+        for moved in (True, False):
+            _move(asking, save, 0, 1, moved=moved)
+            time.sleep(pause)
         for turn in range(times):
             number = (turn * 7919 + 13) % size
             for moved in (True, False):
