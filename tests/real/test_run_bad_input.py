@@ -94,6 +94,16 @@ def test_a_missing_service_is_told_and_only_its_requests_fail(run: Session) -> N
     assert status_of(live, "a.example.com") == 200
 
 
+def test_a_service_without_endpoints_answers_503_and_is_told_until_it_has_some(run: Session) -> None:
+    live = run.start()
+    assert status_of(live, "a.example.com") == 503
+    told = run.lines("warning", "Service apps/web has no endpoints", "503", "--echo")
+    assert len(told) == 1
+    assert re.search(r"web\.yaml:\d+:", told[0])
+    run.write("web.yaml", s.service("web", ("127.0.0.1", 9)))
+    s.wait(lambda: not [fault for fault in run.status()[1]["problems"] if fault["id"] == "no-endpoints"])
+
+
 def test_a_folder_that_vanishes_stays_live_until_it_is_back(run: Session) -> None:
     live = run.start("--echo")
     aside = run.manifests.with_name("aside")

@@ -30,7 +30,7 @@ from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.process import EnvoyOptions, start_time_of
 from gatewright.graph.builder import empty_graph
-from gatewright.graph.nodes import Change, Gateway, Graph
+from gatewright.graph.nodes import Backend, BackendKey, Change, Gateway, Graph
 from gatewright.pipeline import Model, State, utc_now
 from gatewright.runtime import addresses, folder, metrics, report
 from gatewright.runtime.dataplane import DataPlane
@@ -89,6 +89,7 @@ class Run:
         self._model = Model()
         self._graph = empty_graph()
         self._bindings = Bindings()
+        self._empty: dict[BackendKey, Problem] = {}
         self._unplaced: tuple[Problem, ...] = ()
         self._stand_ins: StandIns | None = None
         self._exposed: WSGIServer | None = None
@@ -207,8 +208,18 @@ class Run:
         if self._stand_ins is not None:
             graph = await self._stand_ins.apply(graph, change)
         self._graph = graph
+        for key in change.backends:
+            self._note_emptiness(key, graph.backends.get(key))
         self._data_plane.apply(graph, change, self._bindings)
         self._metrics.virtual_hosts.set(len(graph.virtual_hosts))
+
+    def _note_emptiness(self, key: BackendKey, backend: Backend | None) -> None:
+        """Remember the backends that answer 503 because nobody stands behind them."""
+        self._empty.pop(key, None)
+        if backend is not None and backend.usable and not backend.endpoints and not backend.dns_name:
+            message = f"Service {key.namespace}/{key.name} has no endpoints: requests to it get 503"
+            hint = "add an EndpointSlice, or let --echo answer"
+            self._empty[key] = Problem("no-endpoints", message, backend.origins[0], Severity.WARNING, hint)
 
     def _place(self, graph: Graph) -> None:
         wanted = {
@@ -271,7 +282,8 @@ class Run:
         return report.Envoy(process.pid if process else 0, self._data_plane.is_connected)
 
     def _look(self) -> report.Facts:
-        problems = (*self._model.problems(), *self._unplaced, *self._data_plane.problems)
+        empty = dict.fromkeys(self._empty[key] for key in sorted(self._empty))
+        problems = (*self._model.problems(), *self._unplaced, *empty, *self._data_plane.problems)
         self._metrics.count_problems(problems)
         self._facts = structs.replace(
             self._facts,
