@@ -19,7 +19,9 @@ from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
 from gatewright.engines.echo.service import Transport as EchoTransport
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
+from gatewright.engines.envoy.delta import Resolver
 from gatewright.engines.envoy.plan import Plan, State, plan, resolver
+from gatewright.engines.envoy.secrets import Issue, nothing_issued
 from gatewright.engines.envoy.types import LISTENER, SCOPE
 from gatewright.graph.nodes import (
     Action,
@@ -175,8 +177,8 @@ class World:
 
     transport: hm.Transport
 
-    def __init__(self, echo: EchoServer, bindings: Bindings) -> None:
-        self.echo, self.bindings = echo, bindings
+    def __init__(self, echo: EchoServer, bindings: Bindings, issue: Issue) -> None:
+        self.echo, self.bindings, self.issue = echo, bindings, issue
         self.graph: Graph | None = None
         self.state = State()
         self.plan: Plan | None = None
@@ -184,8 +186,15 @@ class World:
     def port(self, number: int = 80, identity: str = GATEWAY) -> int:
         return self.bindings.sockets[PortKey(identity, number)][0].port
 
-    def resolve(self, type_url: str, name: str) -> bytes | None:
-        return resolver(self.graph, self.bindings)(type_url, name) if self.graph is not None else None
+    def resolve_at(self, place: str) -> Resolver:
+        """What Envoy gets for the names of one port; "" for those that go by themselves."""
+
+        def resolve(type_url: str, name: str) -> bytes | None:
+            if self.graph is None:
+                return None
+            return resolver(self.graph, self.bindings, self.issue, place)(type_url, name)
+
+        return resolve
 
     async def apply(self, wanted: Graph) -> Plan:
         """Serve this graph instead, and wait until Envoy has taken it."""
@@ -275,14 +284,14 @@ async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def running(first: Graph, **options: Any) -> AsyncIterator[World]:
+async def running(first: Graph, issue: Issue = nothing_issued, **options: Any) -> AsyncIterator[World]:
     """A world that serves `first`; more graphs by `apply`."""
     echo = EchoServer(_services(first))
     await echo.start()
     with hm.state_folder() as folder:
         bindings = bound(first, **options)
-        world = World(echo, bindings)
-        world.transport = hm.Transport(folder / "state", world.resolve)
+        world = World(echo, bindings, issue)
+        world.transport = hm.Transport(folder / "state", world.resolve_at(""), world.resolve_at)
         async with world.transport.running():
             try:
                 await world.apply(first)

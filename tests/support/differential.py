@@ -11,15 +11,19 @@ import contextlib
 import json
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from random import Random
 from typing import Any
 
 import msgspec
 
+from gatewright.base.sensitive import Sensitive
+from gatewright.engines.envoy.bindings import PortKey
+from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.graph.nodes import Graph
-from gatewright.trace.hops import Outcome, OutcomeKind
+from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
 from gatewright.trace.request import Request, request
 from gatewright.trace.walk import walk
 from support import compiled
@@ -27,6 +31,7 @@ from support.handmade import DEADLINE, eventually
 from support.keys import pair
 from support.modelled import graph_of
 from support.random_routes import GATEWAYS, Asked, asked, installation
+from support.random_tls import certified, pairs
 
 CONNECTIONS = 8
 
@@ -40,6 +45,8 @@ class Seen:
     backend: str = ""
     host: str = ""
     path: str = ""
+    certificate: str = ""
+    """Its fingerprint; "" without TLS, and when the handshake fails."""
 
 
 @dataclass
@@ -55,16 +62,18 @@ class Connections:
     async def ask(self, one: Asked) -> Seen:
         """Send one request; a handshake that fails or a connection that is closed is an answer, too."""
         key = (one.gateway, one.port, one.sni if one.secure else "-", one.client)
+        certificate = ""
         try:
             async with asyncio.timeout(DEADLINE):
                 reader, writer = await self._connection(one, key)
+                certificate = _fingerprint(writer)
                 writer.write(_wire(one))
                 seen, keep = await _answer(reader, one.method)
         except (OSError, asyncio.IncompleteReadError):
-            return Seen(0)
+            return Seen(0, certificate=certificate)
         if keep:
             self.idle.setdefault(key, []).append((reader, writer))
-        return seen
+        return replace(seen, certificate=certificate)
 
     async def _connection(
         self, one: Asked, key: tuple[str, int, str, str]
@@ -83,6 +92,11 @@ class Connections:
         for writer in self.opened:
             writer.transport.abort()
         await asyncio.sleep(0)
+
+
+def _fingerprint(writer: asyncio.StreamWriter) -> str:
+    tls = writer.get_extra_info("ssl_object")
+    return sha256(tls.getpeercert(binary_form=True)).hexdigest() if tls else ""
 
 
 def _careless() -> ssl.SSLContext:
@@ -139,9 +153,21 @@ def as_traced(one: Asked) -> Request:
 
 def disagreement(one: Asked, graph: Graph, seen: Seen, local_port: int) -> str:
     """What differs between model and data plane; "" when nothing does."""
-    told = walk(graph, graph.gateways[one.gateway], as_traced(one)).outcome
-    why = _differs(one, told, seen, local_port)
-    return f"{why}\n  asked: {one}\n  model: {told}\n  envoy: {seen}" if why else ""
+    trace = walk(graph, graph.gateways[one.gateway], as_traced(one))
+    why = _differs(one, trace.outcome, seen, local_port) or _certificate_differs(graph, trace, seen)
+    return f"{why}\n  asked: {one}\n  model: {trace.outcome}\n  envoy: {seen}" if why else ""
+
+
+def _certificate_differs(graph: Graph, trace: Trace, seen: Seen) -> str:
+    """The certificate that was served.  Where the connection is closed anyway, it may be so before the handshake."""
+    hop = next((hop for hop in trace.hops if hop.kind is HopKind.TLS and "terminated with" in hop.summary), None)
+    if hop is None:
+        return "a handshake where there is none" if seen.certificate else ""
+    if not seen.certificate:
+        return "" if trace.outcome.status == 0 and not trace.outcome.backend else "no handshake"
+    found = next((c for c in graph.certificates.values() if c.facts.fingerprint == seen.certificate), None)
+    served = found.key if found is not None else "a certificate of the private CA"
+    return "" if hop.summary.partition("terminated with ")[2].startswith(str(served)) else f"served {served}: {hop}"
 
 
 def _differs(one: Asked, told: Outcome, seen: Seen, local_port: int) -> str:
@@ -188,26 +214,21 @@ def _request_differs(told: Outcome, seen: Seen) -> str:
 
 def graph(seed: int) -> Graph:
     """The graph of a random installation, its backends waiting for endpoints."""
-    own = pair("gateway.test", "*.example.com", "*.test")
-    built = graph_of(installation(seed, own.cert_pem, own.key_pem))
+    built = graph_of(certified(seed, installation(seed), pairs()))
     backends = built.backends
     for key, backend in backends.items():
         backends = backends.set(key, msgspec.structs.replace(backend, reason=""))
-    return _tls_only_at(msgspec.structs.replace(built, backends=backends), secured(seed))
+    return msgspec.structs.replace(built, backends=backends)
 
 
-def secured(seed: int) -> str:
-    """The one gateway with TLS: those that share an Envoy share the names that it has certificates for."""
-    return GATEWAYS[seed % len(GATEWAYS)]
+def _common_names(seed: int) -> PortKey:
+    """The port whose certificates go by SNI alone: another with every seed."""
+    return PortKey(GATEWAYS[seed % len(GATEWAYS)], 443)
 
 
-def _tls_only_at(whole: Graph, chosen: str) -> Graph:
-    gateways = whole.gateways
-    for key, gateway in gateways.items():
-        if key != chosen:
-            ports = tuple(msgspec.structs.replace(port, tls=False) for port in gateway.ports if port.number == 80)
-            gateways = gateways.set(key, msgspec.structs.replace(gateway, ports=ports))
-    return msgspec.structs.replace(whole, gateways=gateways)
+def _issuer() -> Issue:
+    issued = pair("issued.test")
+    return lambda gateway, port, hostname: KeyPair(issued.cert_pem, Sensitive(issued.key_pem))
 
 
 async def _is_open(port: int) -> bool:
@@ -219,8 +240,8 @@ async def _is_open(port: int) -> bool:
 async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
     """Ask one random installation so many random questions, in the model and for real."""
     random = Random(seed)
-    questions = [asked(random, secured(seed)) for _ in range(requests)]
-    async with compiled.running(graph(seed)) as world:
+    questions = [asked(random) for _ in range(requests)]
+    async with compiled.running(graph(seed), _issuer(), common_names=_common_names(seed)) as world:
         connections = Connections(world)
         for socket in world.bindings.sockets.values():
             await eventually(partial(_is_open, socket[0].port))

@@ -202,12 +202,17 @@ def secret(name: str, chain: str, key: str) -> Change:
 class Transport:
     """A cache, its xDS server and an Envoy, in one state folder."""
 
-    def __init__(self, root: Path, resolve: Resolver = resolve_nothing) -> None:
+    def __init__(
+        self,
+        root: Path,
+        resolve: Resolver = resolve_nothing,
+        resolve_at: Callable[[str], Resolver] = lambda _: resolve_nothing,
+    ) -> None:
         self.folder = StateFolder(root)
         self.observed: list[Observed] = []
         self.registry = CollectorRegistry()
         metrics = TransportMetrics(self.registry)
-        self.xds = XdsServer(Resources(), metrics, self.observed.append, resolve=resolve)
+        self.xds = XdsServer(Resources(), metrics, self.observed.append, resolve=resolve, resolve_at=resolve_at)
         self.envoy = EnvoyProcess(self.folder, EnvoyOptions(concurrency=1), metrics.restarts.inc)
 
     async def start(self) -> bool:

@@ -343,14 +343,15 @@ class Asked:
     headers: tuple[tuple[str, str], ...] = ()
     sni: str = ""
     client: str = "127.0.0.1"
+    at: int | None = None
 
     @property
     def port(self) -> int:
-        return 443 if self.secure else 80
+        return self.at or (443 if self.secure else 80)
 
 
-def asked(random: Random, secured: str) -> Asked:
-    """A request to one of the gateways; with TLS to that one."""
+def asked(random: Random) -> Asked:
+    """A request to one of the gateways; now and then in plain text to the port for TLS, or the reverse."""
     name = random.choice(ASKED)
     written = name
     oddity = random.random()
@@ -363,9 +364,9 @@ def asked(random: Random, secured: str) -> Asked:
     secure = random.random() < 0.4
     sni = ""
     if secure:
-        sni = name if random.random() < 0.8 else random.choice(["", *ASKED])
+        sni = name if random.random() < 0.8 else random.choice(["", "C.Test", "A.example.COM", *ASKED])
     return Asked(
-        gateway=secured if secure else random.choice(GATEWAYS),
+        gateway=random.choice(GATEWAYS),
         secure=secure,
         host=written,
         target=random.choice(TARGETS) + (random.choice(QUERIES[:-1]) if random.random() < 0.4 else ""),
@@ -373,4 +374,5 @@ def asked(random: Random, secured: str) -> Asked:
         headers=tuple(random.sample(HEADERS, random.randint(0, 2))),
         sni=sni,
         client=random.choice(CLIENTS),
+        at=random.choice([80, 443]) if random.random() < 0.1 else None,
     )
