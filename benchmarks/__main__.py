@@ -6,6 +6,7 @@ Without names everything is measured.  `make bench BENCH='change --hosts 1000'` 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
@@ -35,6 +36,8 @@ def main() -> int:
     unknown = [name for name in given.programs if name not in PROGRAMS]
     if unknown:
         parser.error(f"{', '.join(unknown)}: choose from {', '.join(PROGRAMS)}")
+    # What was started is ended also when we are told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for name in given.programs or PROGRAMS:
         rows = []
         for row in PROGRAMS[name](given):
