@@ -1,7 +1,7 @@
 """Object change → first correct answer: one of N HTTPRoutes moves to another Service, while a client asks its host.
 
 The changed object enters as a watch would hand it on; the clock stops when the first answer of the other Service
-is in.  `floor` pushes the same two scopes, compiled beforehand, through the bare transport.
+is in.  Flat in N is the point.
 """
 
 from __future__ import annotations
