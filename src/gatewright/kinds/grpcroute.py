@@ -13,26 +13,23 @@ from msgspec import Meta, field
 
 from gatewright.base.document import Document
 from gatewright.kinds import gatewayapi
-from gatewright.kinds.decode import Object, Path, Report, Schema, decode, key_of
+from gatewright.kinds.decode import Object, Path, Report, Schema
 from gatewright.kinds.gatewayapi import RouteSpec, SessionPersistenceConfig
 from gatewright.kinds.httpfilters import Place, RouteFilter, lower_filters
 from gatewright.kinds.httproute import (
     RouteBackend,
     ValueMatchConfig,
-    check_rule_names,
     lower_backends,
+    lower_route,
     lower_values,
     refuse_bad_regex,
 )
 from gatewright.kinds.intents import (
-    Dialect,
     Lowered,
     Match,
     PathKind,
     PathMatch,
-    Protocol,
     Refuse,
-    RouteIntent,
     RuleIntent,
 )
 from gatewright.kinds.kind import Kind
@@ -72,23 +69,7 @@ class GRPCRoute(Object, frozen=True):
 
 def lower(document: Document) -> Lowered:
     """Lower a GRPCRoute."""
-    route, problems = decode(document, GRPCRoute)
-    report = Report(document, problems)
-    if route is None:
-        return report.lowered(None)
-    spec = route.spec
-    check_rule_names([rule.name for rule in spec.rules], report)
-    intent = RouteIntent(
-        key=key_of(document),
-        origin=document.origin,
-        dialect=Dialect.GATEWAY_API,
-        protocol=Protocol.HTTP,
-        attach=gatewayapi.lower_parents(spec.parent_refs, document.namespace, report),
-        rules=tuple(_lower_rule(rule, index, document, report) for index, rule in enumerate(spec.rules)),
-        hostnames=gatewayapi.lower_hostnames(spec.hostnames, report),
-        created=route.metadata.created,
-    )
-    return report.lowered(intent)
+    return lower_route(document, GRPCRoute, _lower_rule)
 
 
 def _lower_rule(rule: _Rule, index: int, document: Document, report: Report) -> RuleIntent:

@@ -7,7 +7,8 @@ segments, regular expressions are RE2 and match in full.  Which rule wins is dec
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
@@ -104,7 +105,14 @@ class HTTPRoute(Object, frozen=True):
 
 def lower(document: Document) -> Lowered:
     """Lower an HTTPRoute."""
-    route, problems = decode(document, HTTPRoute)
+    return lower_route(document, HTTPRoute, _lower_rule)
+
+
+def lower_route(
+    document: Document, schema: type[Any], lower_rule: Callable[[Any, int, Document, Report], RuleIntent]
+) -> Lowered:
+    """Lower a route of HTTP or of gRPC: they differ in their rules alone."""
+    route, problems = decode(document, schema)
     report = Report(document, problems)
     if route is None:
         return report.lowered(None)
@@ -116,7 +124,7 @@ def lower(document: Document) -> Lowered:
         dialect=Dialect.GATEWAY_API,
         protocol=Protocol.HTTP,
         attach=gatewayapi.lower_parents(spec.parent_refs, document.namespace, report),
-        rules=tuple(_lower_rule(rule, index, document, report) for index, rule in enumerate(spec.rules)),
+        rules=tuple(lower_rule(rule, index, document, report) for index, rule in enumerate(spec.rules)),
         hostnames=gatewayapi.lower_hostnames(spec.hostnames, report),
         created=route.metadata.created,
     )
