@@ -209,6 +209,8 @@ class View:
     def fewest(self, index: str, values: Iterable[Hashable], kind: type[T]) -> list[T]:
         """The intents of the one of several values that lists the fewest, sorted by Key."""
         chosen = list(values)
+        if len(chosen) == 1:
+            return self.listed(index, chosen[0], kind)
         self.reads.update(("index", index, value) for value in chosen)
         rarest = min(chosen, key=lambda value: (len(self._objects.listed(index, value)), repr(value)))
         return self.listed(index, rarest, kind)

@@ -106,13 +106,13 @@ class Run:
         """Run until SIGTERM or SIGINT.  UsageError or EngineError when it cannot start."""
         signals = Signals()
         self._folder.prepare()
-        self._listener.progress(f"reading {' '.join(self._options.paths)} ...")
-        state = self._model.read(self._options.paths)
-        self._check_gateways(state.graph)
         self._data_plane = DataPlane(self._folder, self._options.envoy, self._registry, self._noticed)
-        taken_over = await self._data_plane.start()
+        taken_over = await self._data_plane.start()  # it starts while we read
         self._journal.clear()
         try:
+            self._listener.progress(f"reading {' '.join(self._options.paths)} ...")
+            state = self._model.read(self._options.paths)
+            self._check_gateways(state.graph)
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
                 clocks = (self._glance(), self._renew(), self._expire())
