@@ -31,13 +31,16 @@ def location(action: RedirectTo, request: Request, path: str, matched: str) -> s
 
 def sent(rule: Rule, action: Forward, share: WeightedBackend, request: Request, matched: str) -> Sent:
     """Host and path (with query) as the backend gets them."""
-    if request.scheme in STREAMS:
-        return Sent(request.host, "")
     path, _ = normalise(request.path)
     for change in action.paths:
         path = edit(path, change, matched)
     query = request.target[len(request.path) :]
     return Sent(_sent_host(rule, action, share, request), path + query)
+
+
+def untouched(request: Request) -> Sent:
+    """The request when its bytes are passed on; streams have no path."""
+    return Sent(request.host, "" if request.scheme in STREAMS else request.target)
 
 
 def _sent_host(rule: Rule, action: Forward, share: WeightedBackend, request: Request) -> str:

@@ -34,6 +34,7 @@ from gatewright.trace.paths import normalise
 from gatewright.trace.request import STREAMS, Request, is_address
 
 NEAR_MISSES = 5
+BY_TLS = (Family.HTTPS, Family.TERMINATED, Family.PASSTHROUGH)
 
 
 def gateways_for(graph: Graph, request: Request) -> list[Gateway]:
@@ -112,15 +113,32 @@ class _Walk:
         if port is None:
             open_ = ", ".join(f"{p.number}/udp" if p.udp else str(p.number) for p in gateway.ports) or "none"
             return self._refuse(0, f"nothing listens on port {request.port} (open: {open_})")
-        if request.encrypted and not port.tls:
+        if request.encrypted and not self._expects_tls(port):
+            if not port.http:
+                return self._stream(port, Family.TCP)  # TLS is what the bytes are, and nobody looks
             return self._refuse(0, f"TLS handshake fails: port {port.number} speaks plain text")
         if not request.encrypted and not port.plain and request.scheme != "udp":
             return self._refuse(0, f"plain text on port {port.number}, which expects TLS: connection closed")
         if request.encrypted:
             return self._through_tls(port)
-        if port.udp or not port.http or request.scheme in STREAMS:
+        if port.udp or not port.http or request.scheme in STREAMS or self._is_taken(port):
             return self._stream(port, Family.UDP if port.udp else Family.TCP)
         return self._through_http(port, Family.HTTP)
+
+    def _expects_tls(self, port: Port) -> bool:
+        """Does the port look into TLS?  One of a Traefik does as soon as a route there asks for it."""
+        if not port.tls:
+            return False
+        promised = port.http or any(item.tls for item in self._gateway.listeners if item.name in port.listeners)
+        here = (self._gateway.id, port.number)
+        return promised or any(
+            key.family in BY_TLS for key in self._graph.virtual_hosts if (key.gateway, key.port) == here
+        )
+
+    def _is_taken(self, port: Port) -> bool:
+        """Does a TCP route take all plain connections of a port that could speak HTTP?"""
+        host = lookup.virtual_host(self._graph, self._gateway, port.number, Family.TCP, "")
+        return host is not None and bool(host.entries)
 
     def _through_tls(self, port: Port) -> Outcome:
         sni = self._request.sni
@@ -268,7 +286,7 @@ class _Walk:
         shares = tuple(
             Share(
                 BackendName(s.backend.namespace, s.backend.name, s.backend.port) if s.backend else None,
-                s.status,
+                0 if self._streaming else s.status,
                 round(100 * s.weight / total, 2),
             )
             for s in action.backends
@@ -279,7 +297,10 @@ class _Walk:
         if chosen.backend is None:
             self._hop(HopKind.BACKEND, chosen.reason, chosen.origin)
             return self._refuse(0 if self._streaming else chosen.status, chosen.reason)
-        sent = answer.sent(rule, action, chosen, self._request, matched)
+        if self._streaming:
+            sent = answer.untouched(self._request)
+        else:
+            sent = answer.sent(rule, action, chosen, self._request, matched)
         name = BackendName(chosen.backend.namespace, chosen.backend.name, chosen.backend.port)
         self._outcome = structs.replace(self._outcome, backend=name, sent=sent)
         percent = 100 * chosen.weight / total

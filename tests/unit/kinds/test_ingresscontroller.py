@@ -30,9 +30,7 @@ def made(*args: Any, **spec: Any) -> ControllerIntent:
         ("alb", ("http", "https"), False, True),
     ],
 )
-def test_defaults(
-    implementation: str, names: tuple[str, str], classless: bool, external: bool
-) -> None:
+def test_defaults(implementation: str, names: tuple[str, str], classless: bool, external: bool) -> None:
     intent = made(implementation)
     assert intent.key == Key("IngressController", "n", "edge")
     assert [(e.name, e.port, e.protocol, e.tls is not None) for e in intent.listeners] == [

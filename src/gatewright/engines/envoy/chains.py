@@ -8,7 +8,7 @@ name wins, across all kinds, as in `graph.lookup`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 import re2
@@ -27,10 +27,14 @@ _OnMatch = matcher_pb2.Matcher.OnMatch
 _PLAIN: Final = "raw_buffer"
 
 
-def default_chain(owners: Mapping[str, Iterable[str]]) -> str:
-    """The chain that takes what is not listed: the one with the catch-all, else the one with most names."""
+def default_chain(owners: Mapping[str, Iterable[str]], choosy: Container[str]) -> str:
+    """The chain that takes what is not listed: the one with the catch-all, else the one with most names.
+
+    Never one that does not look at names itself (all but the `choosy`), unless every name is its own.
+    """
     sizes = {chain: set(patterns) for chain, patterns in owners.items()}
-    return max(sorted(sizes), key=lambda chain: (hostnames.ANY in sizes[chain], len(sizes[chain])))
+    able = [chain for chain in sorted(sizes) if chain in choosy or hostnames.ANY in sizes[chain]]
+    return max(able, key=lambda chain: (hostnames.ANY in sizes[chain], len(sizes[chain])))
 
 
 def exceptions(owners: Mapping[str, Iterable[str]], default: str, depth: Depth) -> dict[str, str]:
@@ -80,9 +84,9 @@ def by_sni(listed: Mapping[str, str], default: str, depth: Depth) -> matcher_pb2
     return tree
 
 
-def by_transport(tls: matcher_pb2.Matcher | str, plain: str) -> matcher_pb2.Matcher:
-    """TLS goes one way, everything else the other."""
-    made = _Matcher(on_no_match=_take(plain))
+def by_transport(tls: matcher_pb2.Matcher | str, plain: str | None) -> matcher_pb2.Matcher:
+    """TLS goes one way, everything else the other, or nowhere: it is closed."""
+    made = _Matcher(on_no_match=_take(plain) if plain is not None else None)
     made.matcher_tree.input.CopyFrom(_input("transport_protocol", network_inputs_pb2.TransportProtocolInput()))
     taken = _take(tls) if isinstance(tls, str) else _OnMatch(matcher=tls)
     made.matcher_tree.exact_match_map.map["tls"].CopyFrom(taken)

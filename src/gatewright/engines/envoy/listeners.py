@@ -128,10 +128,12 @@ class _Chains:
             made.listener_filters_timeout.CopyFrom(seconds(_INSPECT_SECONDS))
             # A port that also speaks plainly may wait for protocols in which the server speaks first.
             made.continue_on_listener_filters_timeout = plain is not None
+        # A chain that ends TLS closes what is no TLS itself; one that passes it on would pass on anything.
+        unlocked = plain is not None or any(not one.HasField("transport_socket") for one in made.filter_chains)
         if plain is not None:
             made.filter_chains.append(plain)
-            if matcher is not None:
-                matcher = chains.by_transport(matcher, plain.name)
+        if matcher is not None and unlocked:
+            matcher = chains.by_transport(matcher, plain.name if plain is not None else None)
         if isinstance(matcher, matcher_pb2.Matcher):
             made.filter_chain_matcher.CopyFrom(matcher)
 
@@ -174,9 +176,10 @@ class _Chains:
             if host.key.family is Family.TERMINATED:
                 chain_made.transport_socket.CopyFrom(self._terminate(http=False))
             made.filter_chains.append(chain_made)
-        default = chains.default_chain(owners)
+        families = [family.value for family in _TLS_FAMILIES]
+        default = chains.default_chain(owners, families)
         if len(owners) == 1:
-            return default if self._port.plain else None
+            return default
         depth = self._gateway.depth
         return chains.by_sni(chains.exceptions(owners, default, depth), default, depth) or chains.always(default)
 

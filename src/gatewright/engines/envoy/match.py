@@ -257,4 +257,3 @@ def complement(cidrs: Iterable[str]) -> list[str]:
                 kept += net.address_exclude(gone)  # type: ignore[arg-type]
         left = kept
     return [str(net) for net in left]
-

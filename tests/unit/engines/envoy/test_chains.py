@@ -24,7 +24,7 @@ def test_every_served_name_takes_its_own_chain(owned: dict[str, str], sni: str, 
     owners: dict[str, list[str]] = {chain: [] for chain in {*owned.values(), "https"}}
     for pattern, chain in owned.items():
         owners[chain].append(pattern)
-    default = default_chain(owners)
+    default = default_chain(owners, owners)
     listed = exceptions(owners, default, depth)
     wanted = next((owned[p] for p in hostnames.parents(sni, depth) if p in owned), None)
     if wanted is not None:
@@ -33,7 +33,7 @@ def test_every_served_name_takes_its_own_chain(owned: dict[str, str], sni: str, 
 
 def test_the_smaller_set_is_listed_folded() -> None:
     owners = {"https": [f"h{n}.test" for n in range(9)], "passthrough": ["*.x.test", "a.x.test", "b.x.test", "p.test"]}
-    default = default_chain(owners)
+    default = default_chain(owners, owners)
     assert default == "https"
     assert exceptions(owners, default, Depth.MANY) == {"*.x.test": "passthrough", "p.test": "passthrough"}
 
