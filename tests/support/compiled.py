@@ -140,7 +140,7 @@ def _differing(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> frozenset[Any]:
 def bound(of: Graph, **options: Any) -> Bindings:
     """Every port of every gateway on a free port of 127.0.0.1."""
     keys = [PortKey(g.id, p.number, p.udp) for g in of.gateways.values() for p in g.ports]
-    sockets = {key: (Socket("127.0.0.1", hm.free_port()),) for key in keys}
+    sockets = {key: (Socket("127.0.0.1", port),) for key, port in zip(keys, hm.free_ports(len(keys)), strict=True)}
     return Bindings(sockets, **{"access_log": "", **options})
 
 
@@ -185,6 +185,9 @@ class World:
 
     def port(self, number: int = 80, identity: str = GATEWAY) -> int:
         return self.bindings.sockets[PortKey(identity, number)][0].port
+
+    def listens(self, number: int, identity: str, *, udp: bool = False) -> bool:
+        return PortKey(identity, number, udp) in self.bindings.sockets
 
     def resolve_at(self, place: str) -> Resolver:
         """What Envoy gets for the names of one port; "" for those that go by themselves."""

@@ -19,9 +19,12 @@ from typing import Any
 
 import msgspec
 
+from gatewright.base import hostnames
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.envoy.bindings import PortKey
+from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
+from gatewright.engines.envoy.types import LISTENER
 from gatewright.graph.nodes import Graph
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
 from gatewright.trace.request import Request, request
@@ -31,9 +34,12 @@ from support.handmade import DEADLINE, eventually
 from support.keys import pair
 from support.modelled import graph_of
 from support.random_routes import GATEWAYS, Asked, asked, installation
+from support.random_streams import asked_to_connect, streaming
 from support.random_tls import certified, pairs
 
 CONNECTIONS = 8
+STREAMS = 0.3
+"""How many of the questions are about connections."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ class Connections:
         """Send one request; a handshake that fails or a connection that is closed is an answer, too."""
         key = (one.gateway, one.port, one.sni if one.secure else "-", one.client)
         certificate = ""
+        if not self.world.listens(one.port, one.gateway):
+            return Seen(0)
         try:
             async with asyncio.timeout(DEADLINE):
                 reader, writer = await self._connection(one, key)
@@ -154,17 +162,26 @@ def as_traced(one: Asked) -> Request:
 def disagreement(one: Asked, graph: Graph, seen: Seen, local_port: int) -> str:
     """What differs between model and data plane; "" when nothing does."""
     trace = walk(graph, graph.gateways[one.gateway], as_traced(one))
+    if _is_passed_on(trace):
+        seen = replace(seen, host=hostnames.normalize(seen.host))
     why = _differs(one, trace.outcome, seen, local_port) or _certificate_differs(graph, trace, seen)
     return f"{why}\n  asked: {one}\n  model: {trace.outcome}\n  envoy: {seen}" if why else ""
 
 
+def _is_passed_on(trace: Trace) -> bool:
+    """Does the backend get the bytes as they were sent?"""
+    untouched = any(hop.kind is HopKind.TLS and "passed through" in hop.summary for hop in trace.hops)
+    return untouched or (trace.outcome.rule or "").startswith(("TLSRoute", "TCPRoute", "IngressRouteTCP"))
+
+
 def _certificate_differs(graph: Graph, trace: Trace, seen: Seen) -> str:
     """The certificate that was served.  Where the connection is closed anyway, it may be so before the handshake."""
-    hop = next((hop for hop in trace.hops if hop.kind is HopKind.TLS and "terminated with" in hop.summary), None)
-    if hop is None:
-        return "a handshake where there is none" if seen.certificate else ""
+    hop = next((hop for hop in trace.hops if hop.kind is HopKind.TLS), None)
+    if hop is None or "terminated with" not in hop.summary:
+        own = bool(trace.outcome.backend or trace.outcome.shares)  # the backend's own
+        return "a handshake where there is none" if seen.certificate and not own else ""
     if not seen.certificate:
-        return "" if trace.outcome.status == 0 and not trace.outcome.backend else "no handshake"
+        return "" if seen.status == 0 else "no handshake"
     found = next((c for c in graph.certificates.values() if c.facts.fingerprint == seen.certificate), None)
     served = found.key if found is not None else "a certificate of the private CA"
     return "" if hop.summary.partition("terminated with ")[2].startswith(str(served)) else f"served {served}: {hop}"
@@ -214,7 +231,7 @@ def _request_differs(told: Outcome, seen: Seen) -> str:
 
 def graph(seed: int) -> Graph:
     """The graph of a random installation, its backends waiting for endpoints."""
-    built = graph_of(certified(seed, installation(seed), pairs()))
+    built = graph_of(certified(seed, streaming(seed, installation(seed)), pairs()))
     backends = built.backends
     for key, backend in backends.items():
         backends = backends.set(key, msgspec.structs.replace(backend, reason=""))
@@ -240,15 +257,33 @@ async def _is_open(port: int) -> bool:
 async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
     """Ask one random installation so many random questions, in the model and for real."""
     random = Random(seed)
-    questions = [asked(random) for _ in range(requests)]
+    questions = [asked_to_connect(random) if random.random() < STREAMS else asked(random) for _ in range(requests)]
     async with compiled.running(graph(seed), _issuer(), common_names=_common_names(seed)) as world:
         connections = Connections(world)
-        for socket in world.bindings.sockets.values():
-            await eventually(partial(_is_open, socket[0].port))
+        for port in _open_ports(world):
+            await eventually(partial(_is_open, port))
         try:
             return await _compare(world, connections, questions, most)
         finally:
             await connections.close()
+
+
+def _open_ports(world: compiled.World) -> list[int]:
+    """The TCP ports that something is served at."""
+    assert world.plan is not None
+    listeners = {change.name for change in world.plan.changes if change.type_url == LISTENER and change.value}
+    return [
+        sockets[0].port
+        for key, sockets in world.bindings.sockets.items()
+        if not key.udp and listener(key.gateway, key.port, udp=False) in listeners
+    ]
+
+
+def _refused(world: compiled.World, one: Asked) -> bool:
+    """Did the compiler say that it cannot do what is described at this port, and closes its connections?"""
+    assert world.plan is not None
+    problems = world.plan.problems.get(listener(one.gateway, one.port, udp=False), ())
+    return any(problem.id == "tcp-match" for problem in problems)
 
 
 async def _compare(world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int) -> list[str]:
@@ -262,7 +297,10 @@ async def _compare(world: compiled.World, connections: Connections, questions: S
             if len(found) >= most:
                 return
             seen = await connections.ask(one)
-            if why := disagreement(one, served, seen, world.port(one.port, one.gateway)):
+            if seen.status == 0 and _refused(world, one):
+                continue
+            local = world.port(one.port, one.gateway) if world.listens(one.port, one.gateway) else 0
+            if why := disagreement(one, served, seen, local):
                 found.append(why)
 
     await asyncio.gather(*(worker() for _ in range(CONNECTIONS)))

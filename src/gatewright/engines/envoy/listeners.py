@@ -7,7 +7,7 @@ more than "this backend" (weights, access lists): they have a chain of their own
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from envoy.config.core.v3 import address_pb2, base_pb2, substitution_format_string_pb2
@@ -25,15 +25,17 @@ from msgspec import Struct
 from xds.core.v3 import extension_pb2 as xds_extension
 from xds.type.matcher.v3 import matcher_pb2
 
+from gatewright.base.hostnames import Depth
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.envoy import chains, names
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.clusters import socket_address
 from gatewright.engines.envoy.http_manager import manager, tcp_access_log
+from gatewright.engines.envoy.match import host_pattern
 from gatewright.engines.envoy.tls import terminate
 from gatewright.engines.envoy.wire import ads, pack, seconds, serialise
 from gatewright.graph.nodes import Entry, Family, Forward, Gateway, Listener, Port, VirtualHost, WeightedBackend
-from gatewright.kinds.intents import Match, Protocol
+from gatewright.kinds.intents import HostMatch, Match, Protocol
 
 _BUFFER_BYTES: Final = 32 * 1024
 _INSPECT_SECONDS: Final = 5.0
@@ -240,6 +242,8 @@ class _Chains:
             self.problems.append(Problem("tcp-match", f"{reason}; its connections are closed", entry.origin))
             made.filters.append(_deny())
             access = []
+        if entry.match.hosts:
+            made.filters.append(_named(entry.match.hosts, self._gateway.depth))
         for number, cidrs in enumerate(access):
             made.filters.append(_only(cidrs, f"access_{number}"))
         made.filters.append(self._weighted(host, entry))
@@ -323,6 +327,18 @@ def _only(cidrs: tuple[str, ...], name: str) -> components.Filter:
         ranges.append(rbac_pb2.Principal(direct_remote_ip=one))
     policy = rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=ranges)
     return _rbac({"allowed": policy} if ranges else {}, name)
+
+
+def _named(hosts: Iterable[HostMatch], depth: Depth) -> components.Filter:
+    """Connections with other SNIs are closed: what a name leaves open, such as a HostSNIRegexp."""
+    conditions = []
+    for host in hosts:
+        pattern = host_pattern(host, depth)
+        named = rbac_pb2.Permission(requested_server_name=pattern)
+        conditions.append(rbac_pb2.Permission(not_rule=named) if host.negate else named)
+    both = rbac_pb2.Permission(and_rules=rbac_pb2.Permission.Set(rules=conditions))
+    policy = rbac_pb2.Policy(permissions=[both], principals=[rbac_pb2.Principal(any=True)])
+    return _rbac({"named": policy}, "names")
 
 
 def _deny() -> components.Filter:

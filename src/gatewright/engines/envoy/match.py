@@ -206,9 +206,14 @@ def _within_query(pattern: str) -> str:
     return f"(?:{pattern})"
 
 
+def host_pattern(match: HostMatch, depth: Depth) -> string_pb2.StringMatcher:
+    """What a host condition looks for, leaving aside that it may be negated."""
+    return regex(match.value) if match.kind is HostKind.REGEX else hostname(match.value, depth)
+
+
 def _host(match: HostMatch, depth: Depth) -> list[Choice]:
     """A host that the VirtualHost leaves open: the fallback filter has put its normal form in a header."""
-    value = regex(match.value) if match.kind is HostKind.REGEX else hostname(match.value, depth)
+    value = host_pattern(match, depth)
     made = _header(HOST_HEADER, value, invert=match.negate)
     made.treat_missing_header_as_empty = True
     return [(made,)]

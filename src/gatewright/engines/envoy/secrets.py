@@ -85,14 +85,13 @@ def terminating(graph: Graph, bindings: Bindings) -> Iterator[tuple[Gateway, int
 
 
 def _pair(graph: Graph, gateway: Gateway, port: int, sni: str, issue: Issue) -> KeyPair | None:
+    """The pair for a name that ends here; a default certificate is not for names that nobody serves."""
+    hosts = (lookup.virtual_host(graph, gateway, port, family, sni) for family in (Family.HTTPS, Family.TERMINATED))
+    host = next((one for one in hosts if one is not None), None)
+    if host is None:
+        return None
     found = lookup.certificate(graph, gateway, port, sni)
-    if found is not None:
-        return KeyPair(found.chain, found.private_key)
-    for family in (Family.HTTPS, Family.TERMINATED):
-        host = lookup.virtual_host(graph, gateway, port, family, sni)
-        if host is not None:
-            return issue(gateway, port, host.key.hostname)
-    return None
+    return KeyPair(found.chain, found.private_key) if found else issue(gateway, port, host.key.hostname)
 
 
 def may_have_changed(name: str, change: Change) -> bool:

@@ -41,3 +41,9 @@ def test_the_smaller_set_is_listed_folded() -> None:
 def test_a_listed_wildcard_takes_no_name_from_the_default_chain() -> None:
     owners = {"https": ["a.x.test", "b.test", "c.test"], "passthrough": ["*.x.test"]}
     assert exceptions(owners, "https", Depth.MANY) == {"*.x.test": "passthrough", "a.x.test": "https"}
+
+
+def test_a_chain_that_does_not_look_at_names_takes_the_rest_only_where_every_name_is_its_own() -> None:
+    own = "passthrough|a.test"
+    assert default_chain({own: ["a.test"], "passthrough": []}, ["passthrough"]) == "passthrough"
+    assert default_chain({own: ["*"], "passthrough": ["a.test"]}, ["passthrough"]) == own
