@@ -273,6 +273,7 @@ def _with_filters(rule: Rule, made: Answer) -> Answer:
     for one in made.routes:
         for name, config in configs:
             one.typed_per_filter_config[name].CopyFrom(config)
+        filters.found_late(one)
         if not one.HasField("route"):
             _edit_response(one, rule.response_headers)
         elif rule.auth is not None and rule.auth.remove_header:

@@ -21,7 +21,7 @@ from gatewright.base.problem import Problem
 from gatewright.engines.envoy import actions, match, names
 from gatewright.engines.envoy.access import passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
-from gatewright.engines.envoy.filters import switched_off
+from gatewright.engines.envoy.filters import LATE_ROUTE, switched_off
 from gatewright.engines.envoy.match import Condition
 from gatewright.engines.envoy.wire import serialise
 from gatewright.graph.nodes import Access, Entry, Family, Gateway, RedirectTo, SniScope, VirtualHost
@@ -66,7 +66,7 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
 def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:
     name, hostname = names.scope(host.key), host.key.hostname
     looked_up = hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
-    ours = dict.fromkeys([names.SCOPE_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
+    ours = dict.fromkeys([names.SCOPE_HEADER, names.AUTH_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
     virtual_host = route.VirtualHost(name=hostname, domains=["*"], routes=made)
     configuration = route_pb2.RouteConfiguration(
         name=name,
@@ -76,7 +76,8 @@ def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[st
         request_headers_to_remove=ours,
     )
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
-    configuration.typed_per_filter_config[fallback].CopyFrom(switched_off())
+    for late in (fallback, LATE_ROUTE):
+        configuration.typed_per_filter_config[late].CopyFrom(switched_off())
     resource = names.scope_resource(host.key)
     scope = scoped_route_pb2.ScopedRouteConfiguration(name=resource, route_configuration=configuration)
     scope.key.fragments.add(string_key=name)
