@@ -16,7 +16,7 @@ from support.differential import disagreements
 
 pytestmark = pytest.mark.real
 
-REQUESTS = 150
+REQUESTS = 120
 PER_INSTALLATION = 500
 
 

@@ -25,7 +25,9 @@ from gatewright.engines.envoy.bindings import PortKey
 from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.engines.envoy.types import LISTENER
-from gatewright.graph.nodes import Graph
+from gatewright.graph.nodes import Family, Graph, VirtualHostKey
+from gatewright.kinds.intents import HeaderEdit
+from gatewright.trace import answer
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
 from gatewright.trace.request import Request, request
 from gatewright.trace.walk import walk
@@ -33,13 +35,13 @@ from support import compiled
 from support.handmade import DEADLINE, eventually
 from support.keys import pair
 from support.modelled import graph_of
+from support.random_filters import asked_of_filters, filtered
 from support.random_routes import GATEWAYS, Asked, asked, installation
 from support.random_streams import asked_to_connect, streaming
 from support.random_tls import certified, pairs
 
 CONNECTIONS = 8
-STREAMS = 0.3
-"""How many of the questions are about connections."""
+REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Seen:
     backend: str = ""
     host: str = ""
     path: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Those of the answer that filters are about."""
     certificate: str = ""
     """Its fingerprint; "" without TLS, and when the handshake fails."""
 
@@ -133,7 +137,9 @@ async def _answer(reader: asyncio.StreamReader, method: str) -> tuple[Seen, bool
         with contextlib.suppress(ValueError):
             echo = json.loads(body)
     backend = f"{echo['namespace']}/{echo['service']}:{echo['httpPort']}" if "service" in echo else ""
-    return Seen(status, headers.get("location"), backend, echo.get("host", ""), echo.get("path", "")), keep
+    pairs = ((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
+    told = tuple(sorted(pair for pair in pairs if pair[0].startswith(("x-r-", "access-control-allow-origin"))))
+    return Seen(status, headers.get("location"), backend, echo.get("host", ""), echo.get("path", ""), told), keep
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
@@ -164,8 +170,45 @@ def disagreement(one: Asked, graph: Graph, seen: Seen, local_port: int) -> str:
     trace = walk(graph, graph.gateways[one.gateway], as_traced(one))
     if _is_passed_on(trace):
         seen = replace(seen, host=hostnames.normalize(seen.host))
-    why = _differs(one, trace.outcome, seen, local_port) or _certificate_differs(graph, trace, seen)
+    why = (
+        _differs(one, trace.outcome, seen, local_port)
+        or _headers_differ(one, graph, trace.outcome, seen)
+        or _certificate_differs(graph, trace, seen)
+    )
     return f"{why}\n  asked: {one}\n  model: {trace.outcome}\n  envoy: {seen}" if why else ""
+
+
+def _headers_differ(one: Asked, graph: Graph, told: Outcome, seen: Seen) -> str:
+    """The headers of an answer that a rule gave: its own, and the permission for another origin."""
+    family = Family.HTTPS if one.secure else Family.HTTP
+    host = graph.virtual_hosts.get(VirtualHostKey(one.gateway, one.port, family, told.virtual_host or ""))
+    rules = [entry.rule for entry in host.entries if entry.rule.id == told.rule] if host else []
+    if not rules or told.kind is OutcomeKind.REFUSED or seen.status not in (200, *REDIRECTS):
+        return ""
+    rule, asking = rules[0], as_traced(one)
+    origin = asking.header("origin")
+    cors = rule.cors if answer.is_forwarded(rule.action) else None
+    permitted = cors is not None and origin is not None and answer.origin_allowed(cors, origin)
+    if permitted != any(name == "access-control-allow-origin" for name, _ in seen.headers):
+        return f"another permission for {origin}: {cors}"
+    if cors is not None and answer.is_preflight(asking):
+        return ""
+    expected = {} if not seen.backend else {"x-r-one": ["backend"], "x-r-two": ["backend"]}
+    if asking.header("x-echo-set-header") is None:
+        expected = {}
+    for edit in rule.response_headers:
+        expected = _edited(expected, edit)
+    wanted = sorted((name, value) for name, values in expected.items() for value in values)
+    got = [pair for pair in seen.headers if pair[0].startswith("x-r-")]
+    return "" if one.method == "HEAD" or wanted == got else f"other headers than {wanted}"
+
+
+def _edited(headers: dict[str, list[str]], edit: HeaderEdit) -> dict[str, list[str]]:
+    gone = {name.lower() for name in (*edit.remove, *(name for name, _ in edit.set))}
+    kept = {name: [*values] for name, values in headers.items() if name not in gone}
+    for name, value in (*edit.set, *edit.add):
+        kept.setdefault(name.lower(), []).append(value)
+    return kept
 
 
 def _is_passed_on(trace: Trace) -> bool:
@@ -231,7 +274,7 @@ def _request_differs(told: Outcome, seen: Seen) -> str:
 
 def graph(seed: int) -> Graph:
     """The graph of a random installation, its backends waiting for endpoints."""
-    built = graph_of(certified(seed, streaming(seed, installation(seed)), pairs()))
+    built = graph_of(certified(seed, filtered(seed, streaming(seed, installation(seed))), pairs()))
     backends = built.backends
     for key, backend in backends.items():
         backends = backends.set(key, msgspec.structs.replace(backend, reason=""))
@@ -257,7 +300,8 @@ async def _is_open(port: int) -> bool:
 async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
     """Ask one random installation so many random questions, in the model and for real."""
     random = Random(seed)
-    questions = [asked_to_connect(random) if random.random() < STREAMS else asked(random) for _ in range(requests)]
+    kinds = random.choices([asked, asked_of_filters, asked_to_connect], [4, 3, 3], k=requests)
+    questions = [kind(random) for kind in kinds]
     async with compiled.running(graph(seed), _issuer(), common_names=_common_names(seed)) as world:
         connections = Connections(world)
         for port in _open_ports(world):

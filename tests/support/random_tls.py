@@ -48,7 +48,7 @@ def secrets(made: Mapping[tuple[str, str], Pair]) -> list[Manifest]:
 def certified(seed: int, documents: list[Manifest], made: Mapping[tuple[str, str], Pair]) -> list[Manifest]:
     """The installation with other certificates at its listeners, controllers and routes."""
     random = Random(f"certificates {seed}")
-    kept = [document for document in documents if document["kind"] != "Secret"]
+    kept = [document for document in documents if document.get("type") != "kubernetes.io/tls"]
     for document in kept:
         _refer(random, document)
     return [*kept, *secrets(made)]

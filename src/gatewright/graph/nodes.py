@@ -214,7 +214,8 @@ class BasicAuthUsers(Struct, frozen=True):
 class Rule(Struct, frozen=True):
     """One rule, resolved.
 
-    Order of effects: access, auth, cors, request headers, action; response headers on the way back.
+    Order of effects: access, cors (a preflight carries no credentials), auth, request headers, action; response headers
+    on the way back.
 
     `id` is stable: "HTTPRoute ns/name rule 2" or its name.  A redirect answers after access and auth.
     """

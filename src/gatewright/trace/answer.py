@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatewright.graph.nodes import Forward, RedirectTo, Rule, WeightedBackend
+from gatewright.graph.nodes import Forward, RedirectTo, Respond, Rule, WeightedBackend
 from gatewright.kinds.intents import Cors, HeaderEdit
 from gatewright.trace.hops import Sent
 from gatewright.trace.paths import edit, normalise
@@ -61,6 +61,11 @@ def is_preflight(request: Request) -> bool:
         and request.header("origin") is not None
         and request.header("access-control-request-method") is not None
     )
+
+
+def is_forwarded(action: Forward | RedirectTo | Respond) -> bool:
+    """Does some backend get the requests, or does the gateway answer them all?"""
+    return isinstance(action, Forward) and any(share.weight and share.backend for share in action.backends)
 
 
 def origin_allowed(cors: Cors, origin: str) -> bool:

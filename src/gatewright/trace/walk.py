@@ -245,23 +245,23 @@ class _Walk:
         return self._deliver(rule, action, matched)
 
     def _protect(self, rule: Rule) -> Outcome | None:
-        """Access lists, authentication and CORS preflight: what may answer before the action."""
+        """Access lists, CORS preflight (which carries no credentials) and authentication: what may answer first."""
         for access in rule.access:
             client = _client(self._request, access.depth)
             if client is None or not in_ranges(client, access.cidrs):
                 self._hop(HopKind.FILTER, f"client {client} is not in {', '.join(access.cidrs)}", access.origin)
                 return self._refuse(access.status, "the client's address is not allowed")
             self._hop(HopKind.FILTER, f"client {client} is allowed", access.origin)
+        if rule.cors is not None and answer.is_preflight(self._request) and answer.is_forwarded(rule.action):
+            allowed = answer.origin_allowed(rule.cors, self._request.header("origin") or "")
+            reason = "CORS preflight" if allowed else "CORS preflight: the origin is not allowed"
+            self._hop(HopKind.FILTER, reason, rule.cors.origin)
+            return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason=reason)
         if rule.auth is not None:
             if not _authenticated(self._request, rule.auth.users.reveal()):
                 self._hop(HopKind.FILTER, "basic authentication: no valid user", rule.auth.origin)
                 return self._refuse(401, "authentication required")
             self._hop(HopKind.FILTER, "basic authentication: valid", rule.auth.origin)
-        if rule.cors is not None and answer.is_preflight(self._request):
-            allowed = answer.origin_allowed(rule.cors, self._request.header("origin") or "")
-            reason = "CORS preflight" if allowed else "CORS preflight: the origin is not allowed"
-            self._hop(HopKind.FILTER, reason, rule.cors.origin)
-            return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason=reason)
         return None
 
     def _redirect(self, action: RedirectTo, path: str, matched: str) -> Outcome:
