@@ -183,8 +183,8 @@ class World:
         self.state = State()
         self.plan: Plan | None = None
 
-    def port(self, number: int = 80, identity: str = GATEWAY) -> int:
-        return self.bindings.sockets[PortKey(identity, number)][0].port
+    def port(self, number: int = 80, identity: str = GATEWAY, *, udp: bool = False) -> int:
+        return self.bindings.sockets[PortKey(identity, number, udp)][0].port
 
     def listens(self, number: int, identity: str, *, udp: bool = False) -> bool:
         return PortKey(identity, number, udp) in self.bindings.sockets

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,7 @@ from support.keys import pair
 from support.modelled import graph_of
 from support.random_filters import asked_of_filters, filtered
 from support.random_routes import GATEWAYS, Asked, asked, installation
-from support.random_streams import asked_to_connect, streaming
+from support.random_streams import UDP, asked_to_connect, streaming
 from support.random_tls import certified, pairs
 
 CONNECTIONS = 8
@@ -307,9 +308,37 @@ async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
         for port in _open_ports(world):
             await eventually(partial(_is_open, port))
         try:
-            return await _compare(world, connections, questions, most)
+            return await _compare(world, connections, questions, most) + await _datagrams(world)
         finally:
             await connections.close()
+
+
+async def _datagrams(world: compiled.World) -> list[str]:
+    """Where the model sends a datagram to a backend, its echo comes back; where not, nothing listens."""
+    assert world.graph is not None
+    found = []
+    for name in GATEWAYS:
+        if not world.listens(UDP, name, udp=True):
+            continue
+        told = walk(world.graph, world.graph.gateways[name], request(f"udp://gateway:{UDP}")).outcome
+        echoed = await _echo(world.port(UDP, name, udp=True))
+        if echoed != (told.kind is OutcomeKind.DELIVERED):
+            found.append(f"datagrams to {name}\n  model: {told}\n  envoy: {'an' if echoed else 'no'} echo")
+    return found
+
+
+async def _echo(port: int) -> bool:
+    """Does a datagram come back?  Where nothing listens, the kernel says so."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setblocking(False)
+        client.connect(("127.0.0.1", port))
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await loop.sock_sendall(client, b"ping")
+                return await loop.sock_recv(client, 64) == b"ping"
+        except ConnectionRefusedError:
+            return False
 
 
 def _open_ports(world: compiled.World) -> list[int]:
