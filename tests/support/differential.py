@@ -26,7 +26,7 @@ from gatewright.engines.envoy.bindings import PortKey
 from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.engines.envoy.types import LISTENER
-from gatewright.graph.nodes import Family, Graph, VirtualHostKey
+from gatewright.graph.nodes import Family, Graph, RedirectTo, VirtualHostKey
 from gatewright.kinds.intents import HeaderEdit
 from gatewright.trace import answer
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
@@ -186,7 +186,10 @@ def _headers_differ(one: Asked, graph: Graph, told: Outcome, seen: Seen) -> str:
     rules = [entry.rule for entry in host.entries if entry.rule.id == told.rule] if host else []
     if not rules or told.kind is OutcomeKind.REFUSED or seen.status not in (200, *REDIRECTS):
         return ""
-    rule, asking = rules[0], as_traced(one)
+    # A redirect by pattern stands before the rule that it belongs to, under the same name.
+    redirected = told.location is not None
+    rule = next((rule for rule in rules if isinstance(rule.action, RedirectTo) == redirected), rules[0])
+    asking = as_traced(one)
     origin = asking.header("origin")
     cors = rule.cors if answer.is_forwarded(rule.action) else None
     permitted = cors is not None and origin is not None and answer.origin_allowed(cors, origin)
