@@ -19,6 +19,7 @@ from gatewright.base import collector
 from gatewright.base.document import Document
 from gatewright.base.origin import Locator, Origin
 from gatewright.base.problem import Problem, Severity
+from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder, empty_graph
 from gatewright.graph.nodes import Change, Graph
 from gatewright.kinds.intents import Intent, Key, Lowered
@@ -59,7 +60,9 @@ class Model:
 
     def __init__(self, now: Callable[[], datetime] = utc_now) -> None:
         self._source = FileSource()
+        self._now = now
         self._builder = Builder(now)
+        self._analysis: Analysis | None = None
         self._held: dict[DocumentId, _Held] = {}
         self._claims: dict[Key, set[DocumentId]] = {}
         self._crowded: set[Key] = set()
@@ -72,6 +75,13 @@ class Model:
     def graph(self) -> Graph:
         """The graph as it is now."""
         return self._graph
+
+    @property
+    def analysis(self) -> Analysis:
+        """Questions about the whole path, kept current from the first time that somebody asks."""
+        if self._analysis is None:
+            self._analysis = Analysis(self._builder.objects, self._graph, self._now().date())
+        return self._analysis
 
     @property
     def locator(self) -> Locator:
@@ -100,8 +110,12 @@ class Model:
 
     def recheck(self) -> State:
         """Bring up to date what time alone changes: certificates expire."""
-        self._graph, change = self._builder.recheck_certificates()
-        return State(self._graph, change)
+        return self._state(*self._builder.recheck_certificates())
+
+    def _state(self, graph: Graph, change: Change) -> State:
+        self._graph = graph
+        self.concerned = self._analysis.update(graph, change) if self._analysis is not None else set()
+        return State(graph, change)
 
     def _take(self, put: Mapping[DocumentId, Document], removed: frozenset[DocumentId]) -> State:
         concerned: set[Key] = set()
@@ -110,8 +124,7 @@ class Model:
         for identity, document in put.items():
             concerned |= self._put(identity, document)
         changes: dict[Key, Intent | None] = {key: self._intent(key) for key in concerned}
-        self._graph, change = self._builder.apply(changes)
-        return State(self._graph, change)
+        return self._state(*self._builder.apply(changes))
 
     # --- documents to intents ---
 

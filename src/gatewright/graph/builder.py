@@ -184,6 +184,8 @@ class Builder:
         self._brought: dict[Key, Brought] = {}
         self._pool: Relation[tuple[str, str], Key] = Relation("pooled")
         self._pool_map: Map[tuple[str, str], tuple[Key, ...]] = Map()
+        self._repooled: set[tuple[str, str]] = set()
+        self._touched: set[Token] = set()
         self._own_hosts: dict[str, set[VirtualHostKey]] = {}
         self._own_count: Counter[VirtualHostKey] = Counter()
         self._used: dict[VirtualHostKey, frozenset[BackendKey]] = {}
@@ -216,11 +218,17 @@ class Builder:
     def pooled(self, gateway_id: str, name: str) -> tuple[Key, ...]:
         return self._pool.of((gateway_id, name))
 
+    @property
+    def objects(self) -> Objects:
+        """The objects as they are now."""
+        return self._objects
+
     # --- applying a change ---
 
     def apply(self, changes: Mapping[Key, Intent | None]) -> tuple[Graph, Change]:
         """Put or remove (None) intents and bring every concerned node up to date."""
         touched = self._objects.update(changes)
+        self._touched |= touched
         return self._bring_up_to_date(touched, self._certificates.concerned(touched))
 
     def recheck_certificates(self) -> tuple[Graph, Change]:
@@ -373,6 +381,7 @@ class Builder:
         if pairs:
             self._brought[key] = pairs
         differing = self._pool.replace(before, pairs)
+        self._repooled |= differing
         for pool in differing:
             members = self._pool.of(pool)
             if members:
@@ -445,7 +454,15 @@ class Builder:
             backends=self._backends.take_changed(),
             certificates=self._certificates.take_changed(),
             attachments=self._attachments.take_changed(),
+            pooled=self._take(self._repooled),
+            objects=self._take(self._touched),
         )
+
+    @staticmethod
+    def _take(changed: set[V]) -> frozenset[V]:
+        taken = frozenset(changed)
+        changed.clear()
+        return taken
 
 
 def _gateway_key(gateway_id: str) -> Key:

@@ -9,7 +9,7 @@ two places and is decided here, once: `VirtualHost.entries` (first match wins) a
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.intents import (
     Cors,
     Dialect,
+    DoorSettings,
     HeaderEdit,
     Key,
     Match,
@@ -364,7 +365,7 @@ class Gateway(Struct, frozen=True):
     `default_certificate` serves names without one.  `default_entry_points` are those of routes that name none,
     `tls_entry_points` those that put TLS on every route; `allow_external_name` the providers ("ingress", "crd")
     whose ExternalName Services are followed.  `classes` are the class names that it serves, None standing
-    for objects without a class.
+    for objects without a class.  `settings` is what else decides the way to it; `service` the Service in front of it.
     """
 
     id: str
@@ -384,6 +385,8 @@ class Gateway(Struct, frozen=True):
     pools_certificates: bool = False
     default_certificate: Key | None = None
     allow_no_sni: bool = True
+    settings: DoorSettings = DoorSettings()
+    service: Key | None = None
 
 
 class Refusal(Struct, frozen=True, gc=False):
@@ -428,10 +431,16 @@ class Graph(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """What differs between two successive graphs: only these nodes need compiling, pushing, printing."""
+    """What differs between two successive graphs: only these nodes need compiling, pushing, printing.
+
+    `pooled`: the (gateway id, name pattern) whose certificates differ; `objects`: the tokens of the objects that differ
+    (see `objects.Objects.update`), for whoever reads more of them than the graph holds.
+    """
 
     gateways: frozenset[str] = frozenset()
     virtual_hosts: frozenset[VirtualHostKey] = frozenset()
     backends: frozenset[BackendKey] = frozenset()
     certificates: frozenset[Key] = frozenset()
     attachments: frozenset[Key] = frozenset()
+    pooled: frozenset[tuple[str, str]] = frozenset()
+    objects: frozenset[Hashable] = frozenset()

@@ -21,16 +21,19 @@ from gatewright.kinds.intents import (
     ClassRef,
     ControllerIntent,
     EndpointsIntent,
+    GatewayClassIntent,
     GrantIntent,
     IngressClassIntent,
     Intent,
     Key,
     ListenerSetIntent,
     RouteIntent,
+    ServiceIntent,
     TlsOptionIntent,
     TlsStoreIntent,
     WorkloadIntent,
 )
+from gatewright.kinds.world import CertificateIntent, HelmIntent, PolicyIntent, WorldIntent
 
 
 class Placement(Struct, frozen=True, order=True, gc=False):
@@ -74,8 +77,20 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "tls-stores", ALL
         case RouteIntent(attach=ClassRef(name=name, provider=provider)):
             yield "class-use", (name, provider)
+        case ServiceIntent(type="LoadBalancer"):
+            yield "load-balancers", ALL
+        case PolicyIntent():
+            yield "policies", intent.key.namespace
+        case CertificateIntent():
+            yield "certificates-for", intent.secret
+        case HelmIntent():
+            yield "charts", intent.chart
         case _:
             pass
+    if isinstance(intent, WorkloadIntent):
+        yield "workloads-in", intent.key.namespace
+    if isinstance(intent, WorldIntent | GatewayClassIntent):
+        yield "kind", intent.key.kind
 
 
 class Objects:

@@ -18,18 +18,9 @@ from msgspec import Struct
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.base.sensitive import Sensitive
-
-
-class Key(Struct, frozen=True, order=True, gc=False):
-    """The identity of an object: kind (without group: kinds are unique here), namespace ("" if none), name."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.kind} {where}"
+from gatewright.kinds.identity import Key as Key  # noqa: PLC0414  (the one place that others import it from)
+from gatewright.kinds.identity import Selector as Selector  # noqa: PLC0414
+from gatewright.kinds.world import Spot, WorldIntent
 
 
 class Dialect(enum.StrEnum):
@@ -372,7 +363,8 @@ class RouteIntent(Struct, frozen=True):
     """Anything that attaches to gateways and sends requests to backends: HTTPRoute ... IngressRouteUDP, Ingress.
 
     `protocol` HTTP for HTTP and gRPC, TLS for SNI routing, TCP, UDP.  `hostnames` (Gateway API) empty
-    means the listener's.  `created` is creationTimestamp ("" if unknown), the first tie-breaker.
+    means the listener's.  `created` is creationTimestamp ("" if unknown), the first tie-breaker.  `annotations` are all
+    that the object has, sorted.
     """
 
     key: Key
@@ -384,13 +376,7 @@ class RouteIntent(Struct, frozen=True):
     hostnames: tuple[str, ...] = ()
     tls: tuple[TlsUse, ...] = ()
     created: str = ""
-
-
-class Selector(Struct, frozen=True, gc=False):
-    """A Kubernetes label selector; empty matches everything.  Expressions: (key, operator, values)."""
-
-    labels: tuple[tuple[str, str], ...] = ()
-    expressions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
 
 
 class AllowedRoutes(Struct, frozen=True, gc=False):
@@ -436,7 +422,10 @@ class ListenerIntent(Struct, frozen=True):
 
 
 class GatewayIntent(Struct, frozen=True):
-    """A Gateway API Gateway.  `addresses` as described (IP or hostname strings)."""
+    """A Gateway API Gateway.  `addresses` as described (IP or hostname strings).
+
+    `address_annotations` are those of spec.infrastructure, which its load balancer Service gets.
+    """
 
     key: Key
     origin: Origin
@@ -446,6 +435,8 @@ class GatewayIntent(Struct, frozen=True):
     allowed_listeners: AllowedRoutes = AllowedRoutes(namespaces="None")
     backend_client_certificate: Key | None = None
     created: str = ""
+    annotations: tuple[tuple[str, str], ...] = ()
+    address_annotations: tuple[tuple[str, str], ...] = ()
 
 
 class ListenerSetIntent(Struct, frozen=True):
@@ -464,10 +455,38 @@ class GatewayClassIntent(Struct, frozen=True):
     controller: str
 
 
+class DoorSettings(Struct, frozen=True):
+    """What decides the way to and through a door, beyond its routes.  None or empty: unknown, the usual holds.
+
+    `runs_on` the nodes, networks or cluster that it runs on; `pods` the labels of its pods and `pod_namespace` where
+    they are (network policies ask).  `proxy_protocol_from`: CIDRs that must send PROXY protocol;
+    `sends_proxy_protocol`: what stands before it and does.  `forwarded_from`: CIDRs whose X-Forwarded-* are believed.
+    `idle_timeout` seconds and `body_limit` octets (0: none) for all of its routes.  `snippets`: are configuration
+    snippets switched on?  `passthrough`: is TLS passthrough?  `certificate_names`: names on certificates that it has
+    from elsewhere (ACM, a CDN).  `host_ports`: it listens on its nodes' own addresses.  `publishes_status`: does it
+    write its address into the status of what it serves?
+    """
+
+    runs_on: tuple[Spot, ...] = ()
+    pods: tuple[tuple[str, str], ...] = ()
+    pod_namespace: str = ""
+    host_ports: bool = False
+    proxy_protocol_from: tuple[str, ...] = ()
+    sends_proxy_protocol: tuple[str, ...] = ()
+    forwarded_from: tuple[str, ...] = ()
+    idle_timeout: float | None = None
+    body_limit: int | None = None
+    snippets: bool | None = None
+    passthrough: bool | None = None
+    certificate_names: tuple[str, ...] = ()
+    publishes_status: bool | None = None
+
+
 class ControllerIntent(Struct, frozen=True):
     """A door that is not Gateway API (site map kind IngressController): a Traefik, ingress-nginx, HAProxy or ALB.
 
-    `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "alb".  `classes`: the class names served; empty: the
+    `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "alb"; "gateway-api" only adds `settings` and addresses
+    to the Gateway of the same namespace and name.  `classes`: the class names served; empty: the
     implementation's usual one and every IngressClass of it.
     `claims_classless`: also serves objects without a class.  `listeners` are its entry points;
     `default_entry_points` those used by routes that name none; `tls_entry_points` those that put TLS on
@@ -491,6 +510,7 @@ class ControllerIntent(Struct, frozen=True):
     allow_cross_namespace: bool = False
     version: str = ""
     service: Key | None = None
+    settings: DoorSettings = DoorSettings()
 
 
 class IngressClassIntent(Struct, frozen=True):
@@ -524,6 +544,12 @@ class ServiceIntent(Struct, frozen=True):
     headless: bool = False
     load_balancer_ips: tuple[str, ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    families: tuple[str, ...] = ()  # of "IPv4" and "IPv6", in order; empty: the cluster's first
+    family_policy: str = ""
+    cluster_ips: tuple[str, ...] = ()
+    load_balancer_class: str = ""
+    external_traffic_policy: str = ""
 
 
 class EndpointAddress(Struct, frozen=True, gc=False):
@@ -556,7 +582,11 @@ class ContainerPort(Struct, frozen=True, gc=False):
 
 
 class WorkloadIntent(Struct, frozen=True):
-    """A Deployment, StatefulSet, DaemonSet or Pod: what its pods are labelled and listen on."""
+    """A Deployment, StatefulSet, DaemonSet or Pod: what its pods are labelled and listen on.
+
+    `strategy` "RollingUpdate" | "Recreate" | "OnDelete" | "" (none said); `max_surge`/`max_unavailable` as written, ""
+    unless said.  `args` are those of all containers, commands first.  `node_name`/`node_selector` say where it may run.
+    """
 
     key: Key
     origin: Origin
@@ -564,6 +594,13 @@ class WorkloadIntent(Struct, frozen=True):
     ports: tuple[ContainerPort, ...] = ()
     host_network: bool = False
     replicas: int = 1
+    strategy: str = ""
+    max_surge: str = ""
+    max_unavailable: str = ""
+    node_selector: tuple[tuple[str, str], ...] = ()
+    node_name: str = ""
+    args: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 class SecretIntent(Struct, frozen=True):
@@ -690,11 +727,28 @@ Intent = (
     | TlsStoreIntent
     | MiddlewareIntent
     | BackendGroupIntent
+    | WorldIntent
 )
 
 
+class Suppression(Struct, frozen=True, gc=False):
+    """An owner's word that a finding about this document is known and accepted: annotation `gatewright.dev/ignore`.
+
+    `rule` the finding's id, `reason` why, `until` the ISO date from which it counts again ("" unless given).
+    """
+
+    rule: str
+    reason: str
+    until: str
+    origin: Origin
+
+
 class Lowered(Struct, frozen=True):
-    """What a kind makes of one document: the intent (None when the document is unusable) and its Problems."""
+    """What a kind makes of one document: the intent (None when the document is unusable) and its Problems.
+
+    `suppressions` are those of the document's annotations, whatever its kind.
+    """
 
     intent: Intent | None
     problems: tuple[Problem, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()

@@ -17,6 +17,17 @@ VERSION = 1
 class HopKind(enum.StrEnum):
     """The stations of a request, in the order in which it passes them."""
 
+    VANTAGE = "vantage"
+    RESOLVER = "resolver"
+    ADDRESS = "address"
+    NETWORK = "network"
+    LINK = "link"
+    FIREWALL = "firewall"
+    NAT = "nat"
+    NODE = "node"
+    POLICY = "policy"
+    EDGE = "edge"
+    TUNNEL = "tunnel"
     GATEWAY = "gateway"
     LISTENER = "listener"
     TLS = "tls"
@@ -29,11 +40,19 @@ class HopKind(enum.StrEnum):
 
 
 class OutcomeKind(enum.StrEnum):
-    """How it ends: at a backend, with an answer that somebody asked for, or not at all."""
+    """How it ends: at a backend, with an answer that somebody asked for, or not at all.
+
+    From a vantage also: UNREACHABLE (no packet gets to a gateway), ABSENT (the name has no address of that family),
+    UNTRUSTED (the client refuses the certificate), UNKNOWN (the map does not say where it goes).
+    """
 
     DELIVERED = "delivered"
     RESPONSE = "response"
     REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    ABSENT = "absent"
+    UNTRUSTED = "untrusted"
+    UNKNOWN = "unknown"
 
 
 class Hop(Struct, frozen=True):

@@ -1,0 +1,93 @@
+"""Questions about a graph and the world around it, kept current with them.
+
+An Analysis is fed each State of the model; `ask` answers a question (see `sight`), `settle` brings all kept questions
+up to date and says which of them may have changed.  Nothing here knows what the questions are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from datetime import date
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from gatewright.graph.memo import Asked, Memo
+from gatewright.graph.nodes import Change, Graph, VirtualHostKey
+from gatewright.graph.objects import Objects, Token
+from gatewright.graph.sight import Sight
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Analysis:
+    """The remembered answers about one model."""
+
+    def __init__(self, objects: Objects, graph: Graph, today: date) -> None:
+        self.objects = objects
+        self.graph = graph
+        self.today = today
+        self._memo = Memo(self._compute)
+        self._serving: dict[str, set[VirtualHostKey]] = defaultdict(set)
+        for key in graph.virtual_hosts:
+            self._serving[key.hostname].add(key)
+
+    def ask(self, asked: Asked) -> Any:
+        """The answer to a question with its arguments."""
+        return self._memo.ask(asked)
+
+    def answer(self, question: Callable[Concatenate[Sight, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The answer to a question, typed."""
+        assert not kwargs, "questions take positional arguments"
+        found: T = self._memo.ask((question, args))
+        return found
+
+    def keep(self, question: Callable[..., Any], *args: Hashable) -> None:
+        """Ask now and remember, so that `update` tells of it."""
+        self._memo.keep((question, args))
+        self._memo.ask((question, args))
+
+    def drop(self, question: Callable[..., Any], *args: Hashable) -> None:
+        """Forget a kept question."""
+        self._memo.drop((question, args))
+
+    def serving(self, name: str) -> Iterable[VirtualHostKey]:
+        """The VirtualHosts of this very hostname or wildcard."""
+        return self._serving.get(name, ())
+
+    @property
+    def names(self) -> Iterable[str]:
+        """All hostnames and wildcards that some VirtualHost has."""
+        return self._serving.keys()
+
+    def update(self, graph: Graph, change: Change) -> set[Asked]:
+        """Take the next State; returns the kept questions whose answers may differ now."""
+        tokens: set[Token] = set(change.objects)
+        tokens.update(("gateway", gateway_id) for gateway_id in change.gateways)
+        if graph.gateways.keys() != self.graph.gateways.keys():
+            tokens.add(("gateways",))
+        for key in change.virtual_hosts:
+            tokens.add(("virtual-host", key))
+            tokens.add(("name", key.hostname))
+            if key in graph.virtual_hosts:
+                self._serving[key.hostname].add(key)
+            else:
+                serving = self._serving[key.hostname]
+                serving.discard(key)
+                if not serving:
+                    del self._serving[key.hostname]
+        tokens.update(("backend", key) for key in change.backends)
+        tokens.update(("certificate", key) for key in change.certificates)
+        tokens.update(("attachment", key) for key in change.attachments)
+        tokens.update(("pool", *pool) for pool in change.pooled)
+        self.graph = graph
+        return self._memo.touch(tokens)
+
+    def sweep(self) -> None:
+        """Forget what no kept question needs any more."""
+        self._memo.sweep()
+
+    def _compute(self, asked: Asked) -> tuple[Any, Iterable[Token]]:
+        question, args = asked
+        sight = Sight(self)
+        return question(sight, *args), sight.reads

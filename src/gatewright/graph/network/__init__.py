@@ -1,0 +1,15 @@
+"""The network: where things are, which addresses they have, and whether packets get from one to the other.
+
+Questions (first argument a `Sight`), each in its own file:
+
+- `topology.topology(sight) -> Topology`: the site map joined with what manifests say
+- `addresses.allocations(sight) -> Mapping[Key, Allocation]`: what MetalLB, Cilium and ServiceLB give each Service
+- `doors.door_addresses(sight, gateway_id) -> tuple[str, ...]`: where clients reach a gateway (addresses, hostnames)
+- `doors.gateways_at(sight, address) -> tuple[str, ...]`: which gateways answer at an address or hostname
+- `doors.place_of(sight, gateway_id) -> tuple[Place, ...]`: where a gateway runs, for the ways that start there
+- `ways.way(sight, place, address, port, protocol) -> Way`: from a Place to an address, over networks, links, firewalls
+- `policies.admitted(sight, place, namespace, labels, port, protocol) -> Verdict`: do network policies let pods through?
+- `reach.reach(sight, gateway_id, backend_key) -> Reach`: from a gateway to each endpoint of a backend
+
+Counterpart: `graph.names`, which says which address a name leads to.
+"""

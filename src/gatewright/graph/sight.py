@@ -1,0 +1,139 @@
+"""What a question sees: objects, the nodes of the graph and the answers to other questions, with every read recorded.
+
+Questions about the world (networks, names, ways, verdicts, rules) are functions whose first argument is a Sight.  They
+read only through it, also when they find nothing, and never keep it.  What several questions need is asked with `ask`
+and remembered; what only one needs is a plain function call that passes the Sight on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from datetime import date
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from gatewright.base import hostnames
+from gatewright.base.hostnames import Depth
+from gatewright.graph import lookup
+from gatewright.graph.memo import Asked
+from gatewright.graph.nodes import (
+    Attachment,
+    Backend,
+    BackendKey,
+    Certificate,
+    Gateway,
+    Graph,
+    VirtualHost,
+    VirtualHostKey,
+)
+from gatewright.graph.objects import Objects, Token
+from gatewright.kinds.intents import Key
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Source(Protocol):
+    """Where a Sight looks things up: the Analysis."""
+
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def today(self) -> date: ...
+    def serving(self, name: str) -> Iterable[VirtualHostKey]: ...
+    def ask(self, asked: Asked) -> object: ...
+
+
+class Sight:
+    """One question's sight."""
+
+    __slots__ = ("_source", "reads")
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.reads: dict[Token, None] = {}
+
+    # --- objects ---
+
+    def get(self, key: Key, kind: type[T]) -> T | None:
+        """The intent of this Key when it is a `kind`, else None."""
+        self.reads[key] = None
+        intent = self._source.objects.intent(key)
+        return intent if isinstance(intent, kind) else None
+
+    def listed(self, index: str, value: Hashable, kind: type[T]) -> list[T]:
+        """The intents of an index (see `objects`), sorted by Key."""
+        self.reads["index", index, value] = None
+        objects = self._source.objects
+        found = (objects.intent(key) for key in sorted(objects.listed(index, value)))
+        return [intent for intent in found if isinstance(intent, kind)]
+
+    def all(self, kind_name: str, kind: type[T]) -> list[T]:
+        """All intents of a kind of the world (Site, Link, IPAddressPool ...), sorted by Key."""
+        return self.listed("kind", kind_name, kind)
+
+    # --- nodes of the graph ---
+
+    def gateways(self) -> tuple[str, ...]:
+        """The ids of all gateways, sorted."""
+        self.reads["gateways",] = None
+        return tuple(sorted(self._source.graph.gateways))
+
+    def gateway(self, gateway_id: str) -> Gateway | None:
+        self.reads["gateway", gateway_id] = None
+        return self._source.graph.gateways.get(gateway_id)
+
+    def virtual_host(self, key: VirtualHostKey) -> VirtualHost | None:
+        self.reads["virtual-host", key] = None
+        return self._source.graph.virtual_hosts.get(key)
+
+    def serving(self, pattern: str) -> tuple[VirtualHostKey, ...]:
+        """The VirtualHosts of exactly this hostname or wildcard, at any gateway, sorted."""
+        self.reads["name", pattern] = None
+        return tuple(sorted(self._source.serving(pattern)))
+
+    def backend(self, key: BackendKey) -> Backend | None:
+        self.reads["backend", key] = None
+        return self._source.graph.backends.get(key)
+
+    def certificate(self, key: Key) -> Certificate | None:
+        self.reads["certificate", key] = None
+        return self._source.graph.certificates.get(key)
+
+    def attachment(self, route: Key) -> Attachment | None:
+        self.reads["attachment", route] = None
+        return self._source.graph.attachments.get(route)
+
+    def graph_for(self, gateway: Gateway, host: str) -> Graph:
+        """The graph, to walk a request for `host` (and SNI) at this gateway through it; counts as a read of all that
+        such a walk may look at but its backends, which the walker names with `backend`.
+        """
+        self.reads["gateway", gateway.id] = None
+        for pattern in hostnames.parents(host, Depth.MANY) if host else (hostnames.ANY,):
+            self.reads["name", pattern] = None
+        if gateway.pools_certificates and host:
+            self.reads["pool", gateway.id, host] = None
+            self.reads["pool", gateway.id, "*." + host.partition(".")[2]] = None
+        return self._source.graph
+
+    def served_certificate(self, gateway: Gateway, port: int, sni: str) -> Certificate | None:
+        """The certificate that a terminating port serves for `sni`, see `lookup.certificate`."""
+        found = lookup.certificate(self.graph_for(gateway, sni), gateway, port, sni)
+        if found is not None:
+            self.reads["certificate", found.key] = None
+        return found
+
+    # --- other questions ---
+
+    def ask(self, question: Callable[Concatenate[Sight, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The remembered answer to another question.  Arguments are positional and hashable."""
+        assert not kwargs, "questions take positional arguments"
+        asked: Asked = (question, args)
+        self.reads[asked] = None
+        return self._source.ask(asked)  # type: ignore[return-value]
+
+    def today(self) -> date:
+        """The day on which the analysis runs."""
+        self.reads["today",] = None
+        return self._source.today
