@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -134,6 +134,10 @@ class Objects:
 
     def intent(self, key: Key) -> Intent | None:
         return self._intents.get(key)
+
+    def keys_of(self, kinds: tuple[type[Any], ...]) -> list[Key]:
+        """The keys of all intents of these types."""
+        return [key for key, intent in self._intents.items() if isinstance(intent, kinds)]
 
     def listed(self, index: str, value: Hashable) -> Mapping[Key, None]:
         return self._indices.get((index, value), {})
