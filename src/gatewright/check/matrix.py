@@ -1,7 +1,8 @@
 """The matrix: what every hostname means from every vantage in each family.  One `Row` per hostname.
 
 `row` asks, for one hostname, the request that a client would most likely send: over TLS where any gateway serves the
-name so, for a path that some rule takes.  Counterparts: `trace.journey`, which answers, and `run`, which keeps the rows.
+name so, for a path that some rule takes.  Counterparts: `trace.journey`, which answers, and `run`, which keeps the
+rows.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Checker:
                 yield from ((scope, key) for key in keys)
 
     def _hostnames(self) -> set[str]:
-        return set(self._analysis.names) | self._analysis.answer(zones.names)
+        return {*self._analysis.names, *self._analysis.answer(zones.names)}
 
     def _follow_names(self) -> None:
         names = self._hostnames()
@@ -183,7 +183,7 @@ def _subject(sight: Sight, scope: Scope, key: Hashable) -> object | None:
             return sight.virtual_host(key)  # type: ignore[arg-type]
         case Scope.BACKEND:
             return sight.backend(key)  # type: ignore[arg-type]
-    return row(sight, str(key))
+    return sight.ask(row, str(key))
 
 
 # --- merging, suppressing, ordering -------------------------------------------------------------

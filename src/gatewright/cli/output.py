@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +93,12 @@ def problems(found: tuple[Problem, ...], locator: Locator, *, every: bool) -> No
         click.echo(
             click.style(f"{', '.join(counts)} more in the manifests (--problems shows them)", dim=True), err=True
         )
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """ ", did you mean X?" when something of the kind is known, else ""."""
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f", did you mean {near[0]}?" if near else ""
 
 
 def machine(document: dict[str, Any], form: str) -> str:

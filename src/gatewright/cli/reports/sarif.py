@@ -1,0 +1,70 @@
+"""SARIF 2.1.0 (OASIS), as code scanning services read it."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import quote
+
+from gatewright.base.origin import Place
+from gatewright.base.problem import Severity
+from gatewright.check.rule import Rule
+from gatewright.cli import output
+from gatewright.cli.reports.shown import Located, Shown
+
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def render(shown: Shown) -> str:
+    """The findings as one run; suppressed ones are in it, marked so (§3.35)."""
+    known = {rule.id: rule for rule in shown.rules}
+    ids = sorted({item.finding.id for item in shown.findings} | {item.finding.id for item, _ in shown.suppressed})
+    results = [_result(item) for item in shown.findings]
+    for item, word in shown.suppressed:
+        reason = {"kind": "inSource", "justification": word.reason}
+        results.append({**_result(item), "suppressions": [reason]})
+    driver = {
+        "name": "gatewright",
+        "version": version("gatewright"),
+        "rules": [_rule(name, known.get(name)) for name in ids],
+    }
+    return output.machine(
+        {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}, "json"
+    )
+
+
+def _rule(name: str, rule: Rule | None) -> dict[str, Any]:
+    if rule is None:
+        return {"id": name}
+    return {
+        "id": name,
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.page.strip().partition("\n")[0]},
+        "help": {"text": rule.page.strip()},
+        "defaultConfiguration": {"level": _LEVELS[rule.severity]},
+    }
+
+
+def _result(item: Located) -> dict[str, Any]:
+    finding = item.finding
+    text = "\n".join(filter(None, (finding.message, finding.consequence, finding.fix and f"Fix: {finding.fix}")))
+    first, *others = item.places
+    # What stays the same when lines move: id, message and file.
+    mark = hashlib.sha256("\0".join((finding.id, finding.message, first.file)).encode()).hexdigest()
+    return {
+        "ruleId": finding.id,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": text},
+        "locations": [_location(first)],
+        "relatedLocations": [{"id": number, **_location(place)} for number, place in enumerate(others)],
+        "partialFingerprints": {"gatewright/v1": mark},
+    }
+
+
+def _location(place: Place) -> dict[str, Any]:
+    where: dict[str, Any] = {"artifactLocation": {"uri": quote(place.file)}}
+    if place.line:
+        where["region"] = {"startLine": place.line}
+    return {"physicalLocation": where}
