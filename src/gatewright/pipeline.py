@@ -22,7 +22,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder, empty_graph
 from gatewright.graph.nodes import Change, Graph
-from gatewright.kinds.intents import Intent, Key, Lowered
+from gatewright.kinds.intents import Intent, Key, Lowered, Suppression
 from gatewright.sources.files import Delta, FileSource
 from gatewright.sources.manifest import DocumentId
 
@@ -48,6 +48,7 @@ class _Held(Struct):
     lowered: Lowered | None
     kind: str
     problems: tuple[Problem, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
 
 
 def utc_now() -> datetime:
@@ -67,6 +68,8 @@ class Model:
         self._claims: dict[Key, set[DocumentId]] = {}
         self._crowded: set[Key] = set()
         self._unsound: set[DocumentId] = set()
+        self._accepting: set[DocumentId] = set()
+        """The documents that suppress findings."""
         self._unknown: Counter[str] = Counter()
         self._source_problems: tuple[Problem, ...] = ()
         self._graph = empty_graph()
@@ -136,13 +139,15 @@ class Model:
             self._held[identity] = _Held(None, document.kind)
             self._unknown[f"{document.api_version} {document.kind}"] += 1
             return concerned
-        problems = lowered.problems
+        problems, accepted = lowered.problems, lowered.suppressions
         if lowered.intent is None and before is not None and before.lowered and before.lowered.intent:
             # What was live stays live: the last good version goes on, and says so.
             problems += (_held_back(before.lowered.intent.key, document.origin),)
             lowered = before.lowered
         concerned = self._drop(identity)
-        self._held[identity] = _Held(lowered, document.kind, problems)
+        self._held[identity] = _Held(lowered, document.kind, problems, accepted)
+        if accepted:
+            self._accepting.add(identity)
         if problems:
             self._unsound.add(identity)
         if lowered.intent is not None:
@@ -153,6 +158,7 @@ class Model:
     def _drop(self, identity: DocumentId) -> set[Key]:
         held = self._held.pop(identity, None)
         self._unsound.discard(identity)
+        self._accepting.discard(identity)
         if held is None:
             return set()
         if held.lowered is None:
@@ -206,6 +212,10 @@ class Model:
                 hint = "keep one of them, or tell them apart by namespace"
                 found.append(Problem("duplicate-object", message, held.lowered.intent.origin, Severity.WARNING, hint))
         return found
+
+    def suppressions(self) -> tuple[Suppression, ...]:
+        """The findings that owners of documents accept, in the order of the documents."""
+        return tuple(entry for identity in sorted(self._accepting) for entry in self._held[identity].suppressions)
 
     def documents(self) -> Documents:
         """What became of the documents."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewright.base.document import Document
-from gatewright.sources import yaml
+from gatewright.base import yaml
 from gatewright.sources.files import FileSource
 from gatewright.sources.folders import decode
 from gatewright.sources.lines import line_of

@@ -25,6 +25,10 @@ class Document(Struct, frozen=True):
     name: str
     data: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        """Without `data`: a Secret or a WireGuard configuration holds keys, and a repr ends up in logs."""
+        return f"Document({self.api_version} {self.kind} {self.namespace}/{self.name}, {self.origin!r})"
+
     @property
     def group(self) -> str:
         """The API group ("" for core)."""

@@ -13,6 +13,7 @@ from gatewright.kinds import (
     configmap,
     endpoints,
     endpointslice,
+    files,
     gateway,
     gatewayclass,
     grpcroute,
@@ -36,6 +37,7 @@ from gatewright.kinds import (
 )
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
+from gatewright.kinds.suppressions import suppressions
 
 KINDS: tuple[Kind, ...] = (
     # core
@@ -77,9 +79,21 @@ def lower(document: Document) -> Lowered | None:
 
     A known kind in an unknown version of its group is read as far as it can be, with a warning.
     """
+    lowered = _lower(document)
+    if lowered is None:
+        return None
+    accepted, faults = suppressions(document)
+    if not accepted and not faults:
+        return lowered
+    return Lowered(lowered.intent, (*lowered.problems, *faults), accepted)
+
+
+def _lower(document: Document) -> Lowered | None:
     kind = _BY_NAME.get((document.kind, document.group))
     if kind is None:
         return None
+    if document.group == files.GROUP:  # a file goes by its path
+        return kind.lower(document)
     scope = (document.namespace or "default") if kind.namespaced else ""
     fault = _identity_fault(document, scope)
     if fault is not None:

@@ -13,6 +13,15 @@ from gatewright.kinds.identity import Key
 GROUP = "files.gatewright.dev"
 API_VERSION = f"{GROUP}/v1"
 
+COREFILE = "Corefile"
+ZONE_FILE = "ZoneFile"
+DNSMASQ = "DnsmasqConfig"
+WIREGUARD = "WireGuardConfig"
+CLOUDFLARED = "CloudflaredConfig"
+NEBULA = "NebulaConfig"
+ADGUARD = "AdGuardConfig"
+HELM_VALUES = "HelmValues"
+
 
 def file_key(kind: str, document_file: str, relative: str) -> Key:
     """The Key of the file that the document in `document_file` calls `relative`."""

@@ -16,6 +16,7 @@ documents with it.
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -35,6 +36,7 @@ from gatewright.sources.folders import (
     read_text,
     walk,
 )
+from gatewright.sources.foreign import may_be_text, text_kind
 from gatewright.sources.lines import FileLocator, line_id
 from gatewright.sources.manifest import Change, DocumentId, Entry, Manifest, is_template
 from gatewright.sources.overlays import Overlays
@@ -207,12 +209,16 @@ class FileSource:
             return
         if text is None:
             return  # its writer will close it, which is a change, too
-        self._stamps[path] = stamp
         self._take(path, self._roots.name(path), text, batch)
+        self._stamps[path] = stamp
 
     def _take(self, path: str, name: str, text: str | Unreadable, batch: _Batch) -> None:
         """A file's new text, or why there is none."""
         is_new = path not in self._manifests
+        kind = text_kind(path, text if isinstance(text, str) else "")
+        if not kind and not self._is_ours(path, text, is_new=is_new):
+            self._forget(path, batch)
+            return
         if is_new:
             self._by_name[name] = self._manifests[path] = Manifest(name)
         manifest = self._manifests[path]
@@ -229,12 +235,23 @@ class FileSource:
             change = Change([], [])
         else:
             manifest.problem = None
+            manifest.text_kind = kind
             change = manifest.update(text if not path.endswith(".json") or _may_be_object(text) else "")
         earlier = batch.changes.get(path)
         if earlier is not None:  # a link and its target, or a file that is named twice
             change = Change(earlier.removed + change.removed, earlier.added + change.added)
         batch.changes[path] = change
         self._overlays.note(path, manifest, change, is_new=is_new)
+
+    def _is_ours(self, path: str, text: str | Unreadable, *, is_new: bool) -> bool:
+        """Is a file to be read that is not known to be a configuration file of another program?
+
+        One whose name is no manifest's was only opened to see whether it is one.  As long as that cannot be seen, it
+        stays what it was.
+        """
+        if path in self._roots.paths or path == STDIN or not may_be_text(posixpath.basename(path)):
+            return True
+        return isinstance(text, Unreadable) and not is_new
 
     def _forget(self, path: str, batch: _Batch) -> None:
         """A file was deleted."""

@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from gatewright.base.errors import UsageError
+from gatewright.base.yaml import normalize_newlines
+from gatewright.sources.foreign import may_be_text
 from gatewright.sources.manifest import KUSTOMIZATION_NAMES
-from gatewright.sources.yaml import normalize_newlines
 
 STDIN = "-"
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -107,7 +108,9 @@ def _too_large() -> Unreadable:
 
 def is_manifest(name: str) -> bool:
     """Is a file of this name read when its folder is?"""
-    return (name.endswith(SUFFIXES) or name in KUSTOMIZATION_NAMES) and not name.startswith(".")
+    if name.startswith("."):
+        return False
+    return name.endswith(SUFFIXES) or name in KUSTOMIZATION_NAMES or may_be_text(name)
 
 
 def is_chart_template(path: str) -> bool:

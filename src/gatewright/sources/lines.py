@@ -57,6 +57,11 @@ class Texts(Protocol):
         """
         ...
 
+    @property
+    def text_kind(self) -> str:
+        """Not "" for a file that is no YAML: its fields are its lines, `("line", 7)`."""
+        ...
+
 
 class FileLocator:
     """Implements `base.origin.Locator` over the files of a `FileSource`."""
@@ -81,10 +86,20 @@ class FileLocator:
             return Place(origin.file, 0)
         if line is not None:
             return Place(origin.file, start + int(line) - 1)
+        if file.text_kind:
+            return Place(origin.file, start + _numbered(origin.path, text) - 1)
         path: list[str | int] = []
         for index in items.split("/")[1:]:
             path += ["items", int(index)]
         return Place(origin.file, start + line_of(text, (*path, *origin.path)) - 1)
+
+
+def _numbered(path: tuple[str | int, ...], text: str) -> int:
+    """The line that a path like `("line", 7)` names, within the text; 1 for the file itself."""
+    match path:
+        case ("line", int(number), *_):
+            return max(1, min(number, text.count("\n") + 1))
+    return 1
 
 
 def line_of(text: str, path: Iterable[str | int]) -> int:

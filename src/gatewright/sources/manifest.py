@@ -7,6 +7,7 @@ and knows no Kustomization; its counterparts are `gatewright.sources.files` and 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -17,8 +18,9 @@ from typing import Any, NamedTuple
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
+from gatewright.base.yaml import Fault, is_blank, parse, split
+from gatewright.sources import foreign
 from gatewright.sources.lines import item_id, line_id, text_id
-from gatewright.sources.yaml import Fault, is_blank, parse, split
 
 KUSTOMIZATION_NAMES = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomization"))
 
@@ -83,10 +85,24 @@ class Change(NamedTuple):
 class Manifest:
     """The entries of one file in order; together their texts are the whole file."""
 
-    __slots__ = ("_basename", "_lines", "_texts", "entries", "file", "held", "live", "noisy", "problem", "repeats")
+    __slots__ = (
+        "_basename",
+        "_lines",
+        "_texts",
+        "entries",
+        "file",
+        "held",
+        "live",
+        "noisy",
+        "problem",
+        "repeats",
+        "text_kind",
+    )
 
     def __init__(self, file: str) -> None:
         self.file = file
+        self.text_kind = ""
+        """The kind of the one document that a file is which holds no YAML (see `foreign`)."""
         self.entries: list[Entry] = []
         self.problem: Problem | None = None
         """Why the file as a whole cannot be read now; the entries are then the last good ones."""
@@ -132,16 +148,18 @@ class Manifest:
 
     def update(self, text: str) -> Change:
         """Take in a new version of the file; only texts that changed are parsed."""
-        first, last, begin, end = self._unchanged(text)
+        whole = (0, len(self.entries), 0, len(text))
+        first, last, begin, end = whole if self.text_kind else self._unchanged(text)
         known: dict[str, list[Entry]] = {}
         for entry in reversed(self.entries[first:last]):
             known.setdefault(entry.text, []).append(entry)
-        entries = [known[part].pop() if known.get(part) else Entry(part) for part in split(text[begin:end])]
+        parts = [text] if self.text_kind else split(text[begin:end])
+        entries = [known[part].pop() if known.get(part) else Entry(part) for part in parts]
         removed = [entry for left in known.values() for entry in left if entry.id]
         self.entries[first:last] = entries
         self.noisy.difference_update(removed)
         self._lines = None
-        fresh = [entry for entry in entries if not entry.id and not is_blank(entry.text)]
+        fresh = [entry for entry in entries if not entry.id and (self.text_kind or not is_blank(entry.text))]
         self._identify(removed, fresh)
         return Change(removed, [(entry, self._read(entry)) for entry in fresh])
 
@@ -197,6 +215,8 @@ class Manifest:
 
     def objects(self, entry: Entry, text: str) -> tuple[Objects, tuple[Problem, ...]]:
         """The objects in `text`, which is the entry's own or made of it line by line, and its problems."""
+        if self.text_kind:
+            return [(self._foreign(self.text_kind), {"text": text})], ()
         parsed = parse(text)
         problems = [self._problem(entry, fault) for fault in parsed.faults]
         found: Objects = []
@@ -224,6 +244,10 @@ class Manifest:
             kind = kind or "Kustomization"
             api_version = api_version or "kustomize.config.k8s.io/v1beta1"
         if not isinstance(api_version, str) or not isinstance(kind, str) or not api_version or not kind:
+            theirs = "" if items else foreign.mapping_kind(name, value)
+            if theirs:
+                found.append((self._foreign(theirs), value))
+                return
             if ("apiVersion" in value or "kind" in value or items) and name not in _NOT_OBJECTS:
                 missing = "kind" if isinstance(api_version, str) and api_version else "apiVersion"
                 origin = Origin(self.file, item_id(entry.id, items))
@@ -252,6 +276,10 @@ class Manifest:
             items,
         )
         found.append((header, value))
+
+    def _foreign(self, kind: str) -> Header:
+        """What a configuration file of another program goes by: its path."""
+        return Header(foreign.API_VERSION, intern(kind), "", posixpath.normpath(self.file))
 
     def _problem(self, entry: Entry, fault: Fault) -> Problem:
         if fault.severity is Severity.ERROR and is_template(entry.text):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
+from gatewright.sources.foreign import is_foreign
 from gatewright.sources.kustomize import AS_IS, CLUSTER_KINDS, Effect
 from gatewright.sources.lines import item_id, variant_id
 from gatewright.sources.manifest import Entry, Header, Manifest, Objects
@@ -32,6 +33,9 @@ def render(manifest: Manifest, entry: Entry, objects: Objects | None, effects: S
     if objects is None:
         objects, entry.problems = manifest.objects(entry, entry.text)
         manifest.listen(entry)
+    if effects and any(is_foreign(header.api_version) for header, _ in objects):
+        # What it means by a namespace or by `${NAME}` is its own program's business.
+        return [_document(manifest, entry, header, data, AS_IS, "") for header, data in objects]
     has_variables = "${" in entry.text
     if not has_variables and effects == (AS_IS,):
         return [

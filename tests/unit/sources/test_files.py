@@ -48,7 +48,7 @@ def test_folders_are_read_recursively_and_hidden_ones_are_not(tmp_path: Path) ->
     )
     (tmp_path / "d.yml").write_text(service("d"))
     write(tmp_path / ".git", e_yaml=service("e"))
-    write(tmp_path, notes_txt="f", package_json='{"name": "x", /* no JSON */}', values_yaml="replicas: 3\n")
+    write(tmp_path, notes_txt="f", package_json='{"name": "x", /* no JSON */}', settings_yaml="replicas: 3\n")
     snapshot = FileSource().read([str(tmp_path)])
     assert names(snapshot) == ["/a", "/b", "/c", "/d"]
     assert snapshot.problems == ()

@@ -2,6 +2,7 @@
 
 `split` cuts a file into the texts of its documents, `parse` turns one such text into plain Python
 values.  Neither knows files, folders or Kubernetes; lines of fields are `gatewright.sources.lines`.
+Used by `sources` for files, and by the kinds for YAML that a document holds as text (Helm values).
 
 Which YAML.  kubectl, Flux and every controller read manifests through sigs.k8s.io/yaml, which is
 go-yaml v2 on libyaml's grammar followed by a conversion to JSON.  So here: plain `yes`, `no`, `on`,

@@ -4,8 +4,8 @@ import tracemalloc
 
 import pytest
 
-from gatewright.sources import yaml as subject
-from gatewright.sources.yaml import MAX_DEPTH, parse, split
+from gatewright.base import yaml as subject
+from gatewright.base.yaml import MAX_DEPTH, parse, split
 
 
 @pytest.mark.parametrize(
