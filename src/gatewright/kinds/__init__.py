@@ -10,6 +10,7 @@ from gatewright.base.document import Document
 from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import (
     backendtlspolicy,
+    ciliumlb,
     configmap,
     endpoints,
     endpointslice,
@@ -22,7 +23,9 @@ from gatewright.kinds import (
     ingressclass,
     ingresscontroller,
     listenerset,
+    metallb,
     namespace,
+    networkpolicy,
     referencegrant,
     secret,
     service,
@@ -66,6 +69,11 @@ KINDS: tuple[Kind, ...] = (
     traefik_service.KIND,
     *traefik_middleware.KINDS,
     *traefik_tls.KINDS,
+    # addresses of load balancers
+    *metallb.KINDS,
+    *ciliumlb.KINDS,
+    # network policies
+    networkpolicy.KIND,
     # site map
     ingresscontroller.KIND,
 )

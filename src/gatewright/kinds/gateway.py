@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta, field
 
 from gatewright.base.document import Document
-from gatewright.kinds import gatewayapi, syntax
+from gatewright.kinds import gatewayapi, labelselector, syntax
 from gatewright.kinds.decode import (
     Ignored,
     Object,
@@ -29,20 +29,9 @@ from gatewright.kinds.intents import (
     ListenerIntent,
     Lowered,
     Protocol,
-    Selector,
 )
 from gatewright.kinds.kind import Kind
-
-
-class _Expression(Schema, frozen=True):
-    key: str
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: tuple[str, ...] = ()
-
-
-class LabelSelector(Schema, frozen=True):
-    match_labels: dict[str, str] = field(default_factory=dict)
-    match_expressions: tuple[_Expression, ...] = ()
+from gatewright.kinds.labelselector import LabelSelector
 
 
 class _RouteNamespaces(Schema, frozen=True):
@@ -298,11 +287,7 @@ def _lower_allowed(allowed: _Allowed | None, default: str) -> AllowedRoutes:
     namespaces = allowed.namespaces
     selector = None
     if namespaces.from_ == "Selector":
-        wanted = namespaces.selector or LabelSelector()
-        selector = Selector(
-            tuple(sorted(wanted.match_labels.items())),
-            tuple((e.key, e.operator, e.values) for e in wanted.match_expressions),
-        )
+        selector = labelselector.lower(namespaces.selector or LabelSelector())
     kinds = tuple(
         kind.kind if kind.group == gatewayapi.GROUP else f"{kind.kind}.{kind.group}" for kind in allowed.kinds
     )

@@ -142,7 +142,8 @@ class LinkEnd(Struct, frozen=True, gc=False):
 class LinkIntent(Struct, frozen=True):
     """A tunnel or line between ends.  `mtu` 0: the type's usual one (1420 WireGuard, 1300 Nebula, 1340 Liqo).
 
-    Every end reaches every other one.  A CloudflareTunnel has one end; `tunnel` is the cloudflared configuration.
+    Every end reaches every other one.  A CloudflareTunnel has one end; `tunnel` is the cloudflared configuration (a
+    file, or a ConfigMap with `tunnel_entry` its data key, "" for the only one).
     """
 
     key: Key
@@ -152,6 +153,7 @@ class LinkIntent(Struct, frozen=True):
     mtu: int = 0
     cidrs: tuple[str, ...] = ()
     tunnel: Key | None = None
+    tunnel_entry: str = ""
 
 
 class FirewallRule(Struct, frozen=True, gc=False):
@@ -202,7 +204,9 @@ class PoolIntent(Struct, frozen=True):
 
     `implementation`: "metallb" | "cilium" | "servicelb".  `auto_assign` False: only to Services that ask for it.
     `services`/`namespaces` select who may (None: everybody); `priority` smaller first (MetalLB), 0 last.
-    `first_last`: may the network and broadcast addresses of a CIDR be used?
+    `first_last`: may the network and broadcast addresses of a CIDR be used (ranges whose text has a "/")?  `labels` are
+    what announcements select it by; `announced` "l2" or "bgp" when it announces itself (MetalLB's old AddressPool).
+    Cilium adds the labels `io.kubernetes.service.namespace` and `io.kubernetes.service.name` to what `services` sees.
     """
 
     key: Key
@@ -217,6 +221,8 @@ class PoolIntent(Struct, frozen=True):
     first_last: bool = True
     avoid_buggy: bool = False
     disabled: bool = False
+    labels: tuple[tuple[str, str], ...] = ()
+    announced: str = ""
 
 
 class AnnouncementIntent(Struct, frozen=True):
@@ -224,6 +230,7 @@ class AnnouncementIntent(Struct, frozen=True):
 
     `pools` names, empty with `pool_selectors` empty: all.  `nodes` selectors (empty: all nodes).
     `services` None: all.  `external_ips`/`load_balancer_ips` (Cilium): which addresses of a Service.
+    `protocol` "l2", or "bgp": routers are told, so that no segment matters.
     """
 
     key: Key
@@ -236,6 +243,7 @@ class AnnouncementIntent(Struct, frozen=True):
     interfaces: tuple[str, ...] = ()
     load_balancer_ips: bool = True
     external_ips: bool = True
+    protocol: str = "l2"
 
 
 # --- network policies -----------------------------------------------------------------------------
@@ -297,6 +305,8 @@ class PolicyIntent(Struct, frozen=True):
     Selects `pods` of its own namespace (of all that `namespaces` selects when clusterwide; `nodes` instead of pods for
     host policies).  `ingress`/`egress` None: this direction stays as it is; a tuple, also an empty one: what no rule of
     any policy that selects the pod allows is dropped (unless `default_deny_*` is False, Cilium 1.14+).
+    `more` are the further `specs` of the same object.  A label `reserved:x` in `pods` is one that only Cilium's own
+    endpoints have (`reserved:ingress`: its Gateway API and Ingress proxies).
     """
 
     key: Key
@@ -309,6 +319,7 @@ class PolicyIntent(Struct, frozen=True):
     egress: tuple[PolicyRule, ...] | None = None
     default_deny_ingress: bool = True
     default_deny_egress: bool = True
+    more: tuple[PolicyIntent, ...] = ()
 
 
 # --- names ----------------------------------------------------------------------------------------
