@@ -1,0 +1,81 @@
+"""A workload with host ports on one node can never roll.
+
+A rolling update starts the new pod before it ends the old one (`maxSurge`), but a host port, or a port of a pod in the
+host's network, is free only when the old pod is gone.  With as many nodes as pods, or one node that both are bound to,
+the new pod stays Pending ("didn't have free ports") and the rollout never ends; the old version serves on unnoticed.
+
+    kind: Deployment
+    spec:
+      replicas: 1
+      # strategy: RollingUpdate with maxSurge 25 %, rounded up to 1, unless said otherwise
+      template:
+        spec:
+          containers:
+            - ports: [{containerPort: 443, hostPort: 443}]
+
+Mend it with `strategy: {type: Recreate}` (a short gap), or `rollingUpdate: {maxSurge: 0, maxUnavailable: 1}`, or a
+DaemonSet, whose default ends the old pod first.  More nodes than pods that may run it help only as long as that holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gatewright.base.problem import Severity
+from gatewright.check.finding import Finding, Patch
+from gatewright.check.rule import Rule, Scope
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import WorkloadIntent
+from gatewright.kinds.world import SiteIntent
+
+ID = "host-port-surge"
+
+
+def check(sight: Sight, workload: WorkloadIntent) -> Iterable[Finding]:
+    """A Deployment or DaemonSet that surges while its pods hold ports of their nodes."""
+    ports = sorted({port.host_port for port in workload.ports if port.host_port})
+    if not ports or not _surges(workload) or _has_room(sight, workload):
+        return
+    named = ", ".join(map(str, ports))
+    what = "in the host's network" if workload.host_network else f"on host port{'s' if len(ports) > 1 else ''}"
+    strategy = workload.origin.at("spec", "strategy", "type")
+    deployment = workload.key.kind == "Deployment"
+    yield Finding(
+        ID,
+        Severity.ERROR,
+        f"{workload.key} listens {what} {named} and starts its new pod before the old one ends",
+        "the new pod finds the port taken and stays Pending: the next rollout never ends",
+        "set spec.strategy.type to Recreate, or rollingUpdate to maxSurge 0 and maxUnavailable 1"
+        if deployment
+        else "set spec.updateStrategy.rollingUpdate to maxSurge 0 and maxUnavailable 1",
+        (workload.origin,),
+        patch=Patch(strategy, "Recreate") if deployment and not workload.strategy else None,
+    )
+
+
+def _surges(workload: WorkloadIntent) -> bool:
+    """Does a rollout start pods before it ends others?  By default a Deployment does and a DaemonSet does not."""
+    if workload.key.kind not in ("Deployment", "DaemonSet") or workload.strategy in ("Recreate", "OnDelete"):
+        return False
+    surge = workload.max_surge.rstrip("%")
+    return surge not in ("", "0") if workload.max_surge else workload.key.kind == "Deployment"
+
+
+def _has_room(sight: Sight, workload: WorkloadIntent) -> bool:
+    """Does the map show more nodes that may run it than it has pods?"""
+    if workload.key.kind == "DaemonSet" or workload.node_name:
+        return False
+    wanted = dict(workload.node_selector)
+    fitting = [
+        node
+        for site in sight.all("Site", SiteIntent)
+        for node in site.nodes
+        if wanted.items() <= dict(node.labels).items()
+    ]
+    return len(fitting) > max(workload.replicas, 1)
+
+
+RULE = Rule(
+    ID, "host ports and a rollout that needs two pods at once", Severity.ERROR, Scope.OBJECT, __doc__, check,
+    (WorkloadIntent,),
+)  # fmt: skip
