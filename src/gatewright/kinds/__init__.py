@@ -14,7 +14,9 @@ from gatewright.kinds import (
     configmap,
     endpoints,
     endpointslice,
+    expectation,
     files,
+    firewall,
     gateway,
     gatewayclass,
     grpcroute,
@@ -22,13 +24,16 @@ from gatewright.kinds import (
     ingress,
     ingressclass,
     ingresscontroller,
+    link,
     listenerset,
     metallb,
     namespace,
     networkpolicy,
     referencegrant,
+    resolver,
     secret,
     service,
+    site,
     streamroutes,
     syntax,
     traefik_ingressroute,
@@ -36,7 +41,9 @@ from gatewright.kinds import (
     traefik_service,
     traefik_tcp,
     traefik_tls,
+    vantage,
     workloads,
+    zone,
 )
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
@@ -76,6 +83,13 @@ KINDS: tuple[Kind, ...] = (
     networkpolicy.KIND,
     # site map
     ingresscontroller.KIND,
+    site.KIND,
+    link.KIND,
+    firewall.KIND,
+    zone.KIND,
+    resolver.KIND,
+    vantage.KIND,
+    expectation.KIND,
 )
 
 # A kind is looked up by name and group: other groups have a Gateway or Service of their own.

@@ -1,0 +1,160 @@
+"""Zone (gatewright.dev/v1alpha1): a DNS zone as one provider or server has it, for the internet or for a private view.
+
+Records are written relative to the domain or in full; a record set without a `type` is told by its values.  A zone file
+beside the document, and what external-dns would write, add to it.  Counterpart: Resolver, which answers from Zones.
+docs/site-map.md explains each field.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from gatewright.base.document import Document
+from gatewright.kinds import sitemap
+from gatewright.kinds.decode import Object, Path, Report, Schema, decode, key_of
+from gatewright.kinds.intents import Lowered
+from gatewright.kinds.kind import Kind
+from gatewright.kinds.world import Record, ZoneIntent
+
+Type = Literal[
+    "A", "AAAA", "ALIAS", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SRV", "SVCB", "TLSA", "TXT"
+]  # fmt: skip
+_NAMES = ("ALIAS", "CNAME", "NS", "PTR")
+_PROXIED = ("A", "AAAA", "CNAME")
+
+
+class _Record(Schema, frozen=True):
+    """`name` is relative to the domain, "@" the domain itself."""
+
+    name: sitemap.Name
+    values: tuple[str, ...]
+    type: Type | None = None
+    ttl: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    proxied: bool | None = None
+
+
+class _ExternalDns(Schema, frozen=True):
+    """`proxied`: what external-dns does where an annotation does not say (--cloudflare-proxied)."""
+
+    proxied: bool = False
+
+
+class _Spec(Schema, frozen=True):
+    domain: sitemap.Name
+    provider: str = ""
+    view: sitemap.Name = "public"
+    ssl_mode: Literal["off", "flexible", "full", "strict", ""] = ""
+    universal_certificate: bool = True
+    edge_certificates: tuple[str, ...] = ()
+    always_https: bool = field(default=False, name="alwaysHTTPS")
+    external_dns: bool | _ExternalDns = field(default=False, name="externalDNS")
+    file: str | None = None
+    records: tuple[_Record, ...] = ()
+
+
+class Zone(Object, frozen=True, kw_only=True):
+    spec: _Spec
+
+
+def lower(document: Document) -> Lowered:
+    """Lower a Zone."""
+    zone, problems = decode(document, Zone)
+    report = Report(document, problems)
+    if zone is None:
+        return report.lowered(None)
+    spec = zone.spec
+    domain = sitemap.hostname(spec.domain, report, "spec", "domain") or ""
+    sitemap.name_of_thing(spec.view, report, "spec", "view")
+    external = spec.external_dns
+    file = sitemap.config(spec.file, sitemap.ZONE_FILE, document, report, "spec", "file") if spec.file else None
+    intent = ZoneIntent(
+        key=key_of(document),
+        origin=document.origin,
+        domain=domain,
+        view=spec.view,
+        provider=spec.provider.strip().lower(),
+        records=_records(spec, domain, report) if domain else (),
+        ssl_mode=spec.ssl_mode,
+        universal_certificate=spec.universal_certificate,
+        edge_names=sitemap.each(spec.edge_certificates, sitemap.pattern, report, "spec", "edgeCertificates"),
+        external_dns=external is not False,
+        proxied_default=not isinstance(external, bool) and external.proxied,
+        file=file[0] if file else None,
+        always_https=spec.always_https,
+    )
+    return report.lowered(intent)
+
+
+def _records(spec: _Spec, domain: str, report: Report) -> tuple[Record, ...]:
+    records: list[Record] = []
+    for index, item in enumerate(spec.records):
+        records += _record(item, domain, report, ("spec", "records", index))
+    _check_sets(records, domain, report)
+    return tuple(records)
+
+
+def _record(item: _Record, domain: str, report: Report, path: Path) -> list[Record]:
+    """The record sets of one entry: one, or two where untyped values are of both address families."""
+    name = _owner(item.name, domain, report, path)
+    if not item.values:
+        report.invalid("a record has at least one value", *path, "values")
+    by_type: dict[str, list[str]] = {}
+    for index, text in enumerate(item.values):
+        kind = item.type or sitemap.record_type(text)
+        value = _value(kind, text, domain, report, (*path, "values", index))
+        if value is not None:
+            by_type.setdefault(kind, []).append(value)
+    if "CNAME" in by_type and (len(by_type) > 1 or len(by_type["CNAME"]) > 1):
+        report.invalid("a CNAME has one value, a hostname, and nothing beside it", *path, "values")
+    if item.proxied and not set(by_type) <= set(_PROXIED):
+        report.invalid(f"a record of type {item.type} cannot be proxied", *path, "proxied")
+    origin = report.origin.at(*path)
+    return [
+        Record(name, kind, tuple(values), origin, item.ttl, item.proxied or False)
+        for kind, values in by_type.items()
+        if name is not None
+    ]
+
+
+def _owner(text: str, domain: str, report: Report, path: Path) -> str | None:
+    """A record's name in full."""
+    if text == "@":
+        return domain
+    name = sitemap.owner(text, report, *path, "name")
+    if name is None or name == domain or name.endswith(f".{domain}"):
+        return name
+    if text.endswith("."):
+        report.invalid(f"{text} is not in the zone {domain}", *path, "name")
+    return f"{name}.{domain}"
+
+
+def _value(kind: str, text: str, domain: str, report: Report, path: Path) -> str | None:
+    if kind in ("A", "AAAA"):
+        value = sitemap.address(text, report, *path)
+        if value is not None and sitemap.family(value) != (6 if kind == "AAAA" else 4):
+            hint = f"write type: {sitemap.record_type(value)}, or leave the type out"
+            report.invalid(f"{value} is no value of a record of type {kind}", *path, hint=hint)
+            return None
+        return value
+    if kind in _NAMES:
+        return domain if text == "@" else sitemap.target(text, report, *path)
+    return text
+
+
+def _check_sets(records: list[Record], domain: str, report: Report) -> None:
+    """One record set per name and type, and a CNAME alone at its name (providers flatten the one of the domain)."""
+    seen: dict[tuple[str, str], Record] = {}
+    names: dict[str, Record] = {}
+    for record in records:
+        path = record.origin.path[len(report.origin.path) :]
+        if (record.name, record.type) in seen:
+            report.invalid(f"{record.name} {record.type} is listed twice", *path, hint="put all values into one")
+        elif record.name in names and "CNAME" in (record.type, names[record.name].type) and record.name != domain:
+            report.invalid(f"{record.name} has a CNAME, beside which there is nothing", *path)
+        seen.setdefault((record.name, record.type), record)
+        names.setdefault(record.name, record)
+
+
+KIND = Kind("Zone", (sitemap.API_VERSION,), lower, namespaced=False)
