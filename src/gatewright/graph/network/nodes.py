@@ -33,7 +33,10 @@ class Network(Struct, frozen=True):
 
 
 class Machine(Struct, frozen=True):
-    """A node.  `id` "site/name"; `networks` are the ids of those that hold one of its addresses."""
+    """A node.  `id` "site/name"; `networks` are the ids of those that hold one of its addresses.
+
+    `pod_cidrs` are those of its pods, where its Kubernetes Node says so.
+    """
 
     id: str
     name: str
@@ -42,10 +45,12 @@ class Machine(Struct, frozen=True):
     networks: tuple[str, ...]
     labels: tuple[tuple[str, str], ...]
     origin: Origin
+    pod_cidrs: tuple[Net, ...] = ()
 
 
 class Cluster(Struct, frozen=True):
-    """A Kubernetes cluster.  `machines` ids; `mtu` of its pod network; see `world.ClusterSpec` for the rest."""
+    """A Kubernetes cluster.  `machines` ids; `mtu` of its pod network; `overhead` what its encapsulation
+    takes from a packet between nodes; see `world.ClusterSpec` for the rest."""
 
     id: str
     site: str
@@ -57,6 +62,7 @@ class Cluster(Struct, frozen=True):
     enforces_policies: bool
     resolver: str
     origin: Origin
+    overhead: int = 0
 
 
 class Joint(Struct, frozen=True):
