@@ -20,6 +20,7 @@ from gatewright.kinds import (
     gateway,
     gatewayclass,
     grpcroute,
+    helm,
     httproute,
     ingress,
     ingressclass,
@@ -81,6 +82,8 @@ KINDS: tuple[Kind, ...] = (
     *ciliumlb.KINDS,
     # network policies
     networkpolicy.KIND,
+    # Helm
+    *helm.KINDS,
     # site map
     ingresscontroller.KIND,
     site.KIND,
