@@ -183,7 +183,9 @@ def test_hostile_text_is_refused(content: str, problem: str) -> None:
     assert all(len(p.message) < 300 for p in problems)
 
 
-@pytest.mark.parametrize("name", ["", ".", "a..b", "[0]", "a[5000]", ".".join("a" * 80), "a[0", "a.[0]", "a[" + "9" * 5000 + "]"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "a..b", "[0]", "a[5000]", ".".join("a" * 80), "a[0", "a.[0]", "a[" + "9" * 5000 + "]"]
+)
 def test_places_that_are_none(name: str) -> None:
     assert charts.assigned({}, name, 1) is None
 
