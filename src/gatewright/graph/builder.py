@@ -270,14 +270,14 @@ class Builder:
         changed: set[Token] = set()
         changed |= self._refresh_served(touched)
         dirty = self._gateways.concerned(touched)
-        dirty |= {controllers.gateway_id(key) for key in keys if key.kind == "Gateway"}
+        dirty |= {controllers.gateway_id(key) for key in keys if key.kind in ("Gateway", "IngressController")}
         dirty |= {token[1] for token in changed if isinstance(token, tuple) and token[0] == "gateway"}
         for gateway_id in sorted(dirty):
             view = View(self._objects, self)
             resolved = self._resolve_gateway(view, gateway_id)
             problems = tuple(p for item in resolved.listeners for p in item.problems) if resolved else ()
             intent = view.get(_gateway_key(gateway_id), GatewayIntent)
-            problems += gateways.turned_away(view, intent) if intent else ()
+            problems += gateways.turned_away(view, intent) if intent else _adds_to_nothing(view, gateway_id)
             self._report(f"Gateway {gateway_id}", problems + self._name_taken(gateway_id, resolved))
             if self._gateways.put(gateway_id, resolved, view.reads):
                 changed.add(("gateway", gateway_id))
@@ -473,6 +473,16 @@ def _gateway_key(gateway_id: str) -> Key:
 def _is_valid(certificate: Certificate, now: datetime) -> bool:
     end = certificate.facts.not_after
     return end is None or now < end
+
+
+def _adds_to_nothing(view: View, gateway_id: str) -> tuple[Problem, ...]:
+    """A Problem for an IngressController that describes a Gateway which is not there."""
+    added = gateways.addition(view, _gateway_key(gateway_id))
+    if added is None:
+        return ()
+    message = f"{added.key} has no effect: there is no Gateway {gateway_id}"
+    hint = "give it the namespace and name of the Gateway, or another implementation"
+    return (Problem("gateway-missing", message, added.origin, Severity.WARNING, hint),)
 
 
 def _own_families(gateway: Gateway, listener: Listener) -> tuple[Family, ...]:

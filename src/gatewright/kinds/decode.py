@@ -187,7 +187,7 @@ class _Walk:
         self.problems.append(Problem(problem_id, f"{dotted(path)}: {message}", where, severity, hint))
 
     def visit(self, value: Any, annotation: Any, path: Path) -> Any:
-        shape = _shape(annotation)
+        shape = None if _is_scalar_choice(value, annotation) else _shape(annotation)
         if isinstance(shape, _Record):
             return self._record(value, shape, path)
         if isinstance(shape, _Many):
@@ -320,6 +320,11 @@ def _shape(annotation: Any) -> _Record | _Many | None:
         if origin is dict:
             return _Many(arguments[1], keyed=True)
     return None
+
+
+def _is_scalar_choice(value: Any, annotation: Any) -> bool:
+    """Is this a plain value where a plain value would do as well as a mapping or list (`true` or `{crd: true}`)?"""
+    return not _is_container(value) and any(_shape(member) is None for member in _members(annotation))
 
 
 def _members(annotation: Any) -> Iterator[Any]:

@@ -1,13 +1,14 @@
-"""IngressController (gatewright.dev/v1alpha1): a door that is not Gateway API, as the site map tells of it.
+"""IngressController (gatewright.dev/v1alpha1): a door, as the site map tells of it.
 
-A Gateway describes itself; a Traefik, ingress-nginx, HAProxy or ALB is configured elsewhere (Helm values,
-command lines, AWS).  This kind says what of that decides routing.  Only `implementation` is required:
+A Traefik, ingress-nginx, HAProxy or ALB is configured elsewhere (Helm values, command lines, AWS).  This kind says what
+of that decides routing.  A Gateway describes its routing itself; `implementation: gateway-api` adds addresses, Service
+and settings to the one of the same namespace and name.  Only `implementation` is required:
 
     apiVersion: gatewright.dev/v1alpha1
     kind: IngressController
     metadata: {name: traefik-internal, namespace: traefik}
     spec:
-      implementation: traefik        # traefik | ingress-nginx | haproxy | alb
+      implementation: traefik        # traefik | ingress-nginx | haproxy | alb | gateway-api
       version: v3.7
       classes: [internal]            # ingress classes served; default: the implementation's usual one, and
                                      # every IngressClass of that implementation
@@ -23,6 +24,8 @@ command lines, AWS).  This kind says what of that decides routing.  Only `implem
       settings:
         allowExternalNameServices: {crd: true, ingress: false}   # or true / false for both
         allowCrossNamespace: false
+        runsOn: [{node: home/k3s-node1}]
+        idleTimeout: 180s            # docs/site-map.md has the others
 
 docs/site-map.md explains each field.  Counterpart: the graph, which treats it like a Gateway.
 """
@@ -31,15 +34,26 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import field
+from msgspec import field, structs
 
 from gatewright.base.document import Document
-from gatewright.kinds import gatewayapi, syntax
-from gatewright.kinds.decode import Object, Report, Schema, decode, has_variable, key_of, suggest
-from gatewright.kinds.intents import ControllerIntent, FrontendTls, Key, ListenerIntent, Lowered, Protocol
+from gatewright.kinds import gatewayapi, sitemap, syntax
+from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of, suggest
+from gatewright.kinds.intents import (
+    ControllerIntent,
+    DoorSettings,
+    FrontendTls,
+    Key,
+    ListenerIntent,
+    Lowered,
+    Protocol,
+)
 from gatewright.kinds.kind import Kind
 
-API_VERSION = "gatewright.dev/v1alpha1"
+API_VERSION = sitemap.API_VERSION
+
+GATEWAY_API = "gateway-api"
+"""The implementation that only adds to the Gateway of the same namespace and name."""
 
 
 class _EntryPoint(Schema, frozen=True):
@@ -64,13 +78,42 @@ class _External(Schema, frozen=True):
     ingress: bool = False
 
 
+class _Pods(Schema, frozen=True):
+    """The door's own pods, as network policies see them."""
+
+    labels: dict[str, str]
+    namespace: str = ""
+
+
+class _ProxyProtocol(Schema, frozen=True):
+    """`trustedFrom` must send PROXY protocol; `sentBy` stands before the door and does."""
+
+    trusted_from: tuple[str, ...] = ()
+    sent_by: tuple[str, ...] = ()
+
+
+class _Forwarded(Schema, frozen=True):
+    trusted_from: tuple[str, ...] = ()
+
+
 class _Settings(Schema, frozen=True):
     allow_external_name_services: bool | _External = False
     allow_cross_namespace: bool = False
+    runs_on: tuple[sitemap.Place, ...] = ()
+    pods: _Pods | None = None
+    host_ports: bool = False
+    proxy_protocol: _ProxyProtocol = field(default_factory=_ProxyProtocol)
+    forwarded_headers: _Forwarded = field(default_factory=_Forwarded)
+    idle_timeout: int | float | str | None = None
+    body_limit: int | str | None = None
+    snippets: bool | None = None
+    passthrough: bool | None = None
+    certificate_names: tuple[str, ...] = ()
+    publishes_status: bool | None = None
 
 
 class _Spec(Schema, frozen=True):
-    implementation: Literal["traefik", "ingress-nginx", "haproxy", "alb"]
+    implementation: Literal["traefik", "ingress-nginx", "haproxy", "alb", "gateway-api"]
     version: str = ""
     classes: tuple[str, ...] | None = None
     claims_classless: bool | None = None
@@ -99,6 +142,10 @@ def lower(document: Document) -> Lowered:
     if controller is None:
         return report.lowered(None)
     spec = controller.spec
+    settings = _settings(spec.settings, document, report)
+    _check_addresses(spec, report)
+    if spec.implementation == GATEWAY_API:
+        return report.lowered(_addition(spec, settings, document, report))
     traefik = spec.implementation == "traefik"
     entry_points = spec.entry_points
     if entry_points is None:
@@ -124,8 +171,65 @@ def lower(document: Document) -> Lowered:
         allow_cross_namespace=spec.settings.allow_cross_namespace,
         version=spec.version,
         service=_key("Service", spec.service, document),
+        settings=settings,
     )
     return report.lowered(intent)
+
+
+# What a Gateway says itself, or has no notion of.
+_OF_CONTROLLERS = (
+    "version", "classes", "claims_classless", "entry_points", "default_entry_points", "default_certificate",
+    "namespaces",
+)  # fmt: skip
+_SETTINGS_OF_CONTROLLERS = ("allow_external_name_services", "allow_cross_namespace", "snippets")
+
+
+def _addition(spec: _Spec, settings: DoorSettings, document: Document, report: Report) -> ControllerIntent:
+    """What is added to a Gateway; what it has itself is refused here."""
+    hint = "the Gateway itself says it, or has no such thing; remove it here"
+    bare, bare_settings = _Spec("gateway-api"), _Settings()
+    for names, said, usual, path in (
+        (_OF_CONTROLLERS, spec, bare, ("spec",)),
+        (_SETTINGS_OF_CONTROLLERS, spec.settings, bare_settings, ("spec", "settings")),
+    ):
+        for info in structs.fields(type(said)):
+            if info.name in names and getattr(said, info.name) != getattr(usual, info.name):
+                report.invalid("does not belong to a Gateway", *path, info.encode_name, hint=hint)
+    return ControllerIntent(
+        key=key_of(document),
+        origin=document.origin,
+        implementation=GATEWAY_API,
+        listeners=(),
+        addresses=spec.addresses,
+        service=_key("Service", spec.service, document),
+        settings=settings,
+    )
+
+
+def _settings(settings: _Settings, document: Document, report: Report) -> DoorSettings:
+    path: Path = ("spec", "settings")
+    runs_on = (sitemap.spot(place, report, *path, "runsOn", i) for i, place in enumerate(settings.runs_on))
+    pods, proxy, forwarded = settings.pods, settings.proxy_protocol, settings.forwarded_headers
+    idle, limit = settings.idle_timeout, settings.body_limit
+    return DoorSettings(
+        runs_on=tuple(spot for spot in runs_on if spot is not None),
+        pods=sitemap.labels(pods.labels) if pods else (),
+        pod_namespace=(pods.namespace or document.namespace) if pods else "",
+        host_ports=settings.host_ports,
+        proxy_protocol_from=sitemap.each(
+            proxy.trusted_from, sitemap.cidr, report, *path, "proxyProtocol", "trustedFrom"
+        ),
+        sends_proxy_protocol=sitemap.each(proxy.sent_by, sitemap.sender, report, *path, "proxyProtocol", "sentBy"),
+        forwarded_from=sitemap.each(
+            forwarded.trusted_from, sitemap.cidr, report, *path, "forwardedHeaders", "trustedFrom"
+        ),
+        idle_timeout=sitemap.seconds(idle, report, *path, "idleTimeout") if idle is not None else None,
+        body_limit=sitemap.octets(limit, report, *path, "bodyLimit") if limit is not None else None,
+        snippets=settings.snippets,
+        passthrough=settings.passthrough,
+        certificate_names=sitemap.each(settings.certificate_names, sitemap.pattern, report, *path, "certificateNames"),
+        publishes_status=settings.publishes_status,
+    )
 
 
 def _is_tls(entry_point: _EntryPoint, traefik: bool) -> bool:
@@ -175,6 +279,9 @@ def _check(spec: _Spec, entry_points: tuple[_EntryPoint, ...], report: Report) -
         if name not in names:
             message = f"there is no entry point {name!r}"
             report.invalid(message, "spec", "defaultEntryPoints", index, hint=suggest(name, names))
+
+
+def _check_addresses(spec: _Spec, report: Report) -> None:
     for index, address in enumerate(spec.addresses):
         known = syntax.is_ip(address) or syntax.is_hostname(address) or has_variable(address)
         if not known:

@@ -143,6 +143,11 @@ def interface(text: str, report: Report, *path: str | int) -> tuple[str, str] | 
     return str(found.ip), "" if alone else str(found.network)
 
 
+def sender(text: str, report: Report, *path: str | int) -> str | None:
+    """Who sends: a CIDR, an address, or a name."""
+    return cidr(text, report, *path) if "/" in text else address_or_name(text, report, *path)
+
+
 def address_range(text: str, report: Report, *path: str | int) -> AddressRange | None:
     """`FIRST-LAST`, a CIDR, or one address."""
     if "/" in text:

@@ -24,7 +24,7 @@ def service(name: Any = "a", namespace: str = "", **more: Any) -> Any:
         ("networking.istio.io/v1", "Gateway"),
         ("serving.knative.dev/v1", "Service"),
         ("v1", "HTTPRoute"),
-        ("gatewright.dev/v1alpha1", "Zone"),
+        ("gatewright.dev/v1alpha1", "Planet"),
         ("cert-manager.io/v1", "Certificate"),
     ],
 )

@@ -14,7 +14,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
-from gatewright.graph.resolve.gateways import ports, tls_settings
+from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
 from gatewright.kinds import ingresscontroller
 from gatewright.kinds.intents import (
     ControllerIntent,
@@ -22,7 +22,6 @@ from gatewright.kinds.intents import (
     IngressClassIntent,
     Key,
     Protocol,
-    ServiceIntent,
     TlsOptionIntent,
     TlsStoreIntent,
 )
@@ -42,8 +41,9 @@ INFERRED = Origin("(inferred)")
 
 
 def described(view: View) -> dict[str, ControllerIntent]:
-    """The IngressControllers of the site map by gateway id."""
-    return {gateway_id(c.key): c for c in view.listed("controllers", ALL, ControllerIntent)}
+    """The IngressControllers of the site map that are doors of their own, by gateway id."""
+    listed = view.listed("controllers", ALL, ControllerIntent)
+    return {gateway_id(c.key): c for c in listed if c.implementation != ingresscontroller.GATEWAY_API}
 
 
 def gateway_id(key: Key) -> str:
@@ -155,7 +155,7 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         depth=Depth.ONE,
         listeners=listeners,
         ports=sockets,
-        addresses=_addresses(view, intent),
+        addresses=addresses(view, intent),
         classes=classes,
         default_entry_points=intent.default_entry_points,
         tls_entry_points=intent.tls_entry_points,
@@ -170,6 +170,8 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         allow_cross_namespace=intent.allow_cross_namespace,
         pools_certificates=traefik,
         default_certificate=_own_default(view, intent) or default,
+        settings=intent.settings,
+        service=intent.service,
     )
 
 
@@ -199,11 +201,3 @@ def _own_default(view: View, intent: ControllerIntent) -> Key | None:
     """The default certificate that the controller's description names."""
     named = (key for item in intent.listeners if item.tls for key in item.tls.certificates)
     return next((key for key in named if view.certificate(key) is not None), None)
-
-
-def _addresses(view: View, intent: ControllerIntent) -> tuple[str, ...]:
-    """The door's addresses as described, else those of its Service."""
-    if intent.addresses or intent.service is None:
-        return intent.addresses
-    service = view.get(intent.service, ServiceIntent)
-    return service.load_balancer_ips if service else ()

@@ -16,8 +16,11 @@ from gatewright.graph.nodes import Gateway, Listener, Port, TlsSettings
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities
 from gatewright.graph.resolve.references import grant_hint, granted, namespace_allowed
+from gatewright.kinds.ingresscontroller import GATEWAY_API
 from gatewright.kinds.intents import (
+    ControllerIntent,
     Dialect,
+    DoorSettings,
     FrontendTls,
     GatewayIntent,
     Key,
@@ -25,6 +28,7 @@ from gatewright.kinds.intents import (
     ListenerSetIntent,
     Protocol,
     SecretIntent,
+    ServiceIntent,
 )
 
 WITH_TLS = (Protocol.HTTPS, Protocol.TLS)
@@ -37,6 +41,7 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
         prefix = f"{group.key.namespace}/{group.key.name}"
         listeners += [_listener(view, group.key, item, f"{prefix}/{item.name}") for item in group.listeners]
     resolved = with_one_tls(without_conflicts(listeners))
+    added = addition(view, intent.key)
     return Gateway(
         id=f"{intent.key.namespace}/{intent.key.name}",
         key=intent.key,
@@ -46,9 +51,26 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
         depth=Depth.MANY,
         listeners=resolved,
         ports=ports(resolved),
-        addresses=intent.addresses,
+        addresses=tuple(dict.fromkeys((*intent.addresses, *(addresses(view, added) if added else ())))),
         allow_no_sni=False,
+        settings=added.settings if added else DoorSettings(),
+        service=added.service if added else None,
     )
+
+
+def addition(view: View, gateway: Key) -> ControllerIntent | None:
+    """What the site map adds to a Gateway: the IngressController `gateway-api` of its namespace and name."""
+    key = Key("IngressController", gateway.namespace, gateway.name)
+    controller = view.get(key, ControllerIntent)
+    return controller if controller and controller.implementation == GATEWAY_API else None
+
+
+def addresses(view: View, described: ControllerIntent) -> tuple[str, ...]:
+    """A door's addresses as its IngressController describes them, else those of its Service."""
+    if described.addresses or described.service is None:
+        return described.addresses
+    service = view.get(described.service, ServiceIntent)
+    return service.load_balancer_ips if service else ()
 
 
 def _listener_sets(view: View, intent: GatewayIntent) -> list[ListenerSetIntent]:
