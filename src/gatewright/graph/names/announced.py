@@ -1,0 +1,161 @@
+"""What manifests announce of one name: the routes that have it, and the addresses of the gateways that serve these.
+
+external-dns writes it into zones, k8s_gateway answers it.  Only the VirtualHosts of the very name are read, and the
+load balancer Services that claim names by annotation.  Counterpart: `zones` and `resolvers`, which say who asks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from gatewright.base.origin import Origin
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
+from gatewright.kinds.world import Record
+
+EXTERNAL_DNS = "external-dns.alpha.kubernetes.io/"
+GATEWAY_API = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
+
+
+class Announcement(Struct, frozen=True):
+    """One route or Service at one gateway that wants `targets` (addresses and hostnames) to be found by a name.
+
+    `proxied` None: its owner did not say.  `gateway` is "" for a Service.
+    """
+
+    gateway: str
+    source: Key
+    targets: tuple[str, ...]
+    origin: Origin
+    ttl: int = 0
+    proxied: bool | None = None
+
+    def records(self, name: str, *, proxied_default: bool, apex: bool) -> Iterable[Record]:
+        """The record sets that make it so."""
+        proxied = proxied_default if self.proxied is None else self.proxied
+        sorted_out: dict[str, list[str]] = defaultdict(list)
+        for target in self.targets:
+            kind = record_type(target)
+            sorted_out["ALIAS" if apex and kind == "CNAME" else kind].append(target)
+        for kind, values in sorted_out.items():
+            yield Record(name, kind, tuple(values), self.origin, self.ttl, proxied)
+
+
+def record_type(target: str) -> str:
+    """The type of the record that leads to an address or hostname."""
+    if ":" in target:
+        return "AAAA"
+    return "A" if target[-1:].isdigit() else "CNAME"
+
+
+def serving(sight: Sight, name: str) -> Iterable[tuple[str, Key]]:
+    """The (gateway, route) pairs that answer for this very hostname or wildcard, sorted by gateway."""
+    found: dict[tuple[str, Key], None] = {}
+    for key in sight.serving(name):
+        host = sight.virtual_host(key)
+        if host is not None:
+            for entry in host.entries:
+                found[key.gateway, entry.rule.route] = None
+    return found
+
+
+def announcements(sight: Sight, name: str) -> list[Announcement]:
+    """What external-dns finds for this very hostname or wildcard in the routes."""
+    found = []
+    for gateway_id, key in serving(sight, name):
+        route = sight.get(key, RouteIntent)
+        if route is None:
+            continue
+        notes = dict(route.annotations)
+        if notes.get(EXTERNAL_DNS + "controller", "dns-controller") != "dns-controller":
+            continue
+        if notes.get(EXTERNAL_DNS + "ingress-hostname-source") == "annotation-only":
+            continue
+        targets = _targets(sight, gateway_id, route, notes)
+        if targets:
+            found.append(_announcement(gateway_id, route.key, targets, route.origin, notes))
+    return found
+
+
+def _targets(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[str, str]) -> tuple[str, ...]:
+    """Where external-dns makes the names of a route lead: each of its sources has a rule of its own."""
+    target = EXTERNAL_DNS + "target"
+    if route.key.kind in GATEWAY_API:
+        gateway = sight.gateway(gateway_id)
+        intent = sight.get(gateway.key, GatewayIntent) if gateway else None
+        wanted = dict(intent.annotations).get(target, "") if intent else ""
+        return _split(wanted) or door_addresses(sight, gateway_id)
+    wanted = notes.get(target, "")
+    if wanted or route.key.kind != "Ingress":
+        # Its source for Traefik's kinds knows no other way to an address.
+        return _split(wanted)
+    return published(sight, gateway_id)
+
+
+def published(sight: Sight, gateway_id: str) -> tuple[str, ...]:
+    """The addresses that a controller writes into the status of the Ingresses that it serves."""
+    gateway = sight.gateway(gateway_id)
+    if gateway is None or gateway.settings.publishes_status is False:
+        return ()
+    return door_addresses(sight, gateway_id)
+
+
+def door_addresses(sight: Sight, gateway_id: str) -> tuple[str, ...]:
+    """Where clients reach a gateway."""
+    from gatewright.graph.network import doors  # it asks names itself
+
+    return sight.ask(doors.door_addresses, gateway_id)
+
+
+def _announcement(
+    gateway_id: str, source: Key, targets: tuple[str, ...], origin: Origin, notes: Mapping[str, str]
+) -> Announcement:
+    ttl = notes.get(EXTERNAL_DNS + "ttl", "")
+    proxied = notes.get(EXTERNAL_DNS + "cloudflare-proxied")
+    seconds = int(ttl) if ttl.isdecimal() else 0
+    return Announcement(gateway_id, source, targets, origin, seconds, None if proxied is None else proxied == "true")
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.rstrip(".") for part in (word.strip().lower() for word in text.split(",")) if part)
+
+
+# --- Services that claim names ---
+
+
+def claimed_names(sight: Sight) -> Mapping[str, tuple[Announcement, ...]]:
+    """The names that load balancer Services claim by annotation, with where these lead."""
+    found: dict[str, list[Announcement]] = defaultdict(list)
+    for service in sight.listed("load-balancers", "", ServiceIntent):
+        notes = dict(service.annotations)
+        for name in _split(notes.get(EXTERNAL_DNS + "hostname", "")):
+            targets = _split(notes.get(EXTERNAL_DNS + "target", "")) or service_addresses(sight, service)
+            if targets:
+                found[name].append(_announcement("", service.key, targets, service.origin, notes))
+        for name in _split(notes.get(EXTERNAL_DNS + "internal-hostname", "")):
+            if service.cluster_ips:
+                found[name].append(_announcement("", service.key, service.cluster_ips, service.origin, notes))
+    return {name: tuple(claims) for name, claims in found.items()}
+
+
+def claims_of(sight: Sight, name: str) -> tuple[Announcement, ...]:
+    """The load balancer Services that claim this very name."""
+    return sight.ask(claimed_names).get(name, ())
+
+
+def is_door(sight: Sight, hostname: str) -> bool:
+    """Is it the hostname by which a gateway's load balancer is known?"""
+    from gatewright.graph.network import doors
+
+    return bool(sight.ask(doors.gateways_at, hostname))
+
+
+def service_addresses(sight: Sight, service: ServiceIntent) -> tuple[str, ...]:
+    """The addresses of a load balancer Service."""
+    from gatewright.graph.network import addresses
+
+    allocation = sight.ask(addresses.allocations).get(service.key)
+    return allocation.addresses if allocation else service.load_balancer_ips

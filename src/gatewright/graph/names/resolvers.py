@@ -1,0 +1,489 @@
+"""Every answer that a client can get for a name, resolver by resolver.
+
+A walk goes from whom the client asks, through overrides, forwards, gateways' names, views and upstreams, to the zone
+that has the record, and on along CNAMEs.  Where several may answer, all are followed.  Counterparts: `servers` (how a
+resolver is configured), `zones` (what zones hold).
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gatewright.base.origin import Origin
+from gatewright.graph.names import announced, cluster, servers, table, zones
+from gatewright.graph.names.nodes import PUBLIC, Edge, NameStep, Resolution, Status
+from gatewright.graph.names.servers import Server, ServerKind
+from gatewright.graph.names.zones import Found, Kind
+from gatewright.graph.network.nodes import Place
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import GatewayIntent, Key, ServiceIntent
+from gatewright.kinds.world import Forwarding, GatewayNames, Override, Record
+
+MAX_STEPS = 16
+ADDRESS_TYPES = frozenset({"A", "AAAA"})
+TUNNEL_DOMAIN = ".cfargotunnel.com"
+NOWHERE = frozenset({"local", "internal", "arpa", "test", "invalid", "example", "localhost", "lan", "home", "corp"})
+"""Top-level domains that the public DNS does not have."""
+PRIVATE = ("10.", "192.168.", "127.", "169.254.", "fc", "fd", "fe80:", *(f"172.{n}." for n in range(16, 32)))
+
+
+class Query(Struct, frozen=True, gc=False):
+    """A walk so far.  `first`: whom the client asked; `seen`: (resolver, name) pairs that were asked already."""
+
+    name: str
+    type: str
+    first: str
+    asked: tuple[str, ...] = ()
+    steps: tuple[NameStep, ...] = ()
+    seen: tuple[tuple[str, str], ...] = ()
+
+    def said(self, who: str, summary: str, origin: Origin | None = None) -> Query:
+        """The walk with one more step."""
+        steps = (*self.steps, NameStep(who, summary, origin))
+        return Query(self.name, self.type, self.first, self.asked, steps, self.seen)
+
+    def for_name(self, name: str) -> Query:
+        """The same walk, now after another name."""
+        return Query(name, self.type, self.first, self.asked, self.steps, self.seen)
+
+
+Answers = tuple[Resolution, ...]
+
+
+def resolutions(
+    sight: Sight,
+    resolvers: tuple[str, ...],
+    name: str,
+    type: str,
+    place: Place | None,
+) -> Answers:
+    """Every answer for `name` and `type` ("A" or "AAAA") that a client with these resolvers can get."""
+    if not resolvers:
+        in_cluster = place is not None and place.kind == "cluster"
+        resolvers = (sight.ask(servers.cluster_resolver, place.id) if place and in_cluster else PUBLIC,)
+    found: dict[Resolution, None] = {}
+    for ref in resolvers:
+        for resolution in _ask(sight, Query(name, type, ref), ref):
+            found[resolution] = None
+    return tuple(found)
+
+
+# --- ends ---
+
+
+def _end(query: Query, status: Status, origin: Origin | None = None, zone: Key | None = None) -> Answers:
+    return (Resolution(status, query.first, query.asked, query.steps, canonical=query.name, zone=zone, origin=origin),)
+
+
+def _answer(query: Query, record: Record | Override, zone: Key | None = None) -> Answers:
+    ttl = record.ttl if isinstance(record, Record) else 0
+    return (
+        Resolution(
+            Status.ANSWER,
+            query.first,
+            query.asked,
+            query.steps,
+            addresses=record.values,
+            canonical=query.name,
+            ttl=ttl,
+            zone=zone,
+            origin=record.origin,
+        ),
+    )
+
+
+# --- from resolver to resolver ---
+
+
+def _ask(sight: Sight, query: Query, ref: str) -> Answers:
+    """What a resolver says, wherever it has it from."""
+    who = sight.ask(servers.server, ref)
+    pair = (who.label, query.name)
+    if pair in query.seen or len(query.seen) >= MAX_STEPS:
+        return _loop(query, who, pair)
+    asked = query.asked if query.asked[-1:] == (who.label,) else (*query.asked, who.label)
+    query = Query(query.name, query.type, query.first, asked, query.steps, (*query.seen, pair))
+    match who.kind:
+        case ServerKind.LISTED:
+            return _listed(sight, query, who)
+        case ServerKind.PUBLIC:
+            return _public(sight, query, who)
+        case ServerKind.CLUSTER:
+            return _cluster(sight, query, who) or _upstreams(sight, query, who, who.upstreams, any_order=True)
+    query = query.said(who.label, f"{who.label}: a resolver that the map does not describe")
+    return _end(query, Status.UNKNOWN)
+
+
+def _loop(query: Query, who: Server, pair: tuple[str, str]) -> Answers:
+    again = "asked for the second time" if pair in query.seen else f"given up after {MAX_STEPS} steps"
+    query = query.said(who.label, f"{who.label}: {query.name} {again}", who.origin)
+    return _end(query, Status.LOOP, who.origin)
+
+
+def _listed(sight: Sight, query: Query, who: Server) -> Answers:
+    """What a resolver of the map says: its own words first, then whoever has the say for the longest domain."""
+    if who.filters_ipv6 and query.type == "AAAA" and who.implementation == "adguardhome":
+        return _end(query.said(who.label, f"{who.label}: answers no AAAA", who.origin), Status.NODATA, who.origin)
+    if who.overrides:
+        overrides = _override(sight, query, who)
+        if overrides:
+            answers, query = _overridden(sight, query, who, overrides)
+            if answers:
+                return answers
+    if who.records:
+        answers = _own_records(sight, query, who)
+        if answers:
+            return answers
+    if who.cluster_domains:
+        answers = _cluster(sight, query, who)
+        if answers:
+            return answers
+    return _by_domain(sight, query, who)
+
+
+def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
+    """Walk up from the name: the longest domain for which anybody has the say decides."""
+    zone = _view_zone(sight, who, query.name) if who.views else None
+    domain = query.name
+    if who.forwards or who.gateway_names or who.domains or zone is not None:
+        while domain:
+            if zone is not None and zone[0] == domain:
+                return _zone(sight, query, who, zone[1])
+            names = who.gateway_names.get(domain)
+            if names is not None:
+                answers = _gateway_names(sight, query, who, names)
+                if answers:
+                    return answers
+            forward = who.forwards.get(domain)
+            if forward is not None:
+                return _forward(sight, query, who, forward)
+            if domain in who.domains:
+                text = f"{who.label}: {query.name} does not exist in {domain}"
+                return _end(query.said(who.label, text, who.origin), Status.NXDOMAIN, who.origin)
+            domain = domain.partition(".")[2]
+    if not who.upstreams:
+        query = query.said(who.label, f"{who.label}: refuses {query.name}, and asks nobody", who.origin)
+        return _end(query, Status.REFUSED, who.origin)
+    return _upstreams(sight, query, who, who.upstreams, any_order=who.any_order)
+
+
+def _view_zone(sight: Sight, who: Server, name: str) -> tuple[str, Key] | None:
+    """The most specific zone of the views that a resolver sees, with its domain."""
+    best: tuple[str, Key] | None = None
+    for view in who.views:
+        key = zones.zone_of(sight, view, name)
+        frame = sight.ask(zones.frame_of, key) if key else None
+        if key and frame and (best is None or len(frame.domain) > len(best[0])):
+            best = frame.domain, key
+    return best
+
+
+def _forward(sight: Sight, query: Query, who: Server, forward: Forwarding) -> Answers:
+    query = query.said(who.label, f"{who.label}: forwards {forward.domain}", forward.origin)
+    any_order = forward.order != "first" if forward.order else who.any_order
+    to = who.upstreams if forward.to == (servers.AS_USUAL,) else forward.to
+    return _upstreams(sight, query, who, to, any_order=any_order)
+
+
+def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ...], *, any_order: bool) -> Answers:
+    found: list[Resolution] = []
+    for ref in upstreams if any_order else upstreams[:1]:
+        found += _ask(sight, query, ref)
+    if who.rebind_protection or who.filters_ipv6:
+        return tuple(_filtered(query, who, resolution) for resolution in found)
+    return tuple(found)
+
+
+def _filtered(query: Query, who: Server, resolution: Resolution) -> Resolution:
+    """What is left of an upstream's answer after rebind protection and the suppression of AAAA."""
+    if resolution.status is not Status.ANSWER and resolution.status is not Status.EDGE:
+        return resolution
+    if who.filters_ipv6 and query.type == "AAAA":
+        return _dropped(resolution, who, f"{who.label}: drops AAAA answers")
+    if who.rebind_protection and any(map(is_private, resolution.addresses)):
+        name = query.name
+        while name:
+            if name in who.rebind_exceptions:
+                return resolution
+            name = name.partition(".")[2]
+        return _dropped(resolution, who, f"{who.label}: rebind protection drops private addresses")
+    return resolution
+
+
+def _dropped(resolution: Resolution, who: Server, text: str) -> Resolution:
+    steps = (*resolution.steps, NameStep(who.label, text, who.origin))
+    return Resolution(
+        Status.NODATA,
+        resolution.resolver,
+        resolution.asked,
+        steps,
+        canonical=resolution.canonical,
+        zone=resolution.zone,
+        origin=who.origin,
+    )
+
+
+def is_private(address: str) -> bool:
+    """Is it an address that the internet does not route?"""
+    return address.startswith(PRIVATE) or address == "::1"
+
+
+# --- what a resolver says itself ---
+
+
+def _override(sight: Sight, query: Query, who: Server) -> tuple[Override, ...]:
+    """The overrides that decide: those of the name itself, then of the longest wildcard."""
+    assert who.key is not None
+    name = query.name
+    found = servers.override_of(sight, who.key, name)
+    if not found and who.wildcards:
+        own = servers.override_of(sight, who.key, "*." + name)
+        found = tuple(override for override in own if override.apex)
+        while not found and "." in name:
+            name = name.partition(".")[2]
+            found = servers.override_of(sight, who.key, "*." + name)
+        found = found or servers.override_of(sight, who.key, "*")
+    return found
+
+
+def _overridden(sight: Sight, query: Query, who: Server, overrides: tuple[Override, ...]) -> tuple[Answers, Query]:
+    """The answers from overrides; none, with a step that says so, when this query is asked upstream all the same."""
+    for override in overrides:
+        if override.type == "NXDOMAIN":
+            text = f"{who.label}: override {override.name} does not exist"
+            return _end(query.said(who.label, text, override.origin), Status.NXDOMAIN, override.origin), query
+        if override.type == "PASS":
+            return (), query
+        if override.type == "CNAME":
+            target = override.values[0]
+            if target == query.name:  # a rewrite to itself is an exception from a wildcard
+                return (), query
+            text = f"{who.label}: override {override.name} CNAME {target}"
+            return _ask(sight, query.said(who.label, text, override.origin).for_name(target), who.label), query
+    mine = [override for override in overrides if override.type == query.type]
+    first = overrides[0]
+    values = tuple(value for override in mine for value in override.values)
+    if values:
+        text = f"{who.label}: override {mine[0].name} {query.type} {', '.join(values)}"
+        merged = mine[0] if len(mine) == 1 else Override(first.name, query.type, values, first.origin)
+        return _answer(query.said(who.label, text, mine[0].origin), merged), query
+    if not mine and any(override.others == "forward" for override in overrides):
+        text = f"{who.label}: override {first.name} is {first.type} only, {query.type} is asked upstream"
+        return (), query.said(who.label, text, first.origin)
+    text = f"{who.label}: override {first.name} has no {query.type}"
+    return _end(query.said(who.label, text, first.origin), Status.NODATA, first.origin), query
+
+
+def _own_records(sight: Sight, query: Query, who: Server) -> Answers:
+    """What host lists and zone files of the resolver say; nothing when they do not know the name."""
+    key = who.key
+    assert key is not None
+    owner, node = table.owner(lambda name: servers.record_node(sight, key, name), "", query.name)
+    if not node:
+        return ()
+    record = node.get(query.type)
+    if record is not None:
+        text = f"{who.label}: {owner} {query.type} {', '.join(record.values)}"
+        return _answer(query.said(who.label, text, record.origin), record)
+    record = node.get("CNAME")
+    if record is not None:
+        text = f"{who.label}: {owner} CNAME {record.values[0]}"
+        query = query.said(who.label, text, record.origin)
+        return _ask(sight, query.for_name(record.values[0]), who.label)
+    origin = next(iter(node.values())).origin
+    query = query.said(who.label, f"{who.label}: {owner} has no {query.type}", origin)
+    return _end(query, Status.NODATA, origin)
+
+
+def _cluster(sight: Sight, query: Query, who: Server) -> Answers:
+    """What a cluster's resolver says of a Service; nothing for names outside of its domain."""
+    domain = next((domain for domain in who.cluster_domains if query.name.endswith("." + domain)), "")
+    if not domain:
+        return ()
+    said = cluster.service(sight, query.name, query.type, domain)
+    query = query.said(who.label, f"{who.label}: {said.words}", said.origin)
+    if said.status is not Status.ANSWER:
+        return _end(query, said.status, said.origin)
+    if said.alias:
+        return _ask(sight, query.for_name(said.alias), who.label)
+    record = Record(query.name, query.type, said.addresses, said.origin or _nowhere())
+    return _answer(query, record)
+
+
+def _nowhere() -> Origin:
+    return Origin("-")
+
+
+# --- gateways' names ---
+
+
+def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames) -> Answers:
+    """What k8s_gateway makes of routes and Services; nothing when it lets others answer."""
+    targets = _gateway_targets(sight, query.name, names)
+    if not targets:
+        if names.fallthrough:
+            return ()
+        if query.name in names.domains:
+            query = query.said(who.label, f"{who.label}: {query.name} has no {query.type}", names.origin)
+            return _end(query, Status.NODATA, names.origin)
+        query = query.said(who.label, f"{who.label}: no route for {query.name}", names.origin)
+        return _end(query, Status.NXDOMAIN, names.origin)
+    mine = tuple(target for target in targets if announced.record_type(target) == query.type)
+    if mine:
+        text = f"{who.label}: {query.name} {query.type} {', '.join(mine)}"
+        return _answer(query.said(who.label, text, names.origin), Record(query.name, query.type, mine, names.origin))
+    aliases = [target for target in targets if announced.record_type(target) == "CNAME"]
+    if aliases:
+        query = query.said(who.label, f"{who.label}: {query.name} CNAME {aliases[0]}", names.origin)
+        return _ask(sight, query.for_name(aliases[0]), who.label)
+    query = query.said(who.label, f"{who.label}: {query.name} has no {query.type}", names.origin)
+    return _end(query, Status.NODATA, names.origin)
+
+
+def _gateway_targets(sight: Sight, name: str, names: GatewayNames) -> dict[str, None]:
+    """The addresses of the gateways that have a route for the name, or for the wildcard one label above."""
+    for pattern in (name, "*." + name.partition(".")[2]):
+        found: dict[str, None] = {}
+        for gateway_id, route in announced.serving(sight, pattern):
+            if _told(sight, gateway_id, route, names):
+                ingress = route.kind == "Ingress"
+                addresses = announced.published if ingress else announced.door_addresses
+                found.update(dict.fromkeys(addresses(sight, gateway_id)))
+        if found:
+            return found
+    if names.resources and "Service" not in names.resources:
+        return {}
+    return dict.fromkeys(_service_targets(sight, name, names))
+
+
+def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> bool:
+    """Does this k8s_gateway look at such a route at this gateway?"""
+    kinds = names.resources or ("Ingress", "HTTPRoute", "TLSRoute", "GRPCRoute")
+    if route.kind not in kinds:
+        return False
+    if names.gateways and gateway_id not in names.gateways:
+        return False
+    if not names.classes and not names.ingress_classes:
+        return True
+    gateway = sight.gateway(gateway_id)
+    intent = sight.get(gateway.key, GatewayIntent) if gateway else None
+    if intent is not None:
+        return not names.classes or intent.class_name in names.classes
+    wanted = names.ingress_classes
+    return gateway is not None and (not wanted or any(name in wanted for name in gateway.classes))
+
+
+def _service_targets(sight: Sight, name: str, names: GatewayNames) -> tuple[str, ...]:
+    """A load balancer Service is found as service.namespace.domain, or by the name that it is annotated with."""
+    for domain in names.domains:
+        labels = name.removesuffix("." + domain).split(".") if name.endswith("." + domain) else ()
+        if len(labels) == 2:
+            service = sight.get(Key("Service", labels[1], labels[0]), ServiceIntent)
+            if service is not None and service.type == "LoadBalancer":
+                return announced.service_addresses(sight, service)
+    claims = sight.ask(announced.claims_of, name)
+    return tuple(target for claim in claims for target in claim.targets)
+
+
+# --- zones ---
+
+
+def _public(sight: Sight, query: Query, who: Server) -> Answers:
+    """What the internet is told."""
+    name = query.name
+    if name.endswith(TUNNEL_DOMAIN):
+        text = f"{name} leads nowhere by itself: the record that points to it has to be proxied"
+        return _end(query.said(who.label, text), Status.NODATA)
+    key = zones.zone_of(sight, zones.PUBLIC_VIEW, name)
+    if key is not None:
+        return _zone(sight, query, who, key)
+    if "." not in name or name.rpartition(".")[2] in NOWHERE:
+        query = query.said(who.label, f"public DNS: there is no {name.rpartition('.')[2]}")
+        return _end(query, Status.NXDOMAIN)
+    if announced.is_door(sight, name):
+        return _door(query, who)
+    return _end(query.said(who.label, f"public DNS: the map has no zone of {name}"), Status.UNKNOWN)
+
+
+def _door(query: Query, who: Server) -> Answers:
+    """A load balancer known by hostname alone stands for its own addresses.  Without a word, it has IPv4 only."""
+    name = query.name
+    if query.type == "AAAA" and not name.startswith("dualstack."):
+        query = query.said(who.label, f"public DNS: {name} has no AAAA as far as the map says")
+        return _end(query, Status.NODATA)
+    query = query.said(who.label, f"public DNS: {name} is a load balancer's own name")
+    return (Resolution(Status.ANSWER, query.first, query.asked, query.steps, addresses=(name,), canonical=name),)
+
+
+def _zone(sight: Sight, query: Query, who: Server, key: Key) -> Answers:
+    """What a zone says, and where its CNAMEs lead."""
+    found = zones.look(sight, key, query.name, query.type)
+    frame = sight.ask(zones.frame_of, key)
+    assert frame is not None
+    label = frame.label
+    match found.kind:
+        case Kind.RECORDS:
+            record = found.records[0]
+            text = f"{label}: {found.owner} {query.type} {', '.join(record.values)}"
+            return _answer(query.said(who.label, text, record.origin), record, key)
+        case Kind.PROXIED:
+            return _edge(query, who, frame, found)
+        case Kind.CNAME:
+            record = found.records[0]
+            query = query.said(who.label, f"{label}: {found.owner} CNAME {record.values[0]}", record.origin)
+            return _ask(sight, query.for_name(record.values[0]), who.label)
+        case Kind.ALIAS:
+            return _alias(sight, query, who, frame, found)
+        case Kind.DELEGATED:
+            text = f"{label}: {found.owner} is delegated to {', '.join(found.records[0].values)}"
+            return _end(query.said(who.label, text, found.origin), Status.UNKNOWN, found.origin, key)
+        case Kind.NODATA:
+            query = query.said(who.label, f"{label}: {found.owner} has no {query.type}", found.origin)
+            return _end(query, Status.NODATA, found.origin, key)
+    query = query.said(who.label, f"{label}: {query.name} does not exist", found.origin)
+    return _end(query, Status.NXDOMAIN, found.origin, key)
+
+
+def _alias(sight: Sight, query: Query, who: Server, frame: zones.Frame, found: Found) -> Answers:
+    """The provider looks the target up in the public DNS, and answers with the addresses as its own."""
+    record = found.records[0]
+    query = query.said(who.label, f"{frame.label}: {found.owner} ALIAS {record.values[0]}", record.origin)
+    answers = []
+    for answer in _ask(sight, query.for_name(record.values[0]), PUBLIC):
+        missing = answer.status is Status.NXDOMAIN
+        answers.append(
+            Resolution(
+                Status.NODATA if missing else answer.status,
+                answer.resolver,
+                answer.asked,
+                answer.steps,
+                addresses=answer.addresses,
+                canonical=query.name,
+                edge=answer.edge,
+                ttl=answer.ttl,
+                zone=frame.key,
+                origin=record.origin,
+            )
+        )
+    return tuple(answers)
+
+
+def _edge(query: Query, who: Server, frame: zones.Frame, found: Found) -> Answers:
+    """A CDN answers with its own addresses, in both families whatever its origin has."""
+    origins = tuple(value for record in found.records for value in record.values)
+    tunnel = next((o.removesuffix(TUNNEL_DOMAIN) for o in origins if o.endswith(TUNNEL_DOMAIN)), "")
+    text = f"{frame.label}: {found.owner} is proxied, {query.type} of the edge; origin {', '.join(origins)}"
+    query = query.said(who.label, text, found.origin)
+    edge = Edge(frame.key, frame.provider, query.name, found.origin, origins, tunnel)
+    return (
+        Resolution(
+            Status.EDGE,
+            query.first,
+            query.asked,
+            query.steps,
+            canonical=query.name,
+            edge=edge,
+            zone=frame.key,
+            origin=found.origin,
+        ),
+    )

@@ -1,0 +1,232 @@
+"""What the zones of a view say of a name: static records, zone files, DNSEndpoints and what external-dns would write.
+
+A zone's records are a table that is built once and handed out in pieces, so that a look-up costs a dictionary access
+per label, and a change of one record concerns only the names in its piece.  Wildcards follow RFC 4592: they cover any
+number of labels, but no name that exists, and none below one that exists.  Counterpart: `resolvers`, which chases
+CNAMEs and says who asks.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem, Severity
+from gatewright.graph.names import announced, table
+from gatewright.graph.names.table import NOTHING, PIECES, Node, piece_of
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import Key
+from gatewright.kinds.world import Record, RecordsIntent, ResolverFileIntent, ResolverIntent, ZoneIntent
+
+PUBLIC_VIEW = "public"
+LEADING = frozenset({"A", "AAAA", "CNAME", "ALIAS"})
+"""The types of records that lead a client somewhere."""
+
+
+class Kind(enum.StrEnum):
+    """What a zone answers.  ALIAS: the provider looks the target up itself; PROXIED: a CDN answers for it."""
+
+    RECORDS = "records"
+    CNAME = "cname"
+    ALIAS = "alias"
+    PROXIED = "proxied"
+    DELEGATED = "delegated"
+    NODATA = "nodata"
+    NXDOMAIN = "nxdomain"
+
+
+class Found(Struct, frozen=True):
+    """What a zone says of a name.  `owner`: whose records these are, perhaps a wildcard's; `origin` what decided it."""
+
+    kind: Kind
+    zone: Key
+    owner: str
+    origin: Origin
+    records: tuple[Record, ...] = ()
+
+
+class Frame(Struct, frozen=True):
+    """A zone without its records.  `cuts`: the names in it from which on others have the say; `label` for sentences."""
+
+    key: Key
+    origin: Origin
+    domain: str
+    label: str
+    provider: str
+    external_dns: bool
+    proxied_default: bool
+    cuts: Mapping[str, Record]
+
+
+def lookup(sight: Sight, view: str, name: str, type: str) -> Found | None:
+    """What the most specific zone of a view says; None when no zone of it knows the name."""
+    key = zone_of(sight, view, name)
+    return None if key is None else look(sight, key, name, type)
+
+
+def zone_of(sight: Sight, view: str, name: str) -> Key | None:
+    """The zone of a view with the longest domain that the name is in."""
+    domains = sight.ask(_domains, view)
+    if not domains:
+        return None
+    while name:
+        found = domains.get(name)
+        if found is not None:
+            return found
+        name = name.partition(".")[2]
+    return None
+
+
+def look(sight: Sight, key: Key, name: str, type: str) -> Found:
+    """What one zone, that the name is in, says."""
+    frame = sight.ask(frame_of, key)
+    assert frame is not None
+    cut = _cut(frame, name)
+    if cut is not None:
+        return Found(Kind.DELEGATED, key, cut.name, cut.origin, (cut,))
+    owner, node = table.owner(lambda at: _node(sight, frame, at), frame.domain, name)
+    if node is None:
+        return Found(Kind.NXDOMAIN, key, name, frame.origin)
+    return _answer(frame, owner, node, type)
+
+
+def _answer(frame: Frame, owner: str, node: Node, type: str) -> Found:
+    if type in ("A", "AAAA"):
+        leading = tuple(record for kind, record in node.items() if kind in LEADING)
+        if any(record.proxied for record in leading):
+            return Found(Kind.PROXIED, frame.key, owner, leading[0].origin, leading)
+    record = node.get(type)
+    if record is not None:
+        return Found(Kind.RECORDS, frame.key, owner, record.origin, (record,))
+    record = node.get("CNAME")
+    if record is not None:
+        # No zone may have a CNAME at its apex: who accepts one there flattens it.
+        kind = Kind.ALIAS if owner == frame.domain else Kind.CNAME
+        return Found(kind, frame.key, owner, record.origin, (record,))
+    record = node.get("ALIAS")
+    if record is not None and type in ("A", "AAAA"):
+        return Found(Kind.ALIAS, frame.key, owner, record.origin, (record,))
+    origin = next((record.origin for record in node.values()), frame.origin)
+    return Found(Kind.NODATA, frame.key, owner, origin)
+
+
+def _cut(frame: Frame, name: str) -> Record | None:
+    """The delegation that a name is at or below."""
+    if frame.cuts:
+        while name != frame.domain:
+            found = frame.cuts.get(name)
+            if found is not None:
+                return found
+            name = name.partition(".")[2]
+    return None
+
+
+def _node(sight: Sight, frame: Frame, name: str) -> Node | None:
+    """The records of this very name; None when it does not exist."""
+    node = sight.ask(_piece, frame.key, piece_of(name)).get(name)
+    if not frame.external_dns or (node and not LEADING.isdisjoint(node)):
+        return node  # external-dns leaves alone what others have written
+    written = announced.announcements(sight, name)
+    if not written:
+        return node
+    merged = dict(node or NOTHING)
+    for announcement in written:
+        for record in announcement.records(name, proxied_default=frame.proxied_default, apex=name == frame.domain):
+            table.put(merged, record)
+    return merged
+
+
+# --- tables ---
+
+
+def _domains(sight: Sight, view: str) -> Mapping[str, Key]:
+    """The zones of a view by domain; of several with one domain the first."""
+    found: dict[str, Key] = {}
+    for zone in sight.all("Zone", ZoneIntent):
+        if zone.view == view:
+            found.setdefault(zone.domain, zone.key)
+    return found
+
+
+def frame_of(sight: Sight, key: Key) -> Frame | None:
+    """A zone without its records."""
+    zone = sight.get(key, ZoneIntent)
+    if zone is None:
+        return None
+    cuts = sight.ask(_table, key)[PIECES]
+    where = "" if zone.view == PUBLIC_VIEW else f" ({zone.view})"
+    label = f"{zone.provider} zone {zone.domain}{where}".strip()
+    proxied = zone.proxied_default
+    return Frame(key, zone.origin, zone.domain, label, zone.provider, zone.external_dns, proxied, _only_records(cuts))
+
+
+def _only_records(cuts: Mapping[str, Node]) -> dict[str, Record]:
+    return {name: node["NS"] for name, node in cuts.items()}
+
+
+def _piece(sight: Sight, key: Key, number: int) -> Mapping[str, Node]:
+    """One piece of a zone's table."""
+    return sight.ask(_table, key)[number]
+
+
+def _table(sight: Sight, key: Key) -> tuple[Mapping[str, Node], ...]:
+    """All names of a zone in pieces; the last piece holds its delegations."""
+    zone = sight.get(key, ZoneIntent)
+    if zone is None:
+        return (*table.in_pieces({}), {})
+    names = table.nodes(_records(sight, zone), zone.domain)
+    cuts = {name: node for name, node in names.items() if "NS" in node and name != zone.domain}
+    return (*table.in_pieces(names), cuts)
+
+
+def _records(sight: Sight, zone: ZoneIntent) -> Iterable[Record]:
+    """Everything that is written in a zone; what external-dns finds in Services only where nobody else wrote."""
+    yield from zone.records
+    if zone.file is not None:
+        file = sight.get(zone.file, ResolverFileIntent)
+        if file is not None:
+            yield from file.config.records
+    if zone.external_dns:
+        taken = {record.name for record in zone.records if record.type in LEADING}
+        for endpoint in sight.all("DNSEndpoint", RecordsIntent):
+            for record in endpoint.records:
+                if record.name not in taken:
+                    yield record
+        for name, claims in sight.ask(announced.claimed_names).items():
+            if name not in taken:
+                for claim in claims:
+                    yield from claim.records(name, proxied_default=zone.proxied_default, apex=name == zone.domain)
+
+
+# --- of all zones ---
+
+
+def names(sight: Sight) -> frozenset[str]:
+    """Every name (also a wildcard) that a zone or an override of a resolver leads somewhere; not those of routes."""
+    from gatewright.graph.names import servers
+
+    found: set[str] = set()
+    for zone in sight.all("Zone", ZoneIntent):
+        for piece in sight.ask(_table, zone.key)[:PIECES]:
+            found.update(name for name, node in piece.items() if not LEADING.isdisjoint(node))
+    for resolver in sight.all("Resolver", ResolverIntent):
+        found |= sight.ask(servers.overridden, resolver.key)
+    return frozenset(found)
+
+
+def conflicts(sight: Sight) -> tuple[Problem, ...]:
+    """Zones of one domain in one view: only the first of them answers."""
+    claims: dict[tuple[str, str], list[ZoneIntent]] = defaultdict(list)
+    for zone in sight.all("Zone", ZoneIntent):
+        claims[zone.domain, zone.view].append(zone)
+    found = []
+    for (domain, view), (first, *others) in sorted(claims.items()):
+        for other in others:
+            message = f"{other.key} is zone {domain} of the view {view}, which {first.key} is already"
+            hint = "put the records into one of them, or give one another view"
+            found.append(Problem("zone-twice", message, other.origin, Severity.WARNING, hint))
+    return tuple(found)
