@@ -11,6 +11,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import (
     backendtlspolicy,
     ciliumlb,
+    ciliumpolicy,
     configmap,
     endpoints,
     endpointslice,
@@ -82,6 +83,7 @@ KINDS: tuple[Kind, ...] = (
     *ciliumlb.KINDS,
     # network policies
     networkpolicy.KIND,
+    *ciliumpolicy.KINDS,
     # Helm
     *helm.KINDS,
     # site map
