@@ -9,10 +9,13 @@ from __future__ import annotations
 from gatewright.base.document import Document
 from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import (
+    adguard,
     backendtlspolicy,
     ciliumlb,
     ciliumpolicy,
+    cloudflared,
     configmap,
+    dnsmasqconf,
     endpoints,
     endpointslice,
     expectation,
@@ -30,6 +33,7 @@ from gatewright.kinds import (
     listenerset,
     metallb,
     namespace,
+    nebula,
     networkpolicy,
     referencegrant,
     resolver,
@@ -44,6 +48,7 @@ from gatewright.kinds import (
     traefik_tcp,
     traefik_tls,
     vantage,
+    wireguard,
     workloads,
     zone,
 )
@@ -86,6 +91,12 @@ KINDS: tuple[Kind, ...] = (
     *ciliumpolicy.KINDS,
     # Helm
     *helm.KINDS,
+    # configuration files of other programs
+    adguard.KIND,
+    cloudflared.KIND,
+    dnsmasqconf.KIND,
+    nebula.KIND,
+    wireguard.KIND,
     # site map
     ingresscontroller.KIND,
     site.KIND,

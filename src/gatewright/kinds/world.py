@@ -383,8 +383,9 @@ class Forwarding(Struct, frozen=True, gc=False):
 class Override(Struct, frozen=True, gc=False):
     """A local answer: `name` exact or `*.x`; `apex`: a wildcard that covers x too (dnsmasq's address=/x/).
 
-    `type` A, AAAA, CNAME or NXDOMAIN; `others` is what a query for the other address family gets: "forward" (it is
-    asked upstream: the leak), "empty" (NODATA).
+    `type` A, AAAA (without values: NODATA), CNAME, NXDOMAIN or PASS: what less specific ones say does not hold here, it
+    is asked upstream.  The name "*" alone is every name.  `others` is what a query for the other address family gets:
+    "forward" (it is asked upstream: the leak), "empty" (NODATA).
     """
 
     name: str
@@ -405,6 +406,7 @@ class GatewayNames(Struct, frozen=True, gc=False):
     gateways: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     fallthrough: bool = False
+    ingress_classes: tuple[str, ...] = ()
 
 
 class ResolverConfig(Struct, frozen=True):
@@ -413,6 +415,8 @@ class ResolverConfig(Struct, frozen=True):
     `zones`: domains it is authoritative for, as file keys.  `upstreams`: where everything else goes; empty: nowhere
     (REFUSED).  `order`: which of several upstreams answers: "first" (strictly in order), "any" (random, round robin,
     fastest: any of them may).
+    `cluster_domains`: below them it answers for the Services of its cluster (CoreDNS's `kubernetes`).
+    `rebind_*` as in ResolverIntent.
     """
 
     overrides: tuple[Override, ...] = ()
@@ -424,6 +428,9 @@ class ResolverConfig(Struct, frozen=True):
     upstreams: tuple[str, ...] = ()
     order: str = ""
     filters_ipv6: bool = False
+    cluster_domains: tuple[str, ...] = ()
+    rebind_protection: bool = False
+    rebind_exceptions: tuple[str, ...] = ()
 
 
 class ResolverIntent(Struct, frozen=True):
@@ -481,6 +488,7 @@ class LinkFileIntent(Struct, frozen=True):
     routes: tuple[tuple[str, str], ...] = ()
     hosts: tuple[tuple[str, tuple[str, ...]], ...] = ()
     inbound: tuple[FirewallRule, ...] | None = None
+    outbound: tuple[FirewallRule, ...] | None = None
 
 
 class TunnelRule(Struct, frozen=True, gc=False):
