@@ -66,6 +66,11 @@ class Metadata(Lenient, frozen=True):
         stamp = self.creation_timestamp
         return stamp if isinstance(stamp, str) else stamp.isoformat() if hasattr(stamp, "isoformat") else ""
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """The annotations as intents have them: sorted."""
+        return tuple(sorted(self.annotations.items())) if self.annotations else ()
+
 
 class Object(Schema, frozen=True):
     """Base of every strict top-level schema."""

@@ -11,6 +11,7 @@ from gatewright.base.document import Document
 from gatewright.kinds import gatewayapi, labelselector, syntax
 from gatewright.kinds.decode import (
     Ignored,
+    Lenient,
     Object,
     Path,
     Report,
@@ -93,6 +94,14 @@ class _BackendTls(Schema, frozen=True):
     client_certificate_ref: ObjectReference | None = None
 
 
+class _Infrastructure(Schema, frozen=True):
+    """Of what a cluster would run for the Gateway only the annotations of its Service say where it is reached."""
+
+    annotations: dict[str, str] | None = field(default_factory=dict)
+    labels: Ignored = None
+    parameters_ref: Ignored = None
+
+
 class _GatewayTls(Schema, frozen=True):
     backend: _BackendTls = _BackendTls()
     frontend: _Frontend | None = None
@@ -109,11 +118,20 @@ class _Spec(Schema, frozen=True, kw_only=True):
     allowed_listeners: _Allowed | None = None
     tls: _GatewayTls = _GatewayTls()
     backend_tls: _BackendTls | None = field(default=None, name="backendTLS")  # where v1.1 to v1.3 had it
-    infrastructure: Ignored = None  # labels and parameters of the pods that a cluster would run
+    infrastructure: _Infrastructure | None = None
+
+
+class _StatusAddress(Lenient, frozen=True):
+    value: str = ""
+
+
+class _Status(Lenient, frozen=True):
+    addresses: tuple[_StatusAddress, ...] | None = ()
 
 
 class Gateway(Object, frozen=True, kw_only=True):
     spec: _Spec
+    status: _Status | None = None
 
 
 def lower(document: Document) -> Lowered:
@@ -132,17 +150,28 @@ def lower(document: Document) -> Lowered:
     backend = spec.tls.backend.client_certificate_ref or (
         spec.backend_tls.client_certificate_ref if spec.backend_tls else None
     )
+    infrastructure = (spec.infrastructure.annotations if spec.infrastructure else None) or {}
     intent = GatewayIntent(
         key=key_of(document),
         origin=document.origin,
         class_name=spec.gateway_class_name,
         listeners=lower_listeners(spec.listeners, document, report, spec.tls.frontend),
-        addresses=tuple(address.value for address in spec.addresses if address.value),
+        addresses=_addresses(gateway),
         allowed_listeners=_lower_allowed(spec.allowed_listeners, "None"),
         backend_client_certificate=_key(backend, document.namespace) if backend else None,
         created=gateway.metadata.created,
+        annotations=gateway.metadata.notes,
+        address_annotations=tuple(sorted(infrastructure.items())),
     )
     return report.lowered(intent)
+
+
+def _addresses(gateway: Gateway) -> tuple[str, ...]:
+    """The addresses that were asked for, and those that the cluster says it has, each once."""
+    found = [address.value for address in gateway.spec.addresses]
+    if gateway.status is not None:
+        found += [address.value for address in gateway.status.addresses or ()]
+    return tuple(dict.fromkeys(value for value in found if value))
 
 
 def lower_listeners(

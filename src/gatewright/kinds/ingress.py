@@ -152,6 +152,7 @@ def lower(document: Document) -> Lowered:
         rules=tuple(rules),
         tls=_tls(spec, notes, passthrough, document, report),
         created=ingress.metadata.created,
+        annotations=ingress.metadata.notes,
     )
     return report.lowered(intent)
 

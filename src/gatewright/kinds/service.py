@@ -44,15 +44,15 @@ class _Spec(Schema, frozen=True):
     cluster_ip: str = field(default="", name="clusterIP")
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
     external_ips: tuple[str, ...] = field(default=(), name="externalIPs")
+    cluster_ips: tuple[str, ...] | None = field(default=(), name="clusterIPs")
+    ip_families: tuple[Literal["IPv4", "IPv6"], ...] | None = ()
+    ip_family_policy: Literal["", "SingleStack", "PreferDualStack", "RequireDualStack"] | None = ""
+    load_balancer_class: str | None = ""
+    external_traffic_policy: Literal["", "Cluster", "Local"] | None = ""
     # How nodes spread and admit traffic to a Service's own address: a gateway reaches endpoints directly.
     allocate_load_balancer_node_ports: Ignored = None
-    cluster_ips: Ignored = field(default=None, name="clusterIPs")
-    external_traffic_policy: Ignored = None
     health_check_node_port: Ignored = None
     internal_traffic_policy: Ignored = None
-    ip_families: Ignored = None
-    ip_family_policy: Ignored = None
-    load_balancer_class: Ignored = None
     load_balancer_source_ranges: Ignored = None
     publish_not_ready_addresses: Ignored = None
     session_affinity: Ignored = None
@@ -111,7 +111,13 @@ def lower(document: Document) -> Lowered:
         external_name=external_name if external else "",
         headless=spec.cluster_ip == "None",
         load_balancer_ips=_addresses(service),
-        annotations=tuple(sorted(service.metadata.annotations.items())),
+        annotations=service.metadata.notes,
+        labels=tuple(sorted(service.metadata.labels.items())),
+        families=spec.ip_families or (),
+        family_policy=spec.ip_family_policy or "",
+        cluster_ips=_cluster_ips(spec),
+        load_balancer_class=spec.load_balancer_class or "",
+        external_traffic_policy=spec.external_traffic_policy or "",
     )
     return report.lowered(intent)
 
@@ -135,6 +141,12 @@ def _check_ports(ports: tuple[_Port, ...], report: Report) -> None:
             report.invalid("a port number in quotes would be looked up as a name", *where, "targetPort", hint=hint)
         names.add(port.name)
         numbers.add((port.port, port.protocol))
+
+
+def _cluster_ips(spec: _Spec) -> tuple[str, ...]:
+    """The addresses of its own; a headless Service has none."""
+    found = spec.cluster_ips or (spec.cluster_ip,)
+    return tuple(ip for ip in found if ip and ip != "None")
 
 
 def _addresses(service: Service) -> tuple[str, ...]:

@@ -84,6 +84,7 @@ def _lower_route(
         rules=(_lower_rule(spec.rules[0], document, report),),
         hostnames=hostnames,
         created=route.metadata.created,
+        annotations=route.metadata.notes,
     )
     return report.lowered(intent)
 

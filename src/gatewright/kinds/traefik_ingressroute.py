@@ -103,6 +103,7 @@ def lower(document: Document) -> Lowered:
         rules=tuple(rule for rule in rules if rule is not None),
         tls=lower_tls(spec.tls, document.namespace, report),
         created=route.metadata.created,
+        annotations=route.metadata.notes,
     )
     return report.lowered(intent)
 

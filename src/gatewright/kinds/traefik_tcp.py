@@ -118,6 +118,7 @@ def lower_tcp(document: Document) -> Lowered:
         rules=tuple(rule for rule in rules if rule is not None),
         tls=() if tls is None else (tls_use(tls, document.namespace, report, passthrough=tls.passthrough),),
         created=route.metadata.created,
+        annotations=route.metadata.notes,
     )
     return report.lowered(intent)
 
@@ -220,6 +221,7 @@ def lower_udp(document: Document) -> Lowered:
         attach=class_ref(spec.ingress_class_name, route.metadata.annotations, spec.entry_points),
         rules=tuple(rules),
         created=route.metadata.created,
+        annotations=route.metadata.notes,
     )
     return report.lowered(intent)
 

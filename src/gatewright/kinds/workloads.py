@@ -1,14 +1,14 @@
 """Deployment, StatefulSet, DaemonSet, ReplicaSet and Pod: what stands behind a Service's selector.
 
-Of a pod's specification only labels, ports and the use of the host's network concern a gateway, so the
-schema is lenient: everything else is accepted unread.
+Of a pod's specification only what says where it runs, what it listens on, with which arguments and how it is replaced
+concerns a gateway, so the schema is lenient: everything else is accepted unread.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gatewright.base.document import Document
 from gatewright.kinds.decode import Lenient, LenientObject, Metadata, Report, decode, key_of
@@ -26,12 +26,27 @@ class _Port(Lenient, frozen=True):
 class _Container(Lenient, frozen=True):
     ports: tuple[_Port, ...] | None = ()
     restart_policy: str | None = None
+    image: str | None = ""
+    command: tuple[str, ...] | None = ()
+    args: tuple[str, ...] | None = ()
 
 
 class _PodSpec(Lenient, frozen=True):
     containers: tuple[_Container, ...] | None = ()
     init_containers: tuple[_Container, ...] | None = ()
-    host_network: bool = False
+    host_network: bool | None = False
+    node_name: str | None = ""
+    node_selector: dict[str, str] | None = field(default_factory=dict)
+
+
+class _Rolling(Lenient, frozen=True):
+    max_surge: int | str | None = None
+    max_unavailable: int | str | None = None
+
+
+class _Strategy(Lenient, frozen=True):
+    type: str | None = ""
+    rolling_update: _Rolling | None = None
 
 
 class _Template(Lenient, frozen=True):
@@ -42,6 +57,8 @@ class _Template(Lenient, frozen=True):
 class _Spec(Lenient, frozen=True):
     template: _Template = _Template()
     replicas: Annotated[int, Meta(ge=0)] = 1
+    strategy: _Strategy | None = None  # of a Deployment
+    update_strategy: _Strategy | None = None  # of a StatefulSet or DaemonSet
 
 
 class Workload(LenientObject, frozen=True):
@@ -61,7 +78,8 @@ def _lower_workload(document: Document) -> Lowered:
         return report.lowered(None)
     template = workload.spec.template
     labels = template.metadata.labels if template.metadata else {}
-    return report.lowered(_intent(document, labels, template.spec, workload.spec.replicas))
+    strategy = workload.spec.strategy or workload.spec.update_strategy or _Strategy()
+    return report.lowered(_intent(document, labels, template.spec, workload.spec.replicas, strategy))
 
 
 def _lower_pod(document: Document) -> Lowered:
@@ -69,12 +87,16 @@ def _lower_pod(document: Document) -> Lowered:
     report = Report(document, problems)
     if pod is None:
         return report.lowered(None)
-    return report.lowered(_intent(document, pod.metadata.labels, pod.spec, 1))
+    return report.lowered(_intent(document, pod.metadata.labels, pod.spec, 1, _Strategy()))
 
 
-def _intent(document: Document, labels: dict[str, str], spec: _PodSpec, replicas: int) -> WorkloadIntent:
+def _intent(
+    document: Document, labels: dict[str, str], spec: _PodSpec, replicas: int, strategy: _Strategy
+) -> WorkloadIntent:
     # An init container that restarts always is a sidecar: it serves as long as the pod does.
     sidecars = [c for c in spec.init_containers or () if c.restart_policy == "Always"]
+    containers = (*(spec.containers or ()), *sidecars)
+    rolling = strategy.rolling_update or _Rolling()
     ports = tuple(
         ContainerPort(
             port.name,
@@ -82,12 +104,28 @@ def _intent(document: Document, labels: dict[str, str], spec: _PodSpec, replicas
             port.protocol,
             port.host_port or (port.container_port if spec.host_network else 0),
         )
-        for container in (*(spec.containers or ()), *sidecars)
+        for container in containers
         for port in container.ports or ()
     )
     return WorkloadIntent(
-        key_of(document), document.origin, tuple(sorted(labels.items())), ports, spec.host_network, replicas
+        key=key_of(document),
+        origin=document.origin,
+        labels=tuple(sorted(labels.items())),
+        ports=ports,
+        host_network=bool(spec.host_network),
+        replicas=replicas,
+        strategy=strategy.type or "",
+        max_surge=_text(rolling.max_surge),
+        max_unavailable=_text(rolling.max_unavailable),
+        node_selector=tuple(sorted((spec.node_selector or {}).items())),
+        node_name=spec.node_name or "",
+        args=tuple(word for container in containers for word in (*(container.command or ()), *(container.args or ()))),
+        images=tuple(container.image for container in containers if container.image),
     )
+
+
+def _text(value: int | str | None) -> str:
+    return "" if value is None else str(value)
 
 
 KINDS = (

@@ -20,7 +20,7 @@ def service(metadata: dict[str, Any] | None = None, status: Any = None, **spec: 
 def test_a_whole_service() -> None:
     made = good(
         service(
-            {"namespace": "n", "annotations": {"b": "2", "a": "1"}},
+            {"namespace": "n", "annotations": {"b": "2", "a": "1"}, "labels": {"d": "4", "c": "3"}},
             selector={"y": "2", "x": "1"},
             ports=[
                 {"name": "http", "port": 80, "targetPort": "web", "appProtocol": "kubernetes.io/h2c"},
@@ -28,6 +28,11 @@ def test_a_whole_service() -> None:
             ],
             sessionAffinity="None",
             ipFamilyPolicy="PreferDualStack",
+            ipFamilies=["IPv6", "IPv4"],
+            clusterIP="10.43.0.1",
+            clusterIPs=["10.43.0.1", "2001:db8::1"],
+            loadBalancerClass="io.cilium/l2-announcer",
+            externalTrafficPolicy="Local",
         ),
         ServiceIntent,
     )
@@ -40,6 +45,12 @@ def test_a_whole_service() -> None:
         ),
         selector=(("x", "1"), ("y", "2")),
         annotations=(("a", "1"), ("b", "2")),
+        labels=(("c", "3"), ("d", "4")),
+        families=("IPv6", "IPv4"),
+        family_policy="PreferDualStack",
+        cluster_ips=("10.43.0.1", "2001:db8::1"),
+        load_balancer_class="io.cilium/l2-announcer",
+        external_traffic_policy="Local",
     )
 
 
@@ -52,9 +63,25 @@ def test_the_namespace_defaults() -> None:
 
 
 def test_headless_and_external_names() -> None:
-    assert good(service(clusterIP="None"), ServiceIntent).headless
+    headless = good(service(clusterIP="None", clusterIPs=["None"]), ServiceIntent)
+    assert (headless.headless, headless.cluster_ips) == (True, ())
     external = good(service(type="ExternalName", externalName="db.example.com."), ServiceIntent)
     assert (external.type, external.external_name) == ("ExternalName", "db.example.com")
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        "metallb.io/loadBalancerIPs",
+        "metallb.universe.tf/loadBalancerIPs",
+        "lbipam.cilium.io/ips",
+        "io.cilium/lb-ipam-ips",
+        "kube-vip.io/loadbalancerIPs",
+    ],
+)
+def test_each_annotation_that_asks_for_addresses(annotation: str) -> None:
+    made = good(service({"annotations": {annotation: "192.0.2.1,2001:db8::1"}}, ports=[{"port": 80}]), ServiceIntent)
+    assert made.load_balancer_ips == ("192.0.2.1", "2001:db8::1")
 
 
 def test_addresses_of_load_balancers_from_everywhere() -> None:
@@ -84,6 +111,8 @@ def test_addresses_of_load_balancers_from_everywhere() -> None:
         ({"type": "ExternalName"}, "invalid-value", "spec.externalName"),
         ({"type": "ExternalName", "externalName": "DB.x"}, "invalid-value", "spec.externalName"),
         ({"type": "External"}, "invalid-value", "spec.type"),
+        ({"ports": [{"port": 80}], "ipFamilies": ["ipv4"]}, "invalid-value", "spec.ipFamilies.0"),
+        ({"ports": [{"port": 80}], "externalTrafficPolicy": "local"}, "invalid-value", "spec.externalTrafficPolicy"),
         ({"ports": [{"port": 80}, {"port": 81, "name": "b"}]}, "invalid-value", "spec.ports.0.name"),
         ({"ports": [{"port": 80, "name": "a"}, {"port": 81, "name": "a"}]}, "invalid-value", "spec.ports.1.name"),
         ({"ports": [{"port": 80, "name": "a"}, {"port": 80, "name": "b"}]}, "invalid-value", "spec.ports.1.port"),

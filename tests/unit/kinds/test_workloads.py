@@ -58,3 +58,21 @@ def test_what_concerns_us_is_still_checked() -> None:
     template = {"spec": {"containers": [{"ports": [{"containerPort": "80"}]}]}}
     where = "spec.template.spec.containers.0.ports.0.containerPort"
     assert told(bad(workload("Deployment", template=template))) == [("wrong-type", where)]
+
+
+def test_where_it_runs_and_how_it_is_replaced() -> None:
+    pod = {
+        "nodeSelector": {"b": "2", "a": "1"},
+        "nodeName": "n1",
+        "containers": [{"image": "traefik:v3", "command": ["traefik"], "args": ["--ping"]}, {"args": ["-x"]}],
+    }
+    strategy = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"}}
+    made = good(workload("Deployment", template={"spec": pod}, strategy=strategy), WorkloadIntent)
+    assert (made.strategy, made.max_surge, made.max_unavailable) == ("RollingUpdate", "1", "25%")
+    assert (made.node_selector, made.node_name) == ((("a", "1"), ("b", "2")), "n1")
+    assert (made.args, made.images) == (("traefik", "--ping", "-x"), ("traefik:v3",))
+
+
+def test_a_daemon_set_calls_it_update_strategy() -> None:
+    made = good(workload("DaemonSet", updateStrategy={"type": "OnDelete"}), WorkloadIntent)
+    assert (made.strategy, made.max_surge, made.max_unavailable) == ("OnDelete", "", "")
