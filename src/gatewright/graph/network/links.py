@@ -78,7 +78,7 @@ def _tunnel(
             if nets is None:
                 own = tuple(cidrs.host(a) for a in map(cidrs.address, addresses) if a is not None)
                 nets = tuple(dict.fromkeys((cidrs.networks(end.routes) or usual(id_)) + unsafe + own))
-            joints.append(Joint(id_, addresses, nets, end.origin, endpoint, port))
+            joints.append(Joint(id_, addresses, nets, end.origin, endpoint, port, file.inbound if file else None))
     if link.type is not LinkType.CLOUDFLARE_TUNNEL and len(link.ends) < 2:
         hint = "add the other end, or remove the link"
         problems.append(Problem("link-end-alone", f"{who} has one end and leads nowhere", link.origin, hint=hint))

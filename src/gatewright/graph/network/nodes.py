@@ -15,7 +15,7 @@ from msgspec import Struct
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.kinds.intents import Key
-from gatewright.kinds.world import AddressRange, FirewallIntent, LinkIntent, LinkType
+from gatewright.kinds.world import AddressRange, FirewallIntent, FirewallRule, LinkIntent, LinkType
 
 Net = IPv4Network | IPv6Network
 
@@ -66,7 +66,10 @@ class Cluster(Struct, frozen=True):
 
 
 class Joint(Struct, frozen=True):
-    """One end of a Tunnel.  `place` is the id of a machine, network or cluster; `routes` are reached through it."""
+    """One end of a Tunnel.  `place` is the id of a machine, network or cluster; `routes` are reached through it.
+
+    `inbound` is what this end lets out of the tunnel (Nebula's own firewall), None for everything.
+    """
 
     place: str
     addresses: tuple[str, ...]
@@ -74,6 +77,7 @@ class Joint(Struct, frozen=True):
     origin: Origin
     endpoint: str = ""
     listen_port: int = 0
+    inbound: tuple[FirewallRule, ...] | None = None
 
 
 class Tunnel(Struct, frozen=True):

@@ -106,14 +106,16 @@ class Tables:
         """Every network that holds the address, narrowest first."""
         return [network for _, found in self._world.each(wanted) for network in found]
 
-    def through(self, place: str, wanted: Address) -> tuple[int, list[Hop]]:
-        """The tunnels that start at a place and lead to the address, by longest prefix.
+    def through(self, place: str, wanted: Address, banned: frozenset[int] = frozenset()) -> tuple[int, list[Hop]]:
+        """The tunnels that start at a place and lead to the address, by longest prefix; none of `banned`.
 
         At a network also those of its machines: its router knows them.
         """
         best, hops = -1, list[Hop]()
         for starting in (place, *self.segments.get(place, ())):
             for number, enter in self.joints.get(starting, ()):
+                if number in banned:
+                    continue
                 for length, leave in self._matches(number, enter, wanted):
                     if length > best:
                         best, hops = length, []

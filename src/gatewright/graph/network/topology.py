@@ -1,8 +1,8 @@
 """The map: sites, machines and clusters as the site map and the manifests together say, and where those disagree.
 
-Everything that names something else is looked up here once; contradictions are Problems, one at each of the two places
-that disagree.  The cost is linear in what is written: addresses are looked up by longest prefix, never compared all with
-all.  Counterparts: `links` (tunnels and the configuration files of their ends), `ways` (which walks the map).
+Everything that names something else is looked up here once; contradictions are Problems, one at each of the two
+places that disagree.  The cost is linear in what is written: addresses are looked up by longest prefix, never compared
+all with all.  Counterparts: `links` (tunnels and the configuration files of their ends), `ways` (which walks the map).
 """
 
 from __future__ import annotations

@@ -1,0 +1,484 @@
+"""Walks one packet through the map, station by station.
+
+Every station returns the Way that the packet ends in.  Stations: a network (it is on the segment), a machine (it is
+being sent or forwarded there), a cluster (it comes from a pod), a link, the internet.  Nothing loops: a station that
+sees the same packet again ends it.  Counterpart: `ways`, which asks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import structs
+
+from gatewright.graph.network import cidrs
+from gatewright.graph.network.cidrs import Address
+from gatewright.graph.network.firewalls import Direction, Guard, Guards, judge, nebula
+from gatewright.graph.network.nodes import Machine, Network, Place, StepKind, Topology, Tunnel, Way
+from gatewright.graph.network.packets import Packet, hosts
+from gatewright.graph.network.routing import Hop, Tables, endpoint_address, endpoint_port
+from gatewright.kinds.world import INTERNET, FirewallIntent, LinkType, PortForward
+
+# What a link takes from the packets that carry it, in octets, over IPv4; IPv6 headers are 20 longer.
+OVERHEAD = {LinkType.WIREGUARD: 60, LinkType.NEBULA: 60, LinkType.LIQO: 110}
+USUAL_PORT = {LinkType.WIREGUARD: 51820, LinkType.NEBULA: 4242, LinkType.LIQO: 51840}
+
+
+class Walker:
+    """The stations of one map."""
+
+    def __init__(self, topology: Topology, tables: Tables, guards: Guards) -> None:
+        self._map = topology
+        self._tables = tables
+        self._guards = guards
+        public: dict[str, set[str]] = defaultdict(set)
+        for machine in topology.machines.values():
+            for value in map(cidrs.address, machine.addresses):
+                if value is not None and value.version == 4 and cidrs.is_global(value):
+                    public[machine.site].add(str(value))
+        self._public = {site: found.pop() for site, found in public.items() if len(found) == 1}
+
+    def walk(self, place: Place, wanted: Address, port: int, protocol: str) -> Way:
+        """From a place to an address."""
+        own = hosts(place.addresses)
+        packet = Packet(wanted, port, protocol.lower(), own)
+        if place.kind == "machine" and place.id in self._map.machines:
+            machine = self._map.machines[place.id]
+            packet = packet.step(StepKind.NODE, f"from the node {place.id}", machine.origin)
+            sources = own or hosts(machine.addresses)
+            return self._at_machine(place.id, structs.replace(packet, sources=sources))
+        if place.kind == "cluster" and place.id in self._map.clusters:
+            return self._at_cluster(place.id, packet)
+        if place.kind == "network" and place.id == INTERNET:
+            return self._on_the_internet(packet)
+        if place.kind == "network" and place.id in self._map.networks:
+            network = self._map.networks[place.id]
+            packet = packet.step(StepKind.NETWORK, f"from the network {place.id}", network.origin)
+            return self._at_network(place.id, structs.replace(packet, sources=own or network.cidrs))
+        return packet.failed(f"the map has no {place.kind} {place.id}", unknown=True)
+
+    # --- a segment ---
+
+    def _at_network(self, id_: str, packet: Packet) -> Way:
+        """On a segment: to a neighbour on it, into a link, through the site's router, or out."""
+        if (id_, str(packet.wanted)) in packet.seen:
+            return packet.failed(_circling(packet))
+        packet = structs.replace(packet, seen=packet.seen | {(id_, str(packet.wanted))})
+        network = self._map.networks[id_]
+        packet = packet.narrowed(network.mtu, f"network {id_}", network.origin)
+        connected = self._tables.connected(id_, packet.wanted)
+        linked, hops = self._tables.through(id_, packet.wanted, packet.banned)
+        routed, neighbours = self._tables.neighbours(network.site, packet.wanted)
+        if connected >= 0 and connected >= max(linked, routed):
+            return self._on_segment(network, packet)
+        if hops and linked >= routed:
+            return _first(self._through(id_, hop, packet) for hop in hops)
+        if neighbours:
+            return _first(self._routed(network, self._map.networks[other], packet) for other in neighbours)
+        return self._leave(network, packet)
+
+    def _on_segment(self, network: Network, packet: Packet) -> Way:
+        packet = packet.narrowed(network.mtu, f"network {network.id}", network.origin)
+        packet = packet.from_within(network)
+        machine = self._tables.members[network.id].get(str(packet.wanted))
+        if machine is not None:
+            return self._arrive(machine, packet)
+        summary = f"{packet.wanted} is on {network.id}"
+        detail = "no node of the map has it: taken to be a load balancer's address or another host there"
+        return packet.step(StepKind.NETWORK, summary, network.origin, detail).arrived()
+
+    def _routed(self, network: Network, other: Network, packet: Packet) -> Way:
+        """Between two networks of one site, by its router."""
+        packet = packet.step(StepKind.ROUTE, f"{network.site}'s router takes it to {other.id}", other.origin)
+        packet, blocked = self._pass(packet, self._guards.networks.get(network.id, ()), Direction.OUTBOUND)
+        if blocked is None:
+            packet, blocked = self._pass(packet, self._guards.networks.get(other.id, ()), Direction.INBOUND)
+        return blocked or self._on_segment(other, packet)
+
+    def _leave(self, network: Network, packet: Packet) -> Way:
+        """From a segment to the internet."""
+        if not cidrs.is_global(packet.wanted):
+            return self._lost(network.id, packet)
+        if not network.internet:
+            return packet.failed(f"{network.id} has no way to the internet")
+        family = [net for net in network.cidrs if net.version == packet.wanted.version]
+        if network.cidrs and not family:
+            return packet.failed(f"{network.id} has no IPv{packet.wanted.version}")
+        packet, blocked = self._pass(packet, self._guards.networks.get(network.id, ()), Direction.OUTBOUND)
+        if blocked is None:
+            packet, blocked = self._pass(packet, self._guards.sites.get(network.site, ()), Direction.OUTBOUND)
+        return blocked or self._translated(network.id, network.site, packet)
+
+    def _translated(self, name: str, site: str, packet: Packet) -> Way:
+        """Out to the internet with a source that it routes back."""
+        same = tuple(net for net in packet.sources if net.version == packet.wanted.version)
+        routed = tuple(net for net in same if cidrs.is_global(net))
+        if not routed and packet.wanted.version == 6 and same:
+            return packet.failed(
+                f"the sender's address is of {same[0]}, which the internet does not route: no way from {name}"
+                f" to {packet.wanted}"
+            )
+        if not routed and same:
+            public = self._public.get(site, "")
+            detail = (f"its source becomes {public}",) if public else ()
+            packet = packet.step(StepKind.NAT, f"{site or name} translates IPv4 to its public address", None, *detail)
+            routed = hosts((public,)) if public else ()
+        return self._on_the_internet(structs.replace(packet, sources=routed))
+
+    def _lost(self, name: str, packet: Packet) -> Way:
+        """Nothing routes a private address any further."""
+        wanted = packet.wanted
+        holder = self._map.owners.get(str(wanted)) or next(iter(self._tables.anywhere(wanted)), "")
+        for cluster in self._map.clusters.values():
+            if any(
+                net.version == wanted.version and wanted in net for net in cluster.pod_cidrs + cluster.service_cidrs
+            ):
+                holder = holder or f"the cluster {cluster.id}"
+        if not holder:
+            return packet.failed(f"the map does not say who has {wanted}", unknown=True)
+        return packet.failed(
+            f"nothing routes {wanted} from {name}: {holder} has it, and private addresses do not pass the internet"
+        )
+
+    # --- a machine ---
+
+    def _at_machine(self, id_: str, packet: Packet) -> Way:
+        """Sent or forwarded by a machine: by its own interfaces, links and clusters, else by way of its networks."""
+        if (id_, str(packet.wanted)) in packet.seen:
+            return packet.failed(_circling(packet))
+        packet = structs.replace(packet, seen=packet.seen | {(id_, str(packet.wanted))}, hidden=False)
+        machine = self._map.machines[id_]
+        if self._tables.has(machine, str(packet.wanted)):
+            return packet.step(StepKind.NODE, f"{packet.wanted} is {id_}'s own", machine.origin).arrived(id_)
+        for name in self._tables.of_machine.get(id_, ()):
+            inside = self._in_cluster(name, packet, machine)
+            if inside is not None:
+                return inside
+        segments = [self._map.networks[n] for n in machine.networks if n != INTERNET]
+        connected = {n.id: self._tables.connected(n.id, packet.wanted) for n in segments}
+        direct = max(connected.values(), default=-1)
+        linked, hops = self._tables.through(id_, packet.wanted, packet.banned)
+        if hops and linked > direct:
+            return _first(self._through(id_, hop, packet) for hop in hops)
+        packet, blocked = self._pass(packet, self._guards.machines.get(id_, ()), Direction.OUTBOUND)
+        if blocked is not None:
+            return blocked
+        if direct >= 0:
+            return _first(self._on_segment(n, packet) for n in segments if connected[n.id] == direct)
+        return self._onward(machine, segments, packet)
+
+    def _onward(self, machine: Machine, segments: Sequence[Network], packet: Packet) -> Way:
+        """By way of the networks that a machine is in: each may know a route; the internet last."""
+        tries = [self._at_network(network.id, packet) for network in segments]
+        if INTERNET in machine.networks and cidrs.is_global(packet.wanted):
+            packet, blocked = self._pass(packet, self._guards.sites.get(machine.site, ()), Direction.OUTBOUND)
+            tries.append(blocked or self._translated(machine.id, machine.site, packet))
+        if not tries:
+            return self._lost(machine.id, packet)
+        return _first(tries)
+
+    def _arrive(self, id_: str, packet: Packet) -> Way:
+        """At a machine that has the address: translated and sent on, or let in."""
+        machine = self._map.machines[id_]
+        guards = self._guards.machines.get(id_, ())
+        for guard in guards:
+            forward = _forwarding(guard.firewall, packet)
+            if forward is not None:
+                return self._at_machine(id_, _translated_to(packet, guard.firewall, forward))
+        packet, blocked = self._pass(packet, guards, Direction.INBOUND)
+        return blocked or packet.step(StepKind.NODE, f"arrives at {id_}", machine.origin).arrived(id_)
+
+    # --- a cluster ---
+
+    def _at_cluster(self, id_: str, packet: Packet) -> Way:
+        """From a pod: within the cluster, through links of the pod network, else by way of some node of it."""
+        cluster = self._map.clusters[id_]
+        packet = packet.step(StepKind.CLUSTER, f"from the pods of {id_}", cluster.origin)
+        packet = packet.narrowed(cluster.mtu, f"pod network of {id_}", cluster.origin)
+        inside = self._in_cluster(id_, packet, None)
+        if inside is not None:
+            return inside
+        _, hops = self._tables.through(id_, packet.wanted, packet.banned)
+        if hops:
+            return _first(self._through(id_, hop, packet) for hop in hops)
+        tries = (
+            self._at_machine(m, structs.replace(packet, sources=hosts(self._map.machines[m].addresses)))
+            for m in self._representatives(id_)
+        )
+        if cluster.machines:
+            return _first(tries)
+        segments = [n for n in self._map.networks.values() if n.site == cluster.site]
+        found = (self._at_network(n.id, structs.replace(packet, sources=n.cidrs)) for n in segments)
+        return _first(found) if segments else packet.failed(f"the map does not say where {id_} runs", unknown=True)
+
+    def _representatives(self, cluster: str) -> Iterator[str]:
+        """One machine of each kind: alike are those of the same networks without firewalls or links of their own."""
+        seen: set[object] = set()
+        for id_ in self._map.clusters[cluster].machines:
+            special = id_ in self._tables.joints or id_ in self._guards.machines
+            sort: object = id_ if special else (self._map.machines[id_].site, self._map.machines[id_].networks)
+            if sort not in seen:
+                seen.add(sort)
+                yield id_
+
+    def _in_cluster(self, id_: str, packet: Packet, start: Machine | None) -> Way | None:
+        """To a pod or Service of a cluster from inside of it; None for other addresses."""
+        cluster = self._map.clusters[id_]
+        wanted = packet.wanted
+        if any(net.version == wanted.version and wanted in net for net in cluster.service_cidrs):
+            return packet.step(StepKind.CLUSTER, f"{wanted} is a Service address of {id_}", cluster.origin).arrived()
+        if not any(net.version == wanted.version and wanted in net for net in cluster.pod_cidrs):
+            return None
+        packet = packet.narrowed(cluster.mtu, f"pod network of {id_}", cluster.origin)
+        homes = [m for m in self._tables.pod_homes.longest(wanted)[1] if m in cluster.machines]
+        if homes or start is None:
+            home = homes[0] if homes else ""
+        else:
+            return self._to_the_worst(id_, packet, start)
+        packet = packet.step(StepKind.CLUSTER, f"{wanted} is in the pod network of {id_}", cluster.origin)
+        if start is None or home in ("", start.id):
+            return packet.arrived(home)
+        return self._carried(id_, packet, start, home) or packet.failed(f"no node address of {home} is reached")
+
+    def _to_the_worst(self, id_: str, packet: Packet, start: Machine) -> Way:
+        """To a pod that may run on any node: what holds wherever it runs is what holds for the farthest."""
+        cluster = self._map.clusters[id_]
+        detail = "which node it runs on is unknown: taken to be the one with the smallest packets on its way"
+        step = f"{packet.wanted} is in the pod network of {id_}"
+        packet = packet.step(StepKind.CLUSTER, step, cluster.origin, detail)
+        found = [self._carried(id_, packet, start, other) for other in self._representatives(id_) if other != start.id]
+        ways = [way for way in found if way is not None and way.reached]
+        if not ways:
+            return packet.arrived()
+        return structs.replace(
+            min(ways, key=lambda way: (way.mtu.value if way.mtu else 0, -len(way.links))), machine=""
+        )
+
+    def _carried(self, id_: str, packet: Packet, start: Machine, home: str) -> Way | None:
+        """Between nodes: the node network carries the pod's packet, encapsulated."""
+        cluster = self._map.clusters[id_]
+        found = sorted(hosts(self._map.machines[home].addresses), key=cidrs.is_global)
+        for net in found:
+            if not any(source.version == net.version for source in hosts(start.addresses)):
+                continue
+            outer = Packet(net.network_address, 0, "udp", hosts(start.addresses), banned=packet.banned, judged=False)
+            way = self._at_machine(start.id, outer)
+            if not way.reached:
+                continue
+            if way.mtu is not None:
+                packet = packet.narrowed(way.mtu.value - cluster.overhead, way.mtu.hop, way.mtu.origin)
+            links = tuple(dict.fromkeys(packet.links + way.links))
+            carried = tuple(step for step in way.steps if step.kind in (StepKind.LINK, StepKind.INTERNET))
+            return structs.replace(packet, links=links, steps=packet.steps + carried).arrived(home)
+        return None
+
+    # --- a link ---
+
+    def _through(self, place: str, hop: Hop, packet: Packet) -> Way:
+        """Into a link at one end, out at another."""
+        tunnel = self._map.tunnels[hop.tunnel]
+        enter, leave = tunnel.joints[hop.enter], tunnel.joints[hop.leave]
+        if enter.place != place:
+            packet = packet.step(StepKind.ROUTE, f"{place} sends it to {enter.place}, where {tunnel.name} starts")
+        clear = tunnel.type is LinkType.DIRECT
+        counts = clear or enter.place in self._map.machines
+        packet, blocked = self._pass(packet, self._at_end(enter.place, clear, place), Direction.OUTBOUND, counts)
+        if blocked is not None:
+            return blocked
+        mtu, carrying, why = self._carrier(hop, packet)
+        summary = f"through the {tunnel.type} link {tunnel.name} to {leave.place}"
+        packet = packet.step(StepKind.LINK, summary, tunnel.origin, f"MTU {mtu}", *carrying)
+        packet = packet.narrowed(mtu, f"link {tunnel.name}", tunnel.mtu_origin)
+        packet = structs.replace(packet, links=tuple(dict.fromkeys((*packet.links, tunnel.name))))
+        if why is not None:
+            reason = f"the link {tunnel.name} does not come up: {why.reason}"
+            return packet.failed(reason, blocked_by=why.blocked_by)
+        if place == enter.place and enter.addresses and place in self._map.machines:
+            packet = structs.replace(packet, sources=hosts(enter.addresses) + packet.sources)
+        return self._out_of(tunnel, hop, packet)
+
+    def _out_of(self, tunnel: Tunnel, hop: Hop, packet: Packet) -> Way:
+        """What comes out of a link."""
+        leave = tunnel.joints[hop.leave]
+        clear = tunnel.type is LinkType.DIRECT
+        if leave.inbound is not None and packet.judged:
+            rule = nebula(leave.inbound, packet.traffic)
+            if rule is None:
+                reason = f"{leave.place}'s own firewall in {tunnel.name} lets no {packet.said} in"
+                blocked = packet.step(StepKind.FIREWALL, reason, leave.origin)
+                return blocked.failed(reason, blocked_by=leave.origin)
+        if leave.place in self._map.machines:
+            machine = self._map.machines[leave.place]
+            if self._tables.has(machine, str(packet.wanted)):
+                return self._arrive(leave.place, structs.replace(packet, hidden=not clear))
+            return self._at_machine(leave.place, packet)
+        packet, blocked = self._pass(packet, self._at_end(leave.place, clear, ""), Direction.INBOUND, clear)
+        if blocked is not None:
+            return blocked
+        if leave.place in self._map.clusters:
+            landed = self._in_cluster(leave.place, packet, None)
+            return landed or packet.failed(f"{packet.wanted} is not in the cluster {leave.place}")
+        return self._at_network(leave.place, packet)
+
+    def _at_end(self, place: str, clear: bool, start: str) -> tuple[Guard, ...]:
+        """The firewalls at the end of a link that see what it carries."""
+        if place in self._map.machines:
+            found = self._guards.machines.get(place, ()) if start == place else ()
+            return tuple(guard for guard in found if clear or not guard.group)
+        if place in self._map.networks:
+            site = self._map.networks[place].site
+            return self._guards.networks.get(place, ()) + self._guards.sites.get(site, ())
+        return ()
+
+    def _carrier(self, hop: Hop, packet: Packet) -> tuple[int, tuple[str, ...], Way | None]:
+        """What carries a link: its MTU, what is said of it, and the way that fails when neither end can dial the other.
+
+        Links within links nest: each may not carry itself.
+        """
+        tunnel = self._map.tunnels[hop.tunnel]
+        overhead = OVERHEAD.get(tunnel.type, 0)
+        failed: Way | None = None
+        for here, there in ((hop.enter, hop.leave), (hop.leave, hop.enter)) if overhead else ():
+            start, end = tunnel.joints[here], tunnel.joints[there]
+            wanted = endpoint_address(end)
+            if wanted is None:
+                continue
+            port = endpoint_port(end) or USUAL_PORT[tunnel.type]
+            outer = Packet(wanted, port, "udp", banned=packet.banned | {hop.tunnel})
+            way = self._from_place(start.place, outer)
+            if way.reached or way.unknown:
+                under = way.mtu.value if way.mtu is not None else 1500
+                mtu = min(tunnel.mtu, under - overhead - (20 if wanted.version == 6 else 0))
+                carriers = (f"carried by {', '.join(way.links)}",) if way.links else ()
+                return mtu, carriers, None
+            failed = failed or way
+        under = min((self._segment_mtu(tunnel.joints[end].place) for end in (hop.enter, hop.leave)), default=1500)
+        return min(tunnel.mtu, under - overhead), (), failed
+
+    def _segment_mtu(self, place: str) -> int:
+        names = self._map.machines[place].networks if place in self._map.machines else (place,)
+        return max((self._map.networks[n].mtu for n in names if n in self._map.networks), default=1500)
+
+    def _from_place(self, place: str, packet: Packet) -> Way:
+        if place in self._map.machines:
+            sources = hosts(self._map.machines[place].addresses)
+            return self._at_machine(place, structs.replace(packet, sources=sources))
+        if place in self._map.clusters:
+            return self._at_cluster(place, packet)
+        return self._at_network(place, structs.replace(packet, sources=self._map.networks[place].cidrs))
+
+    # --- the internet ---
+
+    def _on_the_internet(self, packet: Packet) -> Way:
+        """To whoever has a public address: a machine, a network behind a router, a port forward."""
+        internet = self._map.networks[INTERNET]
+        packet = packet.step(StepKind.INTERNET, "over the internet").narrowed(internet.mtu, "internet", None)
+        wanted = str(packet.wanted)
+        if not cidrs.is_global(packet.wanted):
+            return packet.failed(f"{wanted} is private: no way leads there over the internet")
+        owner = self._map.owners.get(wanted)
+        if owner is not None:
+            return self._enter(self._map.machines[owner], packet)
+        forwards = self._guards.forwards.get(wanted, ())
+        if forwards:
+            return self._forwarded(forwards, packet)
+        for name in self._tables.anywhere(packet.wanted):
+            network = self._map.networks[name]
+            if network.internet:
+                packet, blocked = self._into(network, packet)
+                return blocked or self._on_segment(network, packet)
+        return packet.failed(f"the map does not say who has {wanted}", unknown=True)
+
+    def _enter(self, machine: Machine, packet: Packet) -> Way:
+        """From the internet to a machine: past what protects its site, its networks and itself."""
+        packet, blocked = self._pass(packet, self._guards.sites.get(machine.site, ()), Direction.INBOUND)
+        for name in machine.networks if blocked is None else ():
+            if name != INTERNET and blocked is None:
+                packet, blocked = self._pass(packet, self._guards.networks.get(name, ()), Direction.INBOUND)
+        return blocked or self._arrive(machine.id, packet)
+
+    def _into(self, network: Network, packet: Packet) -> tuple[Packet, Way | None]:
+        """From the internet into a network: past what protects its site and it."""
+        packet, blocked = self._pass(packet, self._guards.sites.get(network.site, ()), Direction.INBOUND)
+        if blocked is None:
+            packet, blocked = self._pass(packet, self._guards.networks.get(network.id, ()), Direction.INBOUND)
+        return packet, blocked
+
+    def _forwarded(self, forwards: Sequence[tuple[FirewallIntent, PortForward]], packet: Packet) -> Way:
+        """At the public address of a router: what it forwards goes on inside; it lets in what it forwards."""
+        for firewall, forward in forwards:
+            if _fits(forward, packet):
+                packet = _translated_to(packet, firewall, forward)
+                return _first(self._from_router(firewall, packet))
+        firewall = forwards[0][0]
+        reason = f"{firewall.key.name} forwards no {packet.said} from {packet.wanted}"
+        return packet.step(StepKind.FIREWALL, reason, firewall.origin).failed(reason, blocked_by=firewall.origin)
+
+    def _from_router(self, firewall: FirewallIntent, packet: Packet) -> Iterator[Way]:
+        """From each place that a router's firewall protects, those that have the address first."""
+        names = [*self._guards.protects.get(firewall.key, ())]
+        segments = [name for name in names if name in self._map.networks]
+        near = sorted(segments, key=lambda name: -self._tables.connected(name, packet.wanted))
+        for name in near:
+            yield self._at_network(name, packet)
+        for name in names:
+            if name in self._map.machines:
+                yield self._at_machine(name, packet)
+        if not names:
+            yield self._lost(firewall.key.name, packet)
+
+    # --- firewalls ---
+
+    def _pass(
+        self, packet: Packet, guards: Sequence[Guard], direction: Direction, default_counts: bool = True
+    ) -> tuple[Packet, Way | None]:
+        """Past the firewalls of one place: the packet with what they said, and the Way that ends if they refuse."""
+        if not guards or not packet.judged:
+            return packet, None
+        seen = [guard for guard in guards if not (packet.hidden and guard.group)]
+        for ruling in judge(seen, direction, packet.traffic):
+            if not ruling.explicit and (ruling.allowed or not default_counts):
+                continue
+            verb = "lets" if ruling.allowed else "does not let"
+            side = "in" if direction is Direction.INBOUND else "out"
+            summary = f"{ruling.name} {verb} {packet.said} {side}"
+            packet = packet.step(StepKind.FIREWALL, summary, ruling.origin)
+            if not ruling.allowed:
+                return packet, packet.failed(f"the firewall {summary}", blocked_by=ruling.origin)
+        return packet, None
+
+
+def _first(ways: Iterable[Way]) -> Way:
+    """The first that arrives, else the first that fails for a reason that is known, else the first."""
+    failed: list[Way] = []
+    for way in ways:
+        if way.reached:
+            return way
+        failed.append(way)
+    return next((way for way in failed if not way.unknown), failed[0])
+
+
+def _circling(packet: Packet) -> str:
+    links = ", ".join(packet.links) or "the routers"
+    return f"packets for {packet.wanted} go round in a circle ({links})"
+
+
+def _forwarding(firewall: FirewallIntent, packet: Packet) -> PortForward | None:
+    wanted = str(packet.wanted)
+    return next((f for f in firewall.forwards if f.address in ("", wanted) and _fits(f, packet)), None)
+
+
+def _fits(forward: PortForward, packet: Packet) -> bool:
+    """Is this packet what is forwarded?  To another family nothing is."""
+    target = cidrs.address(forward.to_address)
+    same = target is not None and target.version == packet.wanted.version
+    return same and forward.port == packet.port and forward.protocol in ("any", packet.protocol)
+
+
+def _translated_to(packet: Packet, firewall: FirewallIntent, forward: PortForward) -> Packet:
+    target = cidrs.address(forward.to_address)
+    assert target is not None, "only what fits is translated"
+    summary = f"{firewall.key.name} forwards port {forward.port} to {target} port {forward.to_port}"
+    packet = packet.step(StepKind.NAT, summary, forward.origin)
+    return structs.replace(packet, wanted=target, port=forward.to_port)
