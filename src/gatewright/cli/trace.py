@@ -3,37 +3,64 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from gatewright.base.errors import UsageError
 from gatewright.base.origin import Locator
-from gatewright.cli import output
+from gatewright.cli import hops, journeys, output
 from gatewright.graph.nodes import Gateway, Graph
 from gatewright.pipeline import Model
-from gatewright.trace.hops import VERSION, BackendName, Hop, Outcome, OutcomeKind, Trace
+from gatewright.trace import vantages
+from gatewright.trace.hops import VERSION, Outcome, OutcomeKind, Trace
+from gatewright.trace.journey import Journey
 from gatewright.trace.request import Request, request
 from gatewright.trace.walk import gateways_for, walk
+
+LOOPBACK = "127.0.0.1"
 
 EPILOG = """\b
 Examples:
   gatewright trace https://grafana.example.com manifests/
   gatewright trace -X POST -H 'Content-Type: application/json' http://api.example.com/v1 .
   gatewright trace --gateway edge --sni other.example.com https://app.example.com .
+  gatewright trace --from phone-on-the-internet https://grafana.example.com .
+  gatewright trace --from all --family 6 https://grafana.example.com manifests/ site.yaml
   kubectl get all,ingress,httproute,gateway -A -o yaml | gatewright trace https://app.example.com -
 \b
 Exit codes: 0 delivered or answered on purpose (redirect), 1 refused or an error (404, 500, 503, failed
-handshake), 2 usage or input, 3 our fault.  docs/trace.md describes the JSON document.
+handshake; with --from on any branch), 2 usage or input, 3 our fault.  docs/trace.md describes the JSON document.
 """
 
 
+def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The vantages of the paths typed so far, or of this folder."""
+    model = Model()
+    with suppress(UsageError, OSError):
+        model.read(ctx.params.get("paths") or (".",))
+    return [name for name in (*model.analysis.answer(vantages.names), journeys.ALL) if name.startswith(incomplete)]
+
+
 @click.command("trace", epilog=EPILOG)
+@click.option(
+    "--from",
+    "starts",
+    multiple=True,
+    metavar="VANTAGE",
+    shell_complete=_complete,
+    help="Start at this Vantage of the site map, over DNS, links and firewalls; repeatable; 'all' for every one.",
+)
+@click.option(
+    "--family", type=click.Choice(["4", "6", "both"]),
+    help="With --from: IPv4, IPv6 or both.  [default: what the vantage has]",
+)  # fmt: skip
 @click.option("-X", "--method", default="GET", show_default=True, help="HTTP method.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="Add a request header; repeatable.")
 @click.option("--sni", metavar="NAME", help="TLS server name to send; '' for none.  [default: the URL's host]")
 @click.option("--gateway", metavar="NAME", help="Ask this gateway only.  [default: those that serve the host]")
-@click.option("--client", default="127.0.0.1", show_default=True, metavar="IP", help="The client's address.")
+@click.option("--client", default=LOOPBACK, show_default=True, metavar="IP", help="The client's address.")
 @click.option(
     "-o", "--output", "form", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True,
     help="How to print the trace.",
@@ -45,6 +72,8 @@ handshake), 2 usage or input, 3 our fault.  docs/trace.md describes the JSON doc
 def command(
     url: str,
     paths: tuple[str, ...],
+    starts: tuple[str, ...],
+    family: str | None,
     method: str,
     headers: tuple[str, ...],
     sni: str | None,
@@ -58,21 +87,45 @@ def command(
 
     URL is what the client asks for; its scheme may be http, https, ws, wss, grpc, grpcs, tcp, tls or udp.  PATH is a
     manifest, a folder (read recursively) or - for standard input.  Each hop is printed with the file and line that
-    decided it.
+    decided it.  With --from the whole path is walked: every answer of every resolver, each link, firewall and edge.
     """
+    if family and not starts:
+        raise UsageError("--family goes with --from: without it nobody asks for an address")
+    if starts and (gateway or client != LOOPBACK):
+        raise UsageError("--gateway and --client go without --from: the vantage decides both")
     asked = request(url, method, headers, sni, client)
     model = Model()
     graph = model.read(paths).graph
+    if starts:
+        found = journeys.find(model.analysis, starts, family, asked)
+        _report(model, problems=problems, quiet=quiet)
+        _print_journeys(asked, found, model.locator, form)
+        sys.exit(1 if journeys.failed(found, family) else 0)
     chosen = _gateways(graph, asked, gateway)
     traces = [walk(graph, item, asked) for item in chosen]
-    if not quiet:
-        output.problems(model.problems(), model.locator, every=problems)
+    _report(model, problems=problems, quiet=quiet)
     if form == "text":
         for number, trace in enumerate(traces):
             click.echo(("\n" if number else "") + _text(asked, trace, model.locator))
     else:
         click.echo(output.machine(document(asked, traces, model.locator), form))
     sys.exit(1 if any(trace.outcome.kind is OutcomeKind.REFUSED for trace in traces) else 0)
+
+
+def _report(model: Model, *, problems: bool, quiet: bool) -> None:
+    if not quiet:
+        output.problems(model.problems(), model.locator, every=problems)
+
+
+def _print_journeys(asked: Request, found: list[Journey], locator: Locator, form: str) -> None:
+    if form == "text":
+        click.echo("\n\n".join(journeys.text(asked, item, locator) for item in found))
+        return
+    branches = [branch for item in found for branch in item.branches]
+    worst = next((b for b in branches if b.outcome.kind not in journeys.FINE), branches[0] if branches else None)
+    traces = [Trace(worst.outcome, list(worst.hops))] if worst is not None else []
+    told = [journeys.document(item, locator) for item in found]
+    click.echo(output.machine({**document(asked, traces, locator), "journeys": told}, form))
 
 
 def _gateways(graph: Graph, asked: Request, name: str | None) -> list[Gateway]:
@@ -91,28 +144,13 @@ def _gateways(graph: Graph, asked: Request, name: str | None) -> list[Gateway]:
 
 # --- text ---------------------------------------------------------------------------------------
 
-SIGNS = {OutcomeKind.DELIVERED: ("green", "delivered"), OutcomeKind.RESPONSE: ("cyan", "answered")}
-
 
 def _text(asked: Request, trace: Trace, locator: Locator) -> str:
     lines = [click.style(f"{asked.method} {asked.url}", bold=True)]
     for hop in trace.hops:
-        where = output.place(hop.origin, locator)
-        lines.append(f"  {hop.kind.value:<12} {hop.summary}" + (click.style(f"  {where}", dim=True) if where else ""))
-        lines += [click.style(f"  {'':<12}   {detail}", dim=True) for detail in hop.details]
-    lines.append(_verdict(trace.outcome))
+        lines += hops.lines(hop, locator)
+    lines.append(f"→ {hops.verdict(trace.outcome)}")
     return "\n".join(lines)
-
-
-def _verdict(outcome: Outcome) -> str:
-    colour, word = SIGNS.get(outcome.kind, ("red", "refused"))
-    if outcome.kind is OutcomeKind.DELIVERED and outcome.backend is not None:
-        told = f"to {outcome.backend.namespace}/{outcome.backend.name}:{outcome.backend.port} via {outcome.gateway}"
-    elif outcome.location is not None:
-        told = f"{outcome.status} → {outcome.location}"
-    else:
-        told = f"{outcome.status} {outcome.reason}" if outcome.status else outcome.reason
-    return f"{click.style('→ ' + word, fg=colour, bold=True)} {told}"
 
 
 # --- JSON ---------------------------------------------------------------------------------------
@@ -120,7 +158,7 @@ def _verdict(outcome: Outcome) -> str:
 
 def document(asked: Request, traces: list[Trace], locator: Locator) -> dict[str, Any]:
     """The JSON document: the first gateway's trace, and `others` where more than one answers the request."""
-    first, *others = traces
+    first, *others = traces or [Trace(Outcome(OutcomeKind.ABSENT))]
     return {
         "version": VERSION,
         "request": {
@@ -139,38 +177,7 @@ def document(asked: Request, traces: list[Trace], locator: Locator) -> dict[str,
 
 
 def _trace(trace: Trace, locator: Locator) -> dict[str, Any]:
-    return {"outcome": _outcome(trace.outcome), "hops": [_hop(hop, locator) for hop in trace.hops]}
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {
-        "kind": outcome.kind.value,
-        "status": outcome.status or None,
-        "reason": outcome.reason or None,
-        "location": outcome.location,
-        "gateway": outcome.gateway,
-        "listener": outcome.listener,
-        "virtualHost": outcome.virtual_host,
-        "rule": outcome.rule,
-        "backend": _backend(outcome.backend),
-        "endpoints": list(outcome.endpoints),
-        "shares": [
-            {"backend": _backend(share.backend), "status": share.status or None, "percent": share.percent}
-            for share in outcome.shares
-        ],
-        "sent": {"host": outcome.sent.host, "path": outcome.sent.path} if outcome.sent else None,
-    }
-
-
-def _backend(backend: BackendName | None) -> dict[str, Any] | None:
-    return {"namespace": backend.namespace, "name": backend.name, "port": backend.port} if backend else None
-
-
-def _hop(hop: Hop, locator: Locator) -> dict[str, Any]:
-    place = locator.locate(hop.origin) if hop.origin else None
-    return {
-        "kind": hop.kind.value,
-        "summary": hop.summary,
-        "details": list(hop.details),
-        "origin": {"file": place.file, "line": place.line} if place else None,
+        "outcome": hops.outcome_document(trace.outcome),
+        "hops": [hops.hop_document(hop, locator) for hop in trace.hops],
     }

@@ -10,6 +10,7 @@ import enum
 from msgspec import Struct, field
 
 from gatewright.base.origin import Origin
+from gatewright.graph.nodes import BackendKey, Certificate, Rule, VirtualHost
 
 VERSION = 1
 
@@ -107,7 +108,16 @@ class Outcome(Struct, frozen=True):
 
 
 class Trace(Struct):
-    """One walk through one gateway."""
+    """One walk through one gateway.
+
+    What it passed, for those who go on from there: the VirtualHost, its rule, the Backend's key, and for TLS whether
+    the gateway `terminated` it and with which certificate (None: one of a certificate engine).
+    """
 
     outcome: Outcome
     hops: list[Hop] = field(default_factory=list)
+    host: VirtualHost | None = None
+    rule: Rule | None = None
+    backend: BackendKey | None = None
+    terminated: bool = False
+    certificate: Certificate | None = None

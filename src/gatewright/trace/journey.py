@@ -6,62 +6,529 @@ and `trace.walk`; it decides nothing itself.
 
 from __future__ import annotations
 
-import enum
+from collections.abc import Iterator
+from itertools import islice
+from urllib.parse import urljoin, urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from gatewright.base.origin import Origin
-from gatewright.trace.hops import Hop, Outcome
+from gatewright.base import hostnames
+from gatewright.base.errors import UsageError
+from gatewright.base.hostnames import Depth
+from gatewright.graph.names import resolvers
+from gatewright.graph.names.nodes import Edge, Resolution, Status
+from gatewright.graph.network import doors
+from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.topology import topology
+from gatewright.graph.nodes import Backend, Gateway
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import Key, ServiceIntent
+from gatewright.kinds.world import ZoneIntent
+from gatewright.trace import edges, limits, passages, tunnels, vantages
+from gatewright.trace.branches import Branch as Branch  # noqa: PLC0414  (the one place that others import them from)
+from gatewright.trace.branches import Journey as Journey  # noqa: PLC0414
+from gatewright.trace.branches import Limit as Limit  # noqa: PLC0414
+from gatewright.trace.branches import Limits as Limits  # noqa: PLC0414
+from gatewright.trace.branches import Trail, tightest
+from gatewright.trace.branches import Trust as Trust  # noqa: PLC0414
+from gatewright.trace.hops import BackendName, HopKind, Outcome, OutcomeKind
+from gatewright.trace.request import Request, is_address
+from gatewright.trace.request import request as make_request
+from gatewright.trace.trust import BROWSER, Roots
+from gatewright.trace.tunnels import Cloudflared
+from gatewright.trace.vantages import ANYBODY, INTERNET_PLACE, Standing
+from gatewright.trace.walk import gateways_for
+from gatewright.trace.walks import Walked
+from gatewright.trace.walks import Walks as Walks  # noqa: PLC0414
+
+MAX_BRANCHES = 256
+MAX_REDIRECTS = 5
+MAX_GATEWAYS = 8
+"""How many gateways one request passes before it is said to go round in circles."""
+
+TYPES = {"4": "A", "6": "AAAA"}
+AT_GATEWAY = ""
+
+ENDINGS = {
+    Status.NODATA: OutcomeKind.ABSENT,
+    Status.NXDOMAIN: OutcomeKind.ABSENT,
+    Status.REFUSED: OutcomeKind.UNREACHABLE,
+    Status.LOOP: OutcomeKind.UNREACHABLE,
+    Status.UNKNOWN: OutcomeKind.UNKNOWN,
+}
+BAD = {Trust.UNTRUSTED, Trust.NAME_MISMATCH, Trust.EXPIRED}
+
+Visited = tuple[tuple[str, ...], ...]
+"""The gateways, each with host, target and scheme, that a request passed since its client sent it."""
 
 
-class Limit(Struct, frozen=True, gc=False):
-    """The smallest of its kind along a branch, the hop that sets it, and where that is written.  0: no limit."""
+class Client(Struct, frozen=True):
+    """Who sends the request on this leg: the vantage itself, or an edge, a cloudflared, a gateway on its behalf.
 
-    value: float
-    hop: str
-    origin: Origin | None = None
-
-
-class Limits(Struct, frozen=True, gc=False):
-    """What a branch bears: seconds without traffic, octets of body, octets of a packet.  None: nobody says."""
-
-    idle_timeout: Limit | None = None
-    body: Limit | None = None
-    mtu: Limit | None = None
-
-
-class Trust(enum.StrEnum):
-    """What the client makes of the certificate that it is shown."""
-
-    NONE = "none"  # no TLS
-    TRUSTED = "trusted"
-    UNTRUSTED = "untrusted"
-    NAME_MISMATCH = "name-mismatch"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"  # made by a certificate engine, or passed through
-
-
-class Branch(Struct, frozen=True):
-    """One way in which the request can go.  `resolver` answered with `address`; `outcome` is how it ended.
-
-    `gateways`, `links`, `resolvers`: what was passed, in order.
+    `place` None: the map does not say where it is.  `roots` None: it verifies no certificate; `name` is what it
+    verifies where that is not the SNI.  `refusal`: the status that a proxy answers when it does not trust the next
+    one, 0 for the vantage itself; `vantage` its name.
     """
 
-    family: str
-    resolver: str
-    address: str
-    hops: tuple[Hop, ...]
-    outcome: Outcome
-    limits: Limits = Limits()
-    trust: Trust = Trust.NONE
-    gateways: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
+    place: Place | None
     resolvers: tuple[str, ...] = ()
+    roots: Roots | None = None
+    name: str = ""
+    refusal: int = 0
+    vantage: str = ""
 
 
-class Journey(Struct, frozen=True):
-    """All branches of one request from one vantage, families in the vantage's order of preference."""
+def journey(
+    sight: Sight, vantage_id: str, request: Request, families: tuple[str, ...] = (), walks: Walks | None = None
+) -> Journey:
+    """All branches of a request from a vantage; "" starts at the gateways themselves.
 
-    vantage: str
-    url: str
-    branches: tuple[Branch, ...]
+    `families`: those of the vantage.  `walks` is shared by the journeys of one question.  UsageError when there is no
+    such vantage.
+    """
+    walks = walks if walks is not None else Walks()
+    if vantage_id == AT_GATEWAY:
+        branches = [b for family in families or ("4",) for b in _from_gateways(sight, request, family, walks)]
+        return Journey(vantage_id, request.url, tuple(branches))
+    start = sight.ask(vantages.standing, vantage_id)
+    if start is None:
+        known = ", ".join(vantages.names(sight)) or "none: add a document of kind Vantage"
+        raise UsageError(f"there is no vantage {vantage_id} (known: {known})")
+    traveller = _Traveller(sight, start, walks)
+    found: list[Branch] = []
+    for family in families or start.families:
+        some = list(islice(traveller.set_out(request, family), MAX_BRANCHES + 1))
+        if len(some) > MAX_BRANCHES:
+            some[-1] = Trail(family).fails(
+                OutcomeKind.UNKNOWN, f"more than {MAX_BRANCHES} branches; these are the first"
+            )
+        found += some
+    return Journey(vantage_id, request.url, tuple(found))
+
+
+def _from_gateways(sight: Sight, request: Request, family: str, walks: Walks) -> Iterator[Branch]:
+    """From whoever already stands before a gateway: no names, no ways, no judgement of certificates."""
+    for gateway in _serving(sight, request):
+        trail = Trail(family)
+        walked = walks.walk(sight, gateway, request)
+        trail.gateways = (gateway.id,)
+        trail.passed(walked.hops, walked.limits, walked.links)
+        yield trail.end(walked.outcome)
+
+
+def _serving(sight: Sight, request: Request) -> list[Gateway]:
+    """The gateways that serve the name best, as `walk.gateways_for` has it, read by name as far as that goes."""
+    names = {request.host, request.sni} - {""}
+    served = {
+        key.gateway
+        for name in names or {hostnames.ANY}
+        for pattern in hostnames.parents(name, Depth.MANY)
+        for key in sight.serving(pattern)
+        if key.port == request.port
+    }
+    gateways = [gateway for gateway_id in sorted(served or sight.gateways()) if (gateway := sight.gateway(gateway_id))]
+    if not gateways:
+        return []
+    for gateway in gateways:
+        for name in names:
+            sight.graph_for(gateway, name)
+    graph = structs.replace(sight.graph_for(gateways[0], request.host), gateways={g.id: g for g in gateways})
+    return gateways_for(graph, request)
+
+
+class _Traveller:
+    """One journey's way: each method takes a Trail so far and yields the branches that it grows into."""
+
+    def __init__(self, sight: Sight, start: Standing, walks: Walks) -> None:
+        self._sight = sight
+        self._start = start
+        self._walks = walks
+        self._client = Client(start.place, start.resolvers, start.roots, vantage=start.name)
+
+    def set_out(self, request: Request, family: str) -> Iterator[Branch]:
+        trail = Trail(family)
+        start = self._start
+        trail.hop(HopKind.VANTAGE, f"{start.name} at {start.where}", start.origin)
+        if start.place is None:
+            yield trail.fails(OutcomeKind.UNKNOWN, f"the map has no {start.where}")
+        elif family not in start.families:
+            yield trail.fails(OutcomeKind.UNREACHABLE, f"{start.name} has no IPv{family}")
+        else:
+            yield from self._send(trail, request, frozenset({_identity(request)}), "")
+
+    # --- names ------------------------------------------------------------------------------
+
+    def _send(self, trail: Trail, request: Request, seen: frozenset[str], resolver: str) -> Iterator[Branch]:
+        """The vantage asks for the URL's host.  `resolver`: the one that answers, if an earlier answer settled it."""
+        host = _host(request)
+        if is_literal(host):
+            family = "6" if ":" in host else "4"
+            if family == trail.family:
+                trail.address = host
+                yield from self._seen(self._connect(trail, host, request, self._client, ()), request, seen)
+            elif family not in self._start.families:
+                yield trail.fails(OutcomeKind.UNREACHABLE, f"{self._start.name} has no IPv{family}, and {host} is one")
+            return
+        unreachable: set[str] = set()
+        for item in self._resolutions(host, trail.family, self._client):
+            if (resolver and item.resolver != resolver) or item.resolver in unreachable:
+                continue
+            branch = trail.fork()
+            branch.resolver = item.resolver
+            failure = self._ask_resolver(branch, item)
+            if failure is not None:
+                unreachable.add(item.resolver)
+                yield failure
+                continue
+            yield from self._seen(self._answered(branch, item, request, self._client, ()), request, seen)
+
+    def _resolutions(self, name: str, family: str, client: Client) -> tuple[Resolution, ...]:
+        place = client.place or INTERNET_PLACE
+        return resolvers.resolutions(self._sight, client.resolvers, name, TYPES[family], place)
+
+    def _ask_resolver(self, trail: Trail, item: Resolution) -> Branch | None:
+        """Can the vantage reach the resolver at all?  The failed branch when not."""
+        passage = self._sight.ask(vantages.to_resolver, self._start.name, item.resolver)
+        if passage is None or passage.way.unknown:
+            return None
+        if not passage.way.reached:
+            trail.hop(HopKind.RESOLVER, f"asks {item.resolver}, which does not hear it", item.origin)
+            trail.passed(passage.hops)
+            reason = f"resolver {item.resolver} cannot be reached: {passage.way.reason}"
+            return trail.fails(OutcomeKind.UNREACHABLE, reason)
+        trail.links += passage.way.links
+        return None
+
+    def _answered(
+        self, trail: Trail, item: Resolution, request: Request, client: Client, visited: Visited
+    ) -> Iterator[Branch]:
+        """Every address of one answer, or why there is none."""
+        for step in item.steps:
+            trail.hop(HopKind.RESOLVER, step.summary, step.origin)
+        trail.resolvers += item.asked
+        if item.status is Status.EDGE and item.edge is not None:
+            yield from self._at_edge(trail, item.edge, request, client, visited)
+        elif item.status is Status.ANSWER and item.addresses:
+            for address in item.addresses:
+                branch = trail.fork()
+                branch.address = trail.address or address
+                branch.hop(HopKind.ADDRESS, address, item.origin)
+                yield from self._connect(branch, address, request, client, visited)
+        else:
+            kind = ENDINGS.get(item.status, OutcomeKind.ABSENT)
+            said = item.steps[-1].summary if item.steps else item.status.value
+            yield trail.fails(kind, f"{_host(request)} has no {TYPES[trail.family]}: {said}")
+
+    # --- addresses --------------------------------------------------------------------------
+
+    def _connect(
+        self, trail: Trail, address: str, request: Request, client: Client, visited: Visited
+    ) -> Iterator[Branch]:
+        """From the client's place to an address, and into the gateways that answer there."""
+        protocol = "udp" if request.scheme == "udp" else "tcp"
+        if client.place is None:
+            yield trail.fails(OutcomeKind.UNKNOWN, f"the map does not say from where {address} is reached")
+            return
+        passage = self._sight.ask(passages.passage, client.place, address, request.port, protocol)
+        way = passage.way
+        trail.passed(passage.hops, passage.limits, way.links)
+        if not way.reached:
+            kind = OutcomeKind.UNKNOWN if way.unknown else OutcomeKind.UNREACHABLE
+            yield trail.fails(kind, way.reason, 0 if way.unknown else edges.UNREACHED if client.refusal else 0)
+            return
+        port = way.port or request.port
+        if not passage.gateways:
+            if passage.others:
+                names = ", ".join(passage.others)
+                yield trail.fails(OutcomeKind.REFUSED, f"connection refused: {names} does not listen on port {port}")
+            else:
+                yield trail.fails(OutcomeKind.UNKNOWN, f"nothing is known to answer at {way.address or address}:{port}")
+            return
+        source = way.source or ANYBODY["6" if ":" in address else "4"]
+        arrived = structs.replace(request, client=source, port=port)
+        for gateway_id in passage.gateways:
+            branch = trail.fork() if len(passage.gateways) > 1 else trail
+            yield from self._at_gateway(branch, gateway_id, arrived, client, visited)
+
+    def _at_gateway(
+        self, trail: Trail, gateway_id: str, request: Request, client: Client, visited: Visited
+    ) -> Iterator[Branch]:
+        """Through a gateway: its certificate, its rules, its backend."""
+        gateway = self._sight.gateway(gateway_id)
+        assert gateway is not None, gateway_id
+        here = (gateway_id, request.scheme, request.host, request.target)
+        if here in visited or len(visited) >= MAX_GATEWAYS:
+            trail.hop(HopKind.GATEWAY, f"{gateway_id} again", gateway.origin)
+            names = " → ".join((*(item[0] for item in visited), gateway_id))
+            yield trail.fails(OutcomeKind.REFUSED, f"the request goes round in circles: {names}", 508)
+            return
+        walked = self._walks.walk(self._sight, gateway, request)
+        trail.gateways += (gateway_id,)
+        failure = self._greet(trail, walked, request, client)
+        if failure is not None:
+            yield failure
+            return
+        trail.passed(walked.hops, walked.limits, walked.links)
+        if walked.external is not None:
+            yield from self._external(trail, gateway, walked, walked.external, request, (*visited, here))
+        else:
+            yield trail.end(walked.outcome)
+
+    def _greet(self, trail: Trail, walked: Walked, request: Request, client: Client) -> Branch | None:
+        """What the client makes of the certificate; the failed branch when it goes away."""
+        if walked.passed_through and not client.refusal:
+            trail.trust = Trust.UNKNOWN
+        if walked.shown is None or client.roots is None:
+            return None
+        trust, why = self._walks.judge(walked.shown, client.name or request.sni or _host(request), client.roots)
+        if not client.refusal:
+            trail.trust = trust
+        if trust not in BAD:
+            return None
+        trail.passed(walked.greeting, walked.limits)
+        trail.hop(HopKind.TLS, why, walked.shown.origin)
+        kind = OutcomeKind.REFUSED if client.refusal else OutcomeKind.UNTRUSTED
+        return trail.fails(kind, why, client.refusal)
+
+    # --- redirects --------------------------------------------------------------------------
+
+    def _seen(self, branches: Iterator[Branch], request: Request, seen: frozenset[str]) -> Iterator[Branch]:
+        """Follow the redirects among branches as the client would."""
+        for branch in branches:
+            if branch.outcome.location is None:
+                yield branch
+            else:
+                yield from self._redirected(branch, request, seen)
+
+    def _redirected(self, branch: Branch, request: Request, seen: frozenset[str]) -> Iterator[Branch]:
+        outcome = branch.outcome
+        location = urljoin(request.url, outcome.location or "")
+        target = _followed(request, location, outcome.status)
+        if target is None:
+            yield branch
+            return
+        trail = _resumed(branch)
+        trail.hop(HopKind.RESPONSE, f"{outcome.status} to {location}, which the client follows")
+        trail.redirects += ((outcome.status, location),)
+        if _identity(target) in seen:
+            reason = f"redirect loop: {request.url} is redirected to {location}, which was asked for already"
+            yield trail.end(structs.replace(outcome, kind=OutcomeKind.REFUSED, reason=reason))
+        elif len(branch.redirects) >= MAX_REDIRECTS:
+            reason = f"more than {MAX_REDIRECTS} redirects, the last to {location}"
+            yield trail.end(structs.replace(outcome, kind=OutcomeKind.REFUSED, reason=reason))
+        else:
+            further = self._send(trail, target, seen | {_identity(target)}, branch.resolver)
+            found = list(islice(further, MAX_BRANCHES))
+            # To where the map does not reach: the redirect is the answer.
+            known = any(item.outcome.kind is not OutcomeKind.UNKNOWN for item in found)
+            yield from found if known else [branch]
+
+    # --- edges and tunnels ------------------------------------------------------------------
+
+    def _at_edge(
+        self, trail: Trail, edge: Edge, request: Request, client: Client, visited: Visited
+    ) -> Iterator[Branch]:
+        """A CDN answers: its certificate, its settings, then from its own place to the origin."""
+        zone = self._sight.get(edge.zone, ZoneIntent)
+        assert zone is not None, edge.zone
+        failure = self._reach_edge(trail, edge, request, client)
+        if failure is not None:
+            yield failure
+            return
+        trail.hop(HopKind.EDGE, f"{edge.provider} answers for {edge.name}", edge.origin)
+        trail.limits = tightest(
+            trail.limits, limits.of_implementation(edge.provider, f"{edge.provider} edge", edge.origin)
+        )
+        if request.encrypted and not edges.covered(zone, request.sni):
+            names = ", ".join(edges.certificate_names(zone)) or "none"
+            reason = f"TLS handshake fails: {edge.provider} has no certificate for {request.sni} (it has: {names})"
+            if not client.refusal:
+                trail.trust = Trust.NAME_MISMATCH
+            trail.hop(HopKind.TLS, reason, zone.origin)
+            yield trail.fails(OutcomeKind.REFUSED, reason)
+            return
+        if request.encrypted and not client.refusal:
+            trail.trust = Trust.TRUSTED if client.roots is None or client.roots.public else Trust.UNTRUSTED
+            if trail.trust is Trust.UNTRUSTED:
+                yield trail.fails(OutcomeKind.UNTRUSTED, "the client does not trust public authorities")
+                return
+        leg = edges.leg(zone, edge.provider, request)
+        if isinstance(leg, edges.EdgeAnswer):
+            trail.hop(HopKind.EDGE, leg.reason, zone.origin)
+            kind = OutcomeKind.RESPONSE if leg.location else OutcomeKind.REFUSED
+            yield trail.end(Outcome(kind, leg.status, leg.reason, leg.location or None))
+        elif edge.tunnel:
+            yield from self._through_tunnel(trail, edge, _forwarded(request), visited)
+        else:
+            trail.hop(HopKind.EDGE, leg.summary, zone.origin)
+            onward = structs.replace(
+                _forwarded(request), scheme=leg.scheme, port=leg.port, sni=request.host if leg.scheme == "https" else ""
+            )
+            place = structs.replace(INTERNET_PLACE, addresses=edges.ADDRESSES.get(edge.provider, ()))
+            roots = Roots(cdn=edge.provider == "cloudflare") if leg.verify else None
+            origin = Client(place, (), roots, refusal=edges.BAD_SSL)
+            for name in edge.origins:
+                yield from self._to_name(trail.fork(), name, onward, origin, visited)
+
+    def _reach_edge(self, trail: Trail, edge: Edge, request: Request, client: Client) -> Branch | None:
+        """The way to the CDN; the failed branch when there is none."""
+        trail.address = trail.address or edge.provider
+        address = edges.entrance(edge.provider, trail.family)
+        if client.place is None or not address:
+            return None
+        passage = self._sight.ask(passages.passage, client.place, address, request.port, "tcp")
+        if passage.way.unknown:  # out on the internet, where the map ends
+            return None
+        trail.passed(passage.hops, passage.limits, passage.way.links)
+        if passage.way.reached:
+            return None
+        return trail.fails(OutcomeKind.UNREACHABLE, f"{edge.provider} cannot be reached: {passage.way.reason}")
+
+    def _to_name(self, trail: Trail, name: str, request: Request, client: Client, visited: Visited) -> Iterator[Branch]:
+        """A proxy connects to a name or address: whichever family there is."""
+        if is_literal(name):
+            yield from self._connect(trail, name, request, client, visited)
+            return
+        found = [item for family in ("4", "6") for item in self._resolutions(name, family, client)]
+        useful = [item for item in found if item.status in (Status.ANSWER, Status.EDGE)]
+        for item in useful or found[:1]:
+            yield from self._answered(trail.fork(), item, request, client, visited)
+        if not found:
+            yield trail.fails(OutcomeKind.UNKNOWN, f"nobody says where {name} is")
+
+    def _through_tunnel(self, trail: Trail, edge: Edge, request: Request, visited: Visited) -> Iterator[Branch]:
+        """To every cloudflared of the tunnel, and from there where its rules say."""
+        daemons = self._sight.ask(tunnels.cloudflareds).get(edge.tunnel, ())
+        if not daemons:
+            yield trail.fails(OutcomeKind.UNKNOWN, f"the configuration of tunnel {edge.tunnel} is not among the input")
+        for daemon in daemons:
+            branch = trail.fork()
+            if daemon.link:
+                branch.links += (daemon.link,)
+            branch.hop(HopKind.TUNNEL, f"cloudflared of tunnel {edge.tunnel}", daemon.intent.origin)
+            yield from self._from_daemon(branch, daemon, request, visited)
+
+    def _from_daemon(self, trail: Trail, daemon: Cloudflared, request: Request, visited: Visited) -> Iterator[Branch]:
+        rule = tunnels.choose(daemon.intent, request)
+        if rule is None:
+            yield trail.fails(OutcomeKind.REFUSED, "no rule of the tunnel takes the request", 404)
+            return
+        trail.hop(HopKind.TUNNEL, f"rule {rule.hostname or '*'}{rule.path} → {rule.service}", rule.origin)
+        service = tunnels.service(rule, request)
+        if service is None:
+            yield trail.fails(OutcomeKind.UNKNOWN, f"{rule.service} carries no HTTP")
+            return
+        if service.status:
+            kind = OutcomeKind.REFUSED if service.status >= 400 else OutcomeKind.RESPONSE
+            yield trail.fails(kind, f"the tunnel answers {service.status} itself", service.status)
+            return
+        onward = structs.replace(
+            request,
+            scheme=service.scheme,
+            host=hostnames.normalize(rule.host_header) if rule.host_header else request.host,
+            port=service.port,
+            sni=service.server_name,
+        )
+        roots = BROWSER if service.scheme == "https" and rule.verify else None
+        for place in daemon.places or (None,):
+            client = Client(place, (), roots, rule.server_name or service.host, 502)
+            key = tunnels.service_key(service.host, daemon.intent.key.namespace)
+            if key is not None and self._sight.get(key, ServiceIntent) is not None:
+                yield from self._to_service(trail.fork(), key, onward, client, visited)
+            elif service.host == "localhost" and place is not None:
+                machine = self._sight.ask(topology).machines.get(place.id)
+                address = machine.addresses[0] if machine is not None and machine.addresses else "127.0.0.1"
+                yield from self._connect(trail.fork(), address, onward, client, visited)
+            else:
+                yield from self._to_name(trail.fork(), service.host, onward, client, visited)
+
+    def _to_service(
+        self, trail: Trail, key: Key, request: Request, client: Client, visited: Visited
+    ) -> Iterator[Branch]:
+        """To a Service from inside its cluster: the gateways behind it, or else its own pods."""
+        service = self._sight.get(key, ServiceIntent)
+        target = tunnels.target_port(service, request.port) if service is not None else None
+        if service is None or (service.ports and target is None):
+            yield trail.fails(OutcomeKind.REFUSED, f"{key} has no port {request.port}", 502)
+            return
+        gateways = self._sight.ask(tunnels.behind).get(key, ())
+        for gateway_id in gateways:
+            gateway = self._sight.gateway(gateway_id)
+            numbers = {port.number for port in gateway.ports if not port.udp} if gateway is not None else set()
+            port = next((number for number in (request.port, target) if number in numbers), request.port)
+            source = client.place.addresses[0] if client.place and client.place.addresses else ANYBODY["4"]
+            arrived = structs.replace(request, port=port, client=source)
+            yield from self._at_gateway(trail.fork(), gateway_id, arrived, client, visited)
+        if not gateways:
+            name = BackendName(key.namespace, key.name, request.port)
+            trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{request.port}", service.origin)
+            yield trail.end(Outcome(OutcomeKind.DELIVERED, 200, backend=name))
+
+    # --- ExternalName -----------------------------------------------------------------------
+
+    def _external(
+        self, trail: Trail, gateway: Gateway, walked: Walked, backend: Backend, request: Request, visited: Visited
+    ) -> Iterator[Branch]:
+        """The backend is a name: perhaps that of another gateway, perhaps of this very one."""
+        sent = walked.outcome.sent
+        tls = backend.tls
+        onward = structs.replace(
+            _forwarded(request),
+            scheme="https" if tls is not None else "http" if sent is not None and sent.path else "tcp",
+            host=hostnames.normalize(sent.host) if sent is not None and sent.host else backend.dns_name,
+            port=backend.key.port,
+            target=sent.path if sent is not None and sent.path else request.target,
+            sni=(tls.server_name or backend.dns_name) if tls is not None else "",
+        )
+        place = next(iter(self._sight.ask(doors.place_of, gateway.id)), None)
+        client = Client(place, (), None, refusal=502)
+        key = tunnels.service_key(backend.dns_name, backend.key.namespace)
+        if key is not None and self._sight.get(key, ServiceIntent) is not None:
+            further = self._to_service(trail.fork(), key, onward, client, visited)
+        elif place is None:
+            further = iter(())
+        else:
+            further = self._to_name(trail.fork(), backend.dns_name, onward, client, visited)
+        found = list(islice(further, MAX_BRANCHES))
+        if any(item.outcome.kind is not OutcomeKind.UNKNOWN for item in found):
+            yield from found
+        else:  # outside the map: that is where it was sent on purpose
+            yield trail.end(walked.outcome)
+
+
+def _host(request: Request) -> str:
+    """The host of the URL, which is what clients look up."""
+    return urlsplit(request.url).hostname or request.host
+
+
+def is_literal(host: str) -> bool:
+    """Is it an address?  Most names end in no digit, which is cheaper to see than to parse."""
+    return (":" in host or host[-1:].isdigit()) and is_address(host)
+
+
+def _identity(request: Request) -> str:
+    return f"{request.scheme}://{request.host}:{request.port}{request.target}"
+
+
+def _forwarded(request: Request) -> Request:
+    """The request as a proxy passes it on: with the client's address."""
+    return structs.replace(request, headers=(*request.headers, ("x-forwarded-for", request.client)))
+
+
+def _followed(request: Request, location: str, status: int) -> Request | None:
+    """The request that a client makes of a redirect; None when it does not follow it."""
+    method = "GET" if status == 303 or (status in (301, 302) and request.method == "POST") else request.method
+    try:
+        made = make_request(location, method, client=request.client)
+    except UsageError:
+        return None
+    return structs.replace(made, headers=request.headers) if made.scheme in ("http", "https") else None
+
+
+def _resumed(branch: Branch) -> Trail:
+    """A Trail that goes on where a branch ended."""
+    trail = Trail(branch.family)
+    for name in Trail.__slots__:
+        setattr(trail, name, getattr(branch, name))
+    trail.address = ""
+    return trail

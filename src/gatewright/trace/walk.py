@@ -87,12 +87,13 @@ class _Walk:
         self._gateway = gateway
         self._request = request
         self._outcome = Outcome(OutcomeKind.REFUSED, gateway=gateway.id)
-        self._hops: list[Hop] = []
+        self._trace = Trace(self._outcome)
+        self._hops = self._trace.hops
         self._streaming = False  # bytes are passed on: no HTTP answer can come from the gateway
 
     def run(self) -> Trace:
-        self._outcome = self._through_gateway()
-        return Trace(self._outcome, self._hops)
+        self._trace.outcome = self._through_gateway()
+        return self._trace
 
     def _hop(self, kind: HopKind, summary: str, origin: Origin | None = None, details: tuple[str, ...] = ()) -> None:
         self._hops.append(Hop(kind, summary, origin, details))
@@ -151,6 +152,7 @@ class _Walk:
             self._hop(HopKind.TLS, f"{named}: passed through, not terminated", host.origin)
             return self._stream(port, Family.PASSTHROUGH)
         certificate = lookup.certificate(self._graph, self._gateway, port.number, sni)
+        self._trace.terminated, self._trace.certificate, self._trace.host = True, certificate, host
         if certificate is not None:
             names = ", ".join(certificate.facts.names)
             self._hop(HopKind.TLS, f"{named}: terminated with {certificate.key} ({names})", certificate.origin)
@@ -176,7 +178,7 @@ class _Walk:
         return self._refuse(0, "no rule takes the connection: closed")
 
     def _apply_stream(self, entry: Entry) -> Outcome:
-        rule = entry.rule
+        rule = self._trace.rule = entry.rule
         self._hop(HopKind.RULE, rule.id, entry.origin)
         self._outcome = structs.replace(self._outcome, rule=rule.id)
         for access in rule.access:
@@ -190,6 +192,7 @@ class _Walk:
     # --- HTTP ---------------------------------------------------------------------------------
 
     def _enter(self, host: VirtualHost) -> None:
+        self._trace.host = host
         listener = next((item for item in self._gateway.listeners if item.name == host.listener), None)
         if listener is not None:
             self._hop(HopKind.LISTENER, f"{listener.name}: {listener.protocol} {listener.port}", listener.origin)
@@ -228,7 +231,7 @@ class _Walk:
         return None
 
     def _apply(self, entry: Entry, path: str) -> Outcome:
-        rule = entry.rule
+        rule = self._trace.rule = entry.rule
         self._outcome = structs.replace(self._outcome, rule=rule.id)
         denied = self._protect(rule)
         if denied is not None:
@@ -294,6 +297,7 @@ class _Walk:
         )
         chosen = max(action.backends, key=lambda share: share.weight)
         self._outcome = structs.replace(self._outcome, shares=shares if len(shares) > 1 else ())
+        self._trace.backend = chosen.backend
         if chosen.backend is None:
             self._hop(HopKind.BACKEND, chosen.reason, chosen.origin)
             return self._refuse(0 if self._streaming else chosen.status, chosen.reason)

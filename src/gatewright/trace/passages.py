@@ -1,0 +1,60 @@
+"""A way with everything that all requests over it share: its hops, its limits, and the gateways at its end."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gatewright.graph.network import doors, ways
+from gatewright.graph.network.nodes import Place, Step, StepKind, Way
+from gatewright.graph.sight import Sight
+from gatewright.trace.branches import NO_LIMITS, Limit, Limits
+from gatewright.trace.hops import Hop, HopKind
+from gatewright.trace.request import is_address
+
+HOP_KINDS = {
+    StepKind.NETWORK: HopKind.NETWORK,
+    StepKind.ROUTE: HopKind.NETWORK,
+    StepKind.INTERNET: HopKind.NETWORK,
+    StepKind.CLUSTER: HopKind.NETWORK,
+    StepKind.LINK: HopKind.LINK,
+    StepKind.FIREWALL: HopKind.FIREWALL,
+    StepKind.NAT: HopKind.NAT,
+    StepKind.NODE: HopKind.NODE,
+    StepKind.POLICY: HopKind.POLICY,
+}
+
+
+class Passage(Struct, frozen=True):
+    """`gateways` listen where the way ends; `others` are there too, but not on that port."""
+
+    way: Way
+    hops: tuple[Hop, ...]
+    limits: Limits = NO_LIMITS
+    gateways: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+
+def passage(sight: Sight, place: Place, address: str, port: int, protocol: str) -> Passage:
+    """A question: the way from a Place to an address and port, and the gateways that answer there."""
+    if is_address(address):
+        way = sight.ask(ways.way, place, address, port, protocol)
+    else:  # a load balancer that is known by its hostname only, which whoever runs it keeps reachable
+        step = Step(StepKind.INTERNET, f"to wherever {address} is")
+        way = Way(True, (step,), address=address, port=port, source=next(iter(place.addresses), ""))
+    limits = Limits(mtu=Limit(way.mtu.value, way.mtu.hop, way.mtu.origin)) if way.mtu is not None else NO_LIMITS
+    stations = hops(way.steps)
+    if not way.reached:
+        return Passage(way, stations, limits)
+    listening: list[str] = []
+    others: list[str] = []
+    for gateway_id in sight.ask(doors.gateways_at, way.address or address):
+        gateway = sight.gateway(gateway_id)
+        ports = gateway.ports if gateway is not None else ()
+        open_ = any(item.number == (way.port or port) and item.udp == (protocol == "udp") for item in ports)
+        (listening if open_ else others).append(gateway_id)
+    return Passage(way, stations, limits, tuple(listening), tuple(others))
+
+
+def hops(steps: tuple[Step, ...]) -> tuple[Hop, ...]:
+    """Steps of a way as hops of a branch."""
+    return tuple(Hop(HOP_KINDS[step.kind], step.summary, step.origin, step.details) for step in steps)

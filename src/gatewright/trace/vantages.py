@@ -1,0 +1,83 @@
+"""Where a request starts: the vantage resolved against the map, once for all the requests that start there."""
+
+from __future__ import annotations
+
+from msgspec import Struct, structs
+
+from gatewright.base.origin import Origin
+from gatewright.graph.names import servers
+from gatewright.graph.names.servers import ServerKind
+from gatewright.graph.network import spots
+from gatewright.graph.network.nodes import Place
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import Key
+from gatewright.kinds.world import INTERNET, ResolverIntent, VantageIntent
+from gatewright.trace import passages, trust
+from gatewright.trace.passages import Passage
+from gatewright.trace.request import is_address
+from gatewright.trace.trust import BROWSER, Roots
+
+ANYBODY = {"4": "198.18.0.1", "6": "2001:2::1"}
+"""Stands for a client whose address nobody knows: an address that no list of clients names (RFC 2544, RFC 5180)."""
+
+INTERNET_PLACE = Place("network", INTERNET)
+
+
+class Standing(Struct, frozen=True):
+    """A Vantage, resolved.  `place` None: the map does not have the place that it names.
+
+    `roots`: whom it trusts.
+    """
+
+    name: str
+    origin: Origin
+    where: str
+    place: Place | None
+    families: tuple[str, ...]
+    resolvers: tuple[str, ...]
+    roots: Roots = BROWSER
+
+
+def names(sight: Sight) -> tuple[str, ...]:
+    """The names of all vantages, sorted."""
+    return tuple(sorted(vantage.key.name for vantage in sight.all("Vantage", VantageIntent)))
+
+
+def standing(sight: Sight, name: str) -> Standing | None:
+    """A question: the vantage of this name, or None."""
+    intent = next((item for item in sight.all("Vantage", VantageIntent) if item.key.name == name), None)
+    if intent is None:
+        return None
+    place = next(iter(spots.places(sight, intent.at, intent.addresses)), None)
+    if place is not None:
+        place = structs.replace(place, namespace=intent.namespace, labels=intent.labels)
+    trusted = frozenset(_key(text) for text in intent.trust if text != "public")
+    return Standing(
+        name=name,
+        origin=intent.origin,
+        where=str(intent.at),
+        place=place,
+        families=intent.families,
+        resolvers=intent.resolvers,
+        roots=sight.ask(trust.roots, "public" in intent.trust, trusted),
+    )
+
+
+def _key(text: str) -> Key:
+    """A Key as a vantage writes it: kind:namespace/name."""
+    kind, _, rest = text.rpartition(":")
+    namespace, _, name = rest.rpartition("/")
+    return Key(kind or "Secret", namespace, name)
+
+
+def to_resolver(sight: Sight, vantage: str, resolver: str) -> Passage | None:
+    """A question: the way from a vantage to a resolver of its list; None when it has no address to ask at."""
+    found = sight.ask(standing, vantage)
+    who = sight.ask(servers.server, resolver)
+    if found is None or found.place is None or who.kind is ServerKind.CLUSTER:
+        return None
+    intent = sight.get(who.key, ResolverIntent) if who.key is not None else None
+    literal = servers.address_of(resolver)
+    addresses = intent.addresses if intent is not None else (literal,) if is_address(literal) else ()
+    ways = [sight.ask(passages.passage, found.place, address, 53, "udp") for address in addresses]
+    return next((way for way in ways if way.way.reached), ways[0] if ways else None)

@@ -1,0 +1,146 @@
+"""One request through one gateway and on to its backend, worked out once for everybody who comes that way.
+
+`Walks` belongs to one question and one hostname: what a walk reads is recorded with the Sight that made it.  The
+client's address counts only where an access list or a match looks at it.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, structs
+
+from gatewright.graph.network import policies, reach
+from gatewright.graph.nodes import Backend, Gateway
+from gatewright.graph.sight import Sight
+from gatewright.kinds.world import HttpAllow
+from gatewright.trace import limits, trust
+from gatewright.trace.branches import Limit, Limits, Trust, tightest
+from gatewright.trace.hops import Hop, HopKind, Outcome, OutcomeKind, Trace
+from gatewright.trace.match import in_ranges
+from gatewright.trace.passages import hops
+from gatewright.trace.request import STREAMS, Request
+from gatewright.trace.trust import Roots, Shown
+from gatewright.trace.walk import walk
+
+
+class Walked(Struct, frozen=True):
+    """What becomes of a request in a gateway.  `shown`: the certificate that it meets, `greeting` the hops until then.
+
+    `passed_through`: TLS goes on to the backend, whose certificate nobody knows.  `external`: the backend is a name
+    that the gateway looks up (ExternalName).
+    """
+
+    outcome: Outcome
+    hops: tuple[Hop, ...]
+    limits: Limits
+    links: tuple[str, ...] = ()
+    shown: Shown | None = None
+    greeting: tuple[Hop, ...] = ()
+    passed_through: bool = False
+    external: Backend | None = None
+
+
+class Walks:
+    """The walks of one question so far."""
+
+    __slots__ = ("_any", "_clients", "_judged")
+
+    def __init__(self) -> None:
+        self._any: dict[tuple[object, ...], Walked | None] = {}
+        self._clients: dict[tuple[object, ...], Walked] = {}
+        self._judged: dict[tuple[Shown, str, Roots], tuple[Trust, str]] = {}
+
+    def walk(self, sight: Sight, gateway: Gateway, request: Request) -> Walked:
+        """The walk of this request; `request.client` is the peer as the gateway sees it."""
+        same = (
+            gateway.id, request.port, request.scheme, request.sni, request.host, request.target, request.method,
+            request.headers,
+        )  # fmt: skip
+        found = self._any.get(same)
+        if found is not None:
+            return found
+        personal = (*same, request.client)
+        if same in self._any and personal in self._clients:
+            return self._clients[personal]
+        found, by_client = _walked(sight, gateway, request)
+        self._any[same] = None if by_client else found
+        if by_client:
+            self._clients[personal] = found
+        return found
+
+    def judge(self, shown: Shown, name: str, roots: Roots) -> tuple[Trust, str]:
+        """What a client makes of a certificate, see `trust.judge`."""
+        asked = (shown, name, roots)
+        found = self._judged.get(asked)
+        if found is None:
+            found = self._judged[asked] = trust.judge(shown, name, roots)
+        return found
+
+
+def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, bool]:
+    """The walk, and whether another client might fare differently."""
+    believed = gateway.settings.forwarded_from
+    if believed and request.header("x-forwarded-for") and not in_ranges(request.client, believed):
+        kept = tuple(pair for pair in request.headers if not pair[0].startswith("x-forwarded-"))
+        request = structs.replace(request, headers=kept)
+    graph = sight.graph_for(gateway, request.host)
+    if request.sni and request.sni != request.host:
+        sight.graph_for(gateway, request.sni)
+    trace = walk(graph, gateway, request)
+    by_client = bool(believed) or (
+        trace.host is not None and any(entry.match.sources or entry.rule.access for entry in trace.host.entries)
+    )
+    shown: Shown | None = None
+    greeting: tuple[Hop, ...] = ()
+    if trace.terminated:
+        shown = trust.shown(sight, gateway, trace.host, trace.certificate, request.sni)
+        greeting = _until_tls(trace)
+    found = Walked(
+        outcome=trace.outcome,
+        hops=tuple(trace.hops),
+        limits=limits.of_gateway(sight, gateway, trace.rule),
+        shown=shown,
+        greeting=greeting,
+        passed_through=request.encrypted and not trace.terminated and trace.outcome.kind is OutcomeKind.DELIVERED,
+    )
+    if trace.backend is None:
+        return found, by_client
+    backend = sight.backend(trace.backend)
+    if backend is None or trace.outcome.kind is not OutcomeKind.DELIVERED:
+        return found, by_client
+    return _reaching(sight, gateway, request, found, backend), by_client
+
+
+def _until_tls(trace: Trace) -> tuple[Hop, ...]:
+    at = next(number for number, hop in enumerate(trace.hops, 1) if hop.kind is HopKind.TLS)
+    return tuple(trace.hops[:at])
+
+
+def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, backend: Backend) -> Walked:
+    """On to the endpoints, over links and policies."""
+    way = sight.ask(reach.reach, gateway.id, backend.key)
+    stations = (*found.hops, *hops(way.steps))
+    mtu = Limit(way.mtu.value, way.mtu.hop, way.mtu.origin) if way.mtu is not None else None
+    outcome = found.outcome
+    if not way.ok:
+        status = 503 if outcome.status else 0
+        stations = (*stations, Hop(HopKind.RESPONSE, f"{status} {way.reason}" if status else way.reason))
+        outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=status, reason=way.reason)
+    elif way.http and request.scheme not in STREAMS and not _let_through(way.http, request, outcome):
+        reason = "a network policy lets only other HTTP requests through"
+        stations = (*stations, Hop(HopKind.POLICY, reason, None), Hop(HopKind.RESPONSE, f"403 {reason}"))
+        outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=403, reason=reason)
+    return structs.replace(
+        found,
+        outcome=outcome,
+        hops=stations,
+        limits=tightest(found.limits, Limits(mtu=mtu)),
+        links=way.links,
+        external=backend if backend.dns_name else None,
+    )
+
+
+def _let_through(groups: tuple[tuple[HttpAllow, ...], ...], request: Request, outcome: Outcome) -> bool:
+    """Does the request, as the backend gets it, fit what Cilium's HTTP rules allow?"""
+    host = outcome.sent.host if outcome.sent is not None else request.host
+    path = outcome.sent.path if outcome.sent is not None else request.target
+    return policies.passes(groups, request.method, path, host, dict(request.headers))
