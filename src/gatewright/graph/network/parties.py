@@ -27,12 +27,17 @@ IN_CLUSTER = frozenset({"host", "remote-node", "init", "ingress", "health", "unm
 
 
 class PartyKind(enum.StrEnum):
-    """How a party is known.  A pod on its node's network is a NODE: neither dialect can tell it from the node."""
+    """How a party is known.
+
+    A pod on its node's network is a NODE: neither dialect can tell it from the node.  UNKNOWN: nobody says who it is;
+    a permission for anybody at all may be for it, a denial is not held against it.
+    """
 
     POD = "pod"
     NODE = "node"
     ENTITY = "entity"
     ADDRESS = "address"
+    UNKNOWN = "unknown"
 
 
 class Party(Struct, frozen=True, gc=False):
@@ -85,6 +90,11 @@ def outside(address: str, *names: str) -> Party:
     """An address of neither pod nor node, and the names that led to it."""
     described = f"{names[0]} ({address})" if names else address
     return Party(PartyKind.ADDRESS, described, addresses=(address,), names=names)
+
+
+def unknown(name: str) -> Party:
+    """Somebody of whom the input says nothing."""
+    return Party(PartyKind.UNKNOWN, name)
 
 
 def party_of(place: Place) -> Party:

@@ -194,8 +194,7 @@ def concerning(sight: Sight, party: Party) -> Selected:
         if not sight.ask(table, party.namespace):
             return UNSELECTED
         return sight.ask(selecting, party.namespace, party.labels)
-    everywhere = sight.ask(clusterwide) if party.kind is not PartyKind.ADDRESS else ()
-    if not everywhere:
+    if party.kind in (PartyKind.ADDRESS, PartyKind.UNKNOWN) or not (everywhere := sight.ask(clusterwide)):
         return UNSELECTED
     if party.kind is PartyKind.NODE:
         labels = dict(party.labels)
@@ -293,6 +292,8 @@ class Judgement:
         ports = rule.rule.ports
         if ports and not any(self._on(wanted) for wanted in ports):
             return False
+        if other.kind is PartyKind.UNKNOWN:
+            return not rule.rule.deny and rule.peers != ()
         return rule.peers is None or any(self._is(test, peer, other) for peer in rule.peers)
 
     def _on(self, wanted: PortRange) -> bool:
