@@ -36,7 +36,7 @@ class _Request(Schema, frozen=True):
 class _Expect(Schema, frozen=True):
     """Whatever is not given may be anything."""
 
-    outcome: Literal["delivered", "answered", "refused", "unreachable", "absent", ""] = ""
+    outcome: Literal["delivered", "answered", "refused", "unreachable", "absent"] | None = None
     status: Annotated[int, Meta(ge=100, le=599)] | None = None
     gateway: str = ""
     backend: str = ""
@@ -84,7 +84,7 @@ def lower(document: Document) -> Lowered:
         body=sitemap.octets(request.body, report, "spec", "request", "body") or 0,
         vantages=sitemap.each(spec.from_, sitemap.name_of_thing, report, "spec", "from"),
         families=tuple(dict.fromkeys(map(str, spec.families))),
-        outcome=expect.outcome,
+        outcome=expect.outcome or "",
         status=expect.status or 0,
         gateway=expect.gateway,
         backend=expect.backend,

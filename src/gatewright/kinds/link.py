@@ -7,6 +7,8 @@ CloudflareTunnel has one end: where its cloudflared runs.  What the programs' ow
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gatewright.base.document import Document
 from gatewright.kinds import sitemap
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, key_of
@@ -29,7 +31,7 @@ class _End(sitemap.Place, frozen=True):
 
 
 class _Spec(Schema, frozen=True):
-    type: LinkType
+    type: Literal["WireGuard", "Nebula", "Liqo", "CloudflareTunnel", "Direct"]
     ends: tuple[_End, ...] = ()
     mtu: sitemap.Mtu | None = None
     cidrs: tuple[str, ...] = ()
@@ -47,15 +49,16 @@ def lower(document: Document) -> Lowered:
     if link is None:
         return report.lowered(None)
     spec = link.spec
-    _check_ends(spec, report)
-    found = [_end(spec.type, end, document, report, index) for index, end in enumerate(spec.ends)]
+    kind = LinkType(spec.type)
+    _check_ends(kind, spec, report)
+    found = [_end(kind, end, document, report, index) for index, end in enumerate(spec.ends)]
     networks = dict.fromkeys(network for _, more in found for network in more)
     cidrs = dict.fromkeys((*sitemap.each(spec.cidrs, sitemap.cidr, report, "spec", "cidrs"), *networks))
-    tunnel, entry = _tunnel(spec, document, report)
+    tunnel, entry = _tunnel(kind, spec, document, report)
     intent = LinkIntent(
         key=key_of(document),
         origin=document.origin,
-        type=spec.type,
+        type=kind,
         ends=tuple(end for end, _ in found if end is not None),
         mtu=spec.mtu or 0,
         cidrs=tuple(cidrs),
@@ -65,13 +68,13 @@ def lower(document: Document) -> Lowered:
     return report.lowered(intent)
 
 
-def _check_ends(spec: _Spec, report: Report) -> None:
-    if spec.type is LinkType.CLOUDFLARE_TUNNEL:
+def _check_ends(kind: LinkType, spec: _Spec, report: Report) -> None:
+    if kind is LinkType.CLOUDFLARE_TUNNEL:
         if len(spec.ends) != 1:
             hint = "list where cloudflared runs; the other end is Cloudflare"
             report.invalid(f"a CloudflareTunnel has one end, not {len(spec.ends)}", "spec", "ends", hint=hint)
     elif len(spec.ends) < 2:
-        report.invalid(f"a {spec.type} has at least two ends, not {len(spec.ends)}", "spec", "ends")
+        report.invalid(f"a {kind} has at least two ends, not {len(spec.ends)}", "spec", "ends")
 
 
 def _end(
@@ -128,12 +131,12 @@ def _check_endpoint(text: str, report: Report, *path: str | int) -> None:
     sitemap.ports(port, report, *path)
 
 
-def _tunnel(spec: _Spec, document: Document, report: Report) -> tuple[Key | None, str]:
+def _tunnel(kind: LinkType, spec: _Spec, document: Document, report: Report) -> tuple[Key | None, str]:
     if spec.config is None:
         return None, ""
-    if spec.type is not LinkType.CLOUDFLARE_TUNNEL:
+    if kind is not LinkType.CLOUDFLARE_TUNNEL:
         hint = "give the config of each end: spec.ends[].config"
-        report.invalid(f"a {spec.type} has no configuration of its own", "spec", "config", hint=hint)
+        report.invalid(f"a {kind} has no configuration of its own", "spec", "config", hint=hint)
         return None, ""
     return sitemap.config(spec.config, sitemap.CLOUDFLARED, document, report, "spec", "config") or (None, "")
 

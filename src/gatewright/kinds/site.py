@@ -42,7 +42,7 @@ class _Cluster(Schema, frozen=True):
     service_cidrs: tuple[str, ...] = field(default=(), name="serviceCIDRs")
     nodes: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
-    encapsulation: Literal["none", "vxlan", "geneve", "wireguard", "ipip", ""] = ""
+    encapsulation: Literal["none", "vxlan", "geneve", "wireguard", "ipip"] | None = None
     mtu: sitemap.Mtu | None = None
     enforces_policies: bool = True
     resolver: str = ""
@@ -96,7 +96,7 @@ def _network(network: _Network, report: Report, path: Path) -> NetworkSpec:
     cidrs = sitemap.each(network.cidrs, sitemap.cidr, report, *path, "cidrs")
     dhcp = sitemap.each(network.dhcp, sitemap.address_range, report, *path, "dhcp")
     for item in dhcp:
-        if cidrs and not any(_holds(cidr, item) for cidr in cidrs):
+        if cidrs and len(cidrs) == len(network.cidrs) and not any(_holds(cidr, item) for cidr in cidrs):
             field_path = item.origin.path[len(report.origin.path) :]
             report.invalid(f"{item.text} is outside of {' and '.join(cidrs)}", *field_path)
     return NetworkSpec(network.name, report.origin.at(*path), cidrs, dhcp, network.mtu, network.internet)
@@ -127,7 +127,7 @@ def _cluster(cluster: _Cluster, report: Report, path: Path) -> ClusterSpec:
         service_cidrs=sitemap.each(cluster.service_cidrs, sitemap.cidr, report, *path, "serviceCIDRs"),
         nodes=nodes,
         namespaces=sitemap.each(cluster.namespaces, sitemap.name_of_thing, report, *path, "namespaces"),
-        encapsulation=cluster.encapsulation,
+        encapsulation=cluster.encapsulation or "",
         overlay_mtu=cluster.mtu or 0,
         enforces_policies=cluster.enforces_policies,
         resolver=cluster.resolver,

@@ -77,7 +77,7 @@ def lower(document: Document) -> Lowered:
         report.invalid("lists a family twice", "spec", "families")
     addresses = sitemap.each(spec.addresses, sitemap.address, report, "spec", "addresses")
     for index, address in enumerate(addresses):
-        if sitemap.family(address) not in spec.families:
+        if spec.families and sitemap.family(address) not in spec.families:
             message = f"{address} is of a family that spec.families does not have"
             report.invalid(message, "spec", "addresses", index)
     trust = [_trusted(item, index, report) for index, item in enumerate(spec.trust)]

@@ -45,7 +45,7 @@ class _Spec(Schema, frozen=True):
     domain: sitemap.Name
     provider: str = ""
     view: sitemap.Name = "public"
-    ssl_mode: Literal["off", "flexible", "full", "strict", ""] = ""
+    ssl_mode: Literal["off", "flexible", "full", "strict"] | None = None
     universal_certificate: bool = True
     edge_certificates: tuple[str, ...] = ()
     always_https: bool = field(default=False, name="alwaysHTTPS")
@@ -76,7 +76,7 @@ def lower(document: Document) -> Lowered:
         view=spec.view,
         provider=spec.provider.strip().lower(),
         records=_records(spec, domain, report) if domain else (),
-        ssl_mode=spec.ssl_mode,
+        ssl_mode=spec.ssl_mode or "",
         universal_certificate=spec.universal_certificate,
         edge_names=sitemap.each(spec.edge_certificates, sitemap.pattern, report, "spec", "edgeCertificates"),
         external_dns=external is not False,
@@ -120,8 +120,8 @@ def _record(item: _Record, domain: str, report: Report, path: Path) -> list[Reco
 
 def _owner(text: str, domain: str, report: Report, path: Path) -> str | None:
     """A record's name in full."""
-    if text == "@":
-        return domain
+    if text in ("@", "*"):
+        return domain if text == "@" else f"*.{domain}"
     name = sitemap.owner(text, report, *path, "name")
     if name is None or name == domain or name.endswith(f".{domain}"):
         return name
@@ -151,10 +151,15 @@ def _check_sets(records: list[Record], domain: str, report: Report) -> None:
         path = record.origin.path[len(report.origin.path) :]
         if (record.name, record.type) in seen:
             report.invalid(f"{record.name} {record.type} is listed twice", *path, hint="put all values into one")
-        elif record.name in names and "CNAME" in (record.type, names[record.name].type) and record.name != domain:
+        elif _crowds(record, names.get(record.name)) and record.name != domain:
             report.invalid(f"{record.name} has a CNAME, beside which there is nothing", *path)
         seen.setdefault((record.name, record.type), record)
         names.setdefault(record.name, record)
+
+
+def _crowds(record: Record, first: Record | None) -> bool:
+    """Is one of two record sets of a name a CNAME?  Those of one entry were looked at already."""
+    return first is not None and first.origin != record.origin and "CNAME" in (record.type, first.type)
 
 
 KIND = Kind("Zone", (sitemap.API_VERSION,), lower, namespaced=False)

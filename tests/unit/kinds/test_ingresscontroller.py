@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 
-from gatewright.kinds.intents import ControllerIntent, Key, Protocol
+from gatewright.kinds.intents import ControllerIntent, DoorSettings, Key, Protocol
+from gatewright.kinds.world import Spot
 from support.lowering import bad, good, told
 
 
@@ -105,3 +107,84 @@ def test_one_port_may_serve_tcp_and_udp() -> None:
     assert (
         len(made(entryPoints=[{"name": "t", "port": 53}, {"name": "u", "port": 53, "protocol": "UDP"}]).listeners) == 2
     )
+
+
+SETTINGS: dict[str, Any] = {
+    "runsOn": [{"node": "home/k3s-node1"}, {"cluster": "k3s"}],
+    "pods": {"labels": {"app": "traefik"}},
+    "hostPorts": True,
+    "proxyProtocol": {"trustedFrom": ["10.0.0.0/8"], "sentBy": ["nlb", "192.0.2.1"]},
+    "forwardedHeaders": {"trustedFrom": ["10.0.0.1"]},
+    "idleTimeout": "3m",
+    "bodyLimit": "10Mi",
+    "snippets": False,
+    "passthrough": True,
+    "certificateNames": ["*.Aws.example.com"],
+    "publishesStatus": True,
+}
+EXPECTED = DoorSettings(
+    runs_on=(Spot(node="home/k3s-node1"), Spot(cluster="k3s")),
+    pods=(("app", "traefik"),),
+    pod_namespace="n",
+    host_ports=True,
+    proxy_protocol_from=("10.0.0.0/8",),
+    sends_proxy_protocol=("nlb", "192.0.2.1"),
+    forwarded_from=("10.0.0.1/32",),
+    idle_timeout=180.0,
+    body_limit=10 * 2**20,
+    snippets=False,
+    passthrough=True,
+    certificate_names=("*.aws.example.com",),
+    publishes_status=True,
+)
+
+
+def test_settings() -> None:
+    assert made(settings=SETTINGS).settings == EXPECTED
+    assert made().settings == DoorSettings()
+
+
+def test_pods_of_another_namespace() -> None:
+    pods = {"labels": {"app": "traefik"}, "namespace": "m"}
+    assert made(settings={"pods": pods}).settings.pod_namespace == "m"
+
+
+def test_additions_to_a_gateway() -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name != "snippets"}
+    intent = made("gateway-api", addresses=["192.0.2.1"], service={"name": "envoy"}, settings=settings)
+    assert (intent.implementation, intent.addresses) == ("gateway-api", ("192.0.2.1",))
+    assert (intent.listeners, intent.service) == ((), Key("Service", "n", "envoy"))
+    assert intent.settings == structs.replace(EXPECTED, snippets=None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"classes": ["a"]}, "spec.classes"),
+        ({"claimsClassless": False}, "spec.claimsClassless"),
+        ({"entryPoints": []}, "spec.entryPoints"),
+        ({"defaultCertificate": {"name": "a"}}, "spec.defaultCertificate"),
+        ({"namespaces": ["a"]}, "spec.namespaces"),
+        ({"version": "v1"}, "spec.version"),
+        ({"settings": {"snippets": True}}, "spec.settings.snippets"),
+        ({"settings": {"allowCrossNamespace": True}}, "spec.settings.allowCrossNamespace"),
+    ],
+)
+def test_what_a_gateway_says_itself(spec: dict[str, Any], field: str) -> None:
+    assert told(bad(controller("gateway-api", **spec))) == [("invalid-value", field)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"runsOn": [{"network": "lan"}]}, "runsOn.0.network"),
+        ({"proxyProtocol": {"trustedFrom": ["nlb"]}}, "proxyProtocol.trustedFrom.0"),
+        ({"proxyProtocol": {"sentBy": ["10.0.0"]}}, "proxyProtocol.sentBy.0"),
+        ({"forwardedHeaders": {"trustedFrom": ["all"]}}, "forwardedHeaders.trustedFrom.0"),
+        ({"idleTimeout": "soon"}, "idleTimeout"),
+        ({"bodyLimit": "10MB"}, "bodyLimit"),
+        ({"certificateNames": ["*"]}, "certificateNames.0"),
+    ],
+)
+def test_settings_refused(settings: dict[str, Any], field: str) -> None:
+    assert told(bad(controller(settings=settings))) == [("invalid-value", f"spec.settings.{field}")]
