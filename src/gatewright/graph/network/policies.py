@@ -9,7 +9,7 @@ plugin that enforces both.  Counterpart: `ways`, which asks firewalls and links.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -119,14 +119,14 @@ UNSELECTED = Selected()
 
 def clusterwide(sight: Sight) -> tuple[PolicyTest, ...]:
     """All policies without a namespace."""
-    return tuple(map(_prepared, sight.listed("policies", "", PolicyIntent)))
+    return tuple(_prepared(sight.listed("policies", "", PolicyIntent)))
 
 
 def table(sight: Sight, namespace: str) -> tuple[PolicyTest, ...]:
     """The policies that may select pods of a namespace."""
     everywhere = sight.ask(clusterwide)
     if namespace:
-        return everywhere + tuple(map(_prepared, sight.listed("policies", namespace, PolicyIntent)))
+        return everywhere + tuple(_prepared(sight.listed("policies", namespace, PolicyIntent)))
     return everywhere
 
 
@@ -149,8 +149,11 @@ def unenforced(sight: Sight, namespace: str) -> ClusterSpec | None:
     return mine[0] if mine and not any(cluster.enforces_policies for cluster in mine) else None
 
 
-def _prepared(intent: PolicyIntent) -> PolicyTest:
-    return PolicyTest(intent, _rules(intent.ingress), _rules(intent.egress))
+def _prepared(intents: Iterable[PolicyIntent]) -> Iterator[PolicyTest]:
+    """Each policy, and the further ones that its object holds."""
+    for intent in intents:
+        for one in (intent, *intent.more):
+            yield PolicyTest(one, _rules(one.ingress), _rules(one.egress))
 
 
 def _rules(rules: tuple[PolicyRule, ...] | None) -> tuple[RuleTest, ...] | None:
@@ -278,8 +281,8 @@ class Judgement:
         isolating = [test.intent for test in tests if _isolates(test.intent, ingress)]
         if not isolating:
             return OPEN
-        names = " and ".join(str(intent.key) for intent in isolating)
-        why = f"{names} {'do' if len(isolating) > 1 else 'does'} not admit {_what(own, other, ingress)}"
+        names = list(dict.fromkeys(str(intent.key) for intent in isolating))
+        why = f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not admit {_what(own, other, ingress)}"
         return Verdict(False, f"{why} on {self._where()}", tuple(intent.origin for intent in isolating))
 
     def _where(self) -> str:
