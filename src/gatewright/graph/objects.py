@@ -48,6 +48,9 @@ Token = Hashable
 
 T = TypeVar("T")
 
+ANNOUNCED_NAMES = "external-dns.alpha.kubernetes.io/hostname"
+"""The annotation by which a route asks for names that it has no rule for."""
+
 ALL = ""
 """The value under which an index lists every object, whatever it refers to."""
 
@@ -89,6 +92,10 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             pass
     if isinstance(intent, WorkloadIntent):
         yield "workloads-in", intent.key.namespace
+    if isinstance(intent, RouteIntent) and intent.annotations:
+        for name in dict(intent.annotations).get(ANNOUNCED_NAMES, "").split(","):
+            if name.strip():
+                yield "announces", name.strip().rstrip(".").lower()
     if isinstance(intent, WorldIntent | GatewayClassIntent):
         yield "kind", intent.key.kind
 

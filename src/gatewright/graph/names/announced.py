@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
+from gatewright.graph.names import table
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
 from gatewright.kinds.world import Record
 
 EXTERNAL_DNS = "external-dns.alpha.kubernetes.io/"
+K8S_GATEWAY_NAME = "coredns.io/hostname"
 GATEWAY_API = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
 
 
@@ -62,22 +64,27 @@ def serving(sight: Sight, name: str) -> Iterable[tuple[str, Key]]:
     return found
 
 
-def announcements(sight: Sight, name: str) -> list[Announcement]:
-    """What external-dns finds for this very hostname or wildcard in the routes."""
+def announcements(sight: Sight, name: str) -> tuple[Announcement, ...]:
+    """A question: what external-dns finds for this very hostname or wildcard in the routes."""
     found = []
     for gateway_id, key in serving(sight, name):
         route = sight.get(key, RouteIntent)
-        if route is None:
-            continue
-        notes = dict(route.annotations)
-        if notes.get(EXTERNAL_DNS + "controller", "dns-controller") != "dns-controller":
-            continue
-        if notes.get(EXTERNAL_DNS + "ingress-hostname-source") == "annotation-only":
-            continue
+        notes = dict(route.annotations) if route else {}
+        if route and notes.get(EXTERNAL_DNS + "ingress-hostname-source") != "annotation-only":
+            found += _announced(sight, gateway_id, route, notes)
+    for route in sight.listed("announces", name, RouteIntent):
+        attachment = sight.attachment(route.key)
+        gateways = dict.fromkeys(host.gateway for host in attachment.virtual_hosts) if attachment else ()
+        for gateway_id in gateways:
+            found += _announced(sight, gateway_id, route, dict(route.annotations))
+    return tuple(dict.fromkeys(found))
+
+
+def _announced(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[str, str]) -> Iterable[Announcement]:
+    if notes.get(EXTERNAL_DNS + "controller", "dns-controller") == "dns-controller":
         targets = _targets(sight, gateway_id, route, notes)
         if targets:
-            found.append(_announcement(gateway_id, route.key, targets, route.origin, notes))
-    return found
+            yield _announcement(gateway_id, route.key, targets, route.origin, notes)
 
 
 def _targets(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[str, str]) -> tuple[str, ...]:
@@ -127,12 +134,12 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def claimed_names(sight: Sight) -> Mapping[str, tuple[Announcement, ...]]:
-    """The names that load balancer Services claim by annotation, with where these lead."""
+    """A question: the names that load balancer Services claim by annotation, with where these lead."""
     found: dict[str, list[Announcement]] = defaultdict(list)
     for service in sight.listed("load-balancers", "", ServiceIntent):
         notes = dict(service.annotations)
         for name in _split(notes.get(EXTERNAL_DNS + "hostname", "")):
-            targets = _split(notes.get(EXTERNAL_DNS + "target", "")) or service_addresses(sight, service)
+            targets = _split(notes.get(EXTERNAL_DNS + "target", "")) or sight.ask(service_addresses, service.key)
             if targets:
                 found[name].append(_announcement("", service.key, targets, service.origin, notes))
         for name in _split(notes.get(EXTERNAL_DNS + "internal-hostname", "")):
@@ -141,9 +148,34 @@ def claimed_names(sight: Sight) -> Mapping[str, tuple[Announcement, ...]]:
     return {name: tuple(claims) for name, claims in found.items()}
 
 
-def claims_of(sight: Sight, name: str) -> tuple[Announcement, ...]:
-    """The load balancer Services that claim this very name."""
-    return sight.ask(claimed_names).get(name, ())
+def annotated_addresses(sight: Sight, name: str) -> tuple[str, ...]:
+    """The addresses of the load balancer Services that k8s_gateway knows by this very name."""
+    return sight.ask(_annotated_piece, table.piece_of(name)).get(name, ())
+
+
+def _annotated_piece(sight: Sight, number: int) -> Mapping[str, tuple[str, ...]]:
+    return sight.ask(_annotated)[number]
+
+
+def _annotated(sight: Sight) -> tuple[Mapping[str, tuple[str, ...]], ...]:
+    """All of them, in pieces.  k8s_gateway reads an annotation of its own, and that of external-dns."""
+    found: dict[str, tuple[str, ...]] = {}
+    for service in sight.listed("load-balancers", "", ServiceIntent):
+        notes = dict(service.annotations)
+        for name in _split(notes.get(K8S_GATEWAY_NAME, "") or notes.get(EXTERNAL_DNS + "hostname", "")):
+            found[name] = (*found.get(name, ()), *sight.ask(service_addresses, service.key))
+    return table.in_pieces(found)
+
+
+def service_addresses(sight: Sight, key: Key) -> tuple[str, ...]:
+    """A question: the addresses of a load balancer Service."""
+    from gatewright.graph.network import addresses
+
+    allocation = sight.ask(addresses.allocations).get(key)
+    if allocation is not None:
+        return allocation.addresses
+    service = sight.get(key, ServiceIntent)
+    return service.load_balancer_ips if service else ()
 
 
 def is_door(sight: Sight, hostname: str) -> bool:
@@ -151,11 +183,3 @@ def is_door(sight: Sight, hostname: str) -> bool:
     from gatewright.graph.network import doors
 
     return bool(sight.ask(doors.gateways_at, hostname))
-
-
-def service_addresses(sight: Sight, service: ServiceIntent) -> tuple[str, ...]:
-    """The addresses of a load balancer Service."""
-    from gatewright.graph.network import addresses
-
-    allocation = sight.ask(addresses.allocations).get(service.key)
-    return allocation.addresses if allocation else service.load_balancer_ips

@@ -151,7 +151,7 @@ def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
                 return _zone(sight, query, who, zone[1])
             names = who.gateway_names.get(domain)
             if names is not None:
-                answers = _gateway_names(sight, query, who, names)
+                answers = _gateway_names(sight, query, who, names, domain)
                 if answers:
                     return answers
             forward = who.forwards.get(domain)
@@ -317,9 +317,9 @@ def _nowhere() -> Origin:
 # --- gateways' names ---
 
 
-def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames) -> Answers:
+def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames, domain: str) -> Answers:
     """What k8s_gateway makes of routes and Services; nothing when it lets others answer."""
-    targets = _gateway_targets(sight, query.name, names)
+    targets = _gateway_targets(sight, who, query.name, domain)
     if not targets:
         if names.fallthrough:
             return ()
@@ -340,20 +340,28 @@ def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames)
     return _end(query, Status.NODATA, names.origin)
 
 
-def _gateway_targets(sight: Sight, name: str, names: GatewayNames) -> dict[str, None]:
-    """The addresses of the gateways that have a route for the name, or for the wildcard one label above."""
-    for pattern in (name, "*." + name.partition(".")[2]):
-        found: dict[str, None] = {}
-        for gateway_id, route in announced.serving(sight, pattern):
-            if _told(sight, gateway_id, route, names):
-                ingress = route.kind == "Ingress"
-                addresses = announced.published if ingress else announced.door_addresses
-                found.update(dict.fromkeys(addresses(sight, gateway_id)))
-        if found:
-            return found
-    if names.resources and "Service" not in names.resources:
-        return {}
-    return dict.fromkeys(_service_targets(sight, name, names))
+def _gateway_targets(sight: Sight, who: Server, name: str, domain: str) -> tuple[str, ...]:
+    """Where the routes of a name lead, else those of the wildcard one label above."""
+    assert who.key is not None
+    found = sight.ask(routed, who.key, domain, name)
+    if found or name == domain:
+        return found
+    return sight.ask(routed, who.key, domain, "*." + name.partition(".")[2])
+
+
+def routed(sight: Sight, key: Key, domain: str, name: str) -> tuple[str, ...]:
+    """A question: the addresses that the k8s_gateway in a resolver has for this very name or wildcard."""
+    names = sight.ask(servers.listed, key).gateway_names.get(domain)
+    if names is None:
+        return ()
+    found: dict[str, None] = {}
+    for gateway_id, route in announced.serving(sight, name):
+        if _told(sight, gateway_id, route, names):
+            addresses = announced.published if route.kind == "Ingress" else announced.door_addresses
+            found.update(dict.fromkeys(addresses(sight, gateway_id)))
+    if not found and (not names.resources or "Service" in names.resources):
+        found.update(dict.fromkeys(_service_targets(sight, name, domain)))
+    return tuple(found)
 
 
 def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> bool:
@@ -373,16 +381,16 @@ def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> boo
     return gateway is not None and (not wanted or any(name in wanted for name in gateway.classes))
 
 
-def _service_targets(sight: Sight, name: str, names: GatewayNames) -> tuple[str, ...]:
-    """A load balancer Service is found as service.namespace.domain, or by the name that it is annotated with."""
-    for domain in names.domains:
-        labels = name.removesuffix("." + domain).split(".") if name.endswith("." + domain) else ()
-        if len(labels) == 2:
-            service = sight.get(Key("Service", labels[1], labels[0]), ServiceIntent)
-            if service is not None and service.type == "LoadBalancer":
-                return announced.service_addresses(sight, service)
-    claims = sight.ask(announced.claims_of, name)
-    return tuple(target for claim in claims for target in claim.targets)
+def _service_targets(sight: Sight, name: str, domain: str) -> tuple[str, ...]:
+    """A load balancer Service is found by the name that it is annotated with, or as service.namespace.domain."""
+    found = announced.annotated_addresses(sight, name)
+    labels = name.removesuffix("." + domain).split(".")
+    if found or len(labels) != 2:
+        return found
+    service = sight.get(Key("Service", labels[1], labels[0]), ServiceIntent)
+    if service is None or service.type != "LoadBalancer":
+        return ()
+    return sight.ask(announced.service_addresses, service.key)
 
 
 # --- zones ---
@@ -400,6 +408,8 @@ def _public(sight: Sight, query: Query, who: Server) -> Answers:
     if "." not in name or name.rpartition(".")[2] in NOWHERE:
         query = query.said(who.label, f"public DNS: there is no {name.rpartition('.')[2]}")
         return _end(query, Status.NXDOMAIN)
+    if announced.is_door(sight, name):
+        return _door(query, who)
     if announced.is_door(sight, name):
         return _door(query, who)
     return _end(query.said(who.label, f"public DNS: the map has no zone of {name}"), Status.UNKNOWN)

@@ -95,7 +95,7 @@ def server(sight: Sight, ref: str) -> Server:
     """Who is meant by a name or address in a list of resolvers or upstreams."""
     key = sight.ask(_directory).get(ref) or sight.ask(_directory).get(address_of(ref))
     if key is not None:
-        return sight.ask(_listed, key)
+        return sight.ask(listed, key)
     if ref == PUBLIC or ref in SYSTEM or _public(address_of(ref)):
         return Server(ServerKind.PUBLIC, ref)
     if ref == CLUSTER_DNS:
@@ -137,7 +137,8 @@ def _directory(sight: Sight) -> Mapping[str, Key]:
     return found
 
 
-def _listed(sight: Sight, key: Key) -> Server:
+def listed(sight: Sight, key: Key) -> Server:
+    """A question: a resolver of the map."""
     resolver = sight.get(key, ResolverIntent)
     assert resolver is not None
     config = sight.ask(configuration, key)

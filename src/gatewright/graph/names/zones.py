@@ -130,7 +130,7 @@ def _node(sight: Sight, frame: Frame, name: str) -> Node | None:
     node = sight.ask(_piece, frame.key, piece_of(name)).get(name)
     if not frame.external_dns or (node and not LEADING.isdisjoint(node)):
         return node  # external-dns leaves alone what others have written
-    written = announced.announcements(sight, name)
+    written = sight.ask(announced.announcements, name)
     if not written:
         return node
     merged = dict(node or NOTHING)
