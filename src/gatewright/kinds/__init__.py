@@ -11,14 +11,17 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import (
     adguard,
     backendtlspolicy,
+    certmanager,
     ciliumlb,
     ciliumpolicy,
     cloudflared,
     configmap,
+    corefile,
     dnsmasqconf,
     endpoints,
     endpointslice,
     expectation,
+    externaldns,
     files,
     firewall,
     gateway,
@@ -35,6 +38,7 @@ from gatewright.kinds import (
     namespace,
     nebula,
     networkpolicy,
+    node,
     referencegrant,
     resolver,
     secret,
@@ -42,6 +46,7 @@ from gatewright.kinds import (
     site,
     streamroutes,
     syntax,
+    tenantcontrolplane,
     traefik_ingressroute,
     traefik_middleware,
     traefik_service,
@@ -51,6 +56,7 @@ from gatewright.kinds import (
     wireguard,
     workloads,
     zone,
+    zonefile,
 )
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
@@ -65,6 +71,7 @@ KINDS: tuple[Kind, ...] = (
     secret.KIND,
     configmap.KIND,
     *workloads.KINDS,
+    node.KIND,
     # Ingress
     ingress.KIND,
     ingressclass.KIND,
@@ -89,6 +96,10 @@ KINDS: tuple[Kind, ...] = (
     # network policies
     networkpolicy.KIND,
     *ciliumpolicy.KINDS,
+    # certificates, names and hosted control planes
+    *certmanager.KINDS,
+    externaldns.KIND,
+    tenantcontrolplane.KIND,
     # Helm
     *helm.KINDS,
     # configuration files of other programs
@@ -97,6 +108,8 @@ KINDS: tuple[Kind, ...] = (
     dnsmasqconf.KIND,
     nebula.KIND,
     wireguard.KIND,
+    corefile.KIND,
+    zonefile.KIND,
     # site map
     ingresscontroller.KIND,
     site.KIND,
