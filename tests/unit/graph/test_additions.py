@@ -62,7 +62,7 @@ def test_it_comes_and_goes(tmp_path: Path) -> None:
 def test_without_its_gateway_it_says_so_until_there_is_one(tmp_path: Path) -> None:
     (tmp_path / "map.yaml").write_text(ADDITION)
     model = Model()
-    assert model.read([str(tmp_path)]).graph.gateways == {}
+    assert not model.read([str(tmp_path)]).graph.gateways
     assert [(p.id, p.message) for p in model.problems()] == [
         ("gateway-missing", "IngressController infra/door has no effect: there is no Gateway infra/door")
     ]
