@@ -89,9 +89,9 @@ def _shared(one: tuple[Hop, ...], other: tuple[Hop, ...]) -> int:
 
 def _limits(limits: Limits) -> str:
     parts = []
-    if (idle := limits.idle_timeout) is not None:
-        parts.append(f"idle {f'{idle.value:g} s' if idle.value else 'unlimited'} ({idle.hop})")
-    if (body := limits.body) is not None:
+    if (idle := limits.idle_timeout) is not None and idle.value:
+        parts.append(f"idle {idle.value:g} s ({idle.hop})")
+    if (body := limits.body) is not None and body.value:
         parts.append(f"body {_size(body.value)} ({body.hop})")
     if (mtu := limits.mtu) is not None:
         parts.append(f"MTU {mtu.value:g} ({mtu.hop})")
@@ -99,8 +99,6 @@ def _limits(limits: Limits) -> str:
 
 
 def _size(octets: float) -> str:
-    if not octets:
-        return "unlimited"
     if octets % 1_000_000 == 0:
         return f"{octets / 1_000_000:g} MB"
     return f"{octets / MIB:g} MiB" if octets >= MIB else f"{octets:g} octets"

@@ -31,7 +31,7 @@ from gatewright.trace.branches import Limit as Limit  # noqa: PLC0414
 from gatewright.trace.branches import Limits as Limits  # noqa: PLC0414
 from gatewright.trace.branches import Trail, tightest
 from gatewright.trace.branches import Trust as Trust  # noqa: PLC0414
-from gatewright.trace.hops import BackendName, HopKind, Outcome, OutcomeKind
+from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.request import Request, is_address
 from gatewright.trace.request import request as make_request
 from gatewright.trace.trust import BROWSER, Roots
@@ -188,16 +188,14 @@ class _Traveller:
 
     def _ask_resolver(self, trail: Trail, item: Resolution) -> Branch | None:
         """Can the vantage reach the resolver at all?  The failed branch when not."""
-        passage = self._sight.ask(vantages.to_resolver, self._start.name, item.resolver)
-        if passage is None or passage.way.unknown:
+        asking = self._sight.ask(vantages.to_resolver, self._start.name, item.resolver)
+        if asking is None:
             return None
-        if not passage.way.reached:
-            trail.hop(HopKind.RESOLVER, f"asks {item.resolver}, which does not hear it", item.origin)
-            trail.passed(passage.hops)
-            reason = f"resolver {item.resolver} cannot be reached: {passage.way.reason}"
-            return trail.fails(OutcomeKind.UNREACHABLE, reason)
-        trail.links += passage.way.links
-        return None
+        trail.passed((asking.hop,), links=asking.passage.way.links)
+        if asking.passage.way.reached:
+            return None
+        reason = f"resolver {item.resolver} cannot be reached: {asking.passage.way.reason}"
+        return trail.fails(OutcomeKind.UNREACHABLE, reason)
 
     def _answered(
         self, trail: Trail, item: Resolution, request: Request, client: Client, visited: Visited
@@ -217,7 +215,7 @@ class _Traveller:
         else:
             kind = ENDINGS.get(item.status, OutcomeKind.ABSENT)
             said = item.steps[-1].summary if item.steps else item.status.value
-            yield trail.fails(kind, f"{_host(request)} has no {TYPES[trail.family]}: {said}")
+            yield trail.fails(kind, said)
 
     # --- addresses --------------------------------------------------------------------------
 
@@ -264,31 +262,33 @@ class _Traveller:
             return
         walked = self._walks.walk(self._sight, gateway, request)
         trail.gateways += (gateway_id,)
-        failure = self._greet(trail, walked, request, client)
+        failure, stations = self._greet(trail, walked, request, client)
         if failure is not None:
             yield failure
             return
-        trail.passed(walked.hops, walked.limits, walked.links)
+        trail.passed(stations, walked.limits, walked.links)
         if walked.external is not None:
             yield from self._external(trail, gateway, walked, walked.external, request, (*visited, here))
         else:
             yield trail.end(walked.outcome)
 
-    def _greet(self, trail: Trail, walked: Walked, request: Request, client: Client) -> Branch | None:
-        """What the client makes of the certificate; the failed branch when it goes away."""
+    def _greet(
+        self, trail: Trail, walked: Walked, request: Request, client: Client
+    ) -> tuple[Branch | None, tuple[Hop, ...]]:
+        """What the client makes of the certificate: the failed branch when it goes away, else the walk's stations."""
         if walked.passed_through and not client.refusal:
             trail.trust = Trust.UNKNOWN
         if walked.shown is None or client.roots is None:
-            return None
+            return None, walked.hops
         trust, why = self._walks.judge(walked.shown, client.name or request.sni or _host(request), client.roots)
         if not client.refusal:
             trail.trust = trust
+        stations = self._walks.told(walked, why)
         if trust not in BAD:
-            return None
-        trail.passed(walked.greeting, walked.limits)
-        trail.hop(HopKind.TLS, why, walked.shown.origin)
+            return None, stations
+        trail.passed(stations[: walked.greeting], walked.limits)
         kind = OutcomeKind.REFUSED if client.refusal else OutcomeKind.UNTRUSTED
-        return trail.fails(kind, why, client.refusal)
+        return trail.fails(kind, why, client.refusal), ()
 
     # --- redirects --------------------------------------------------------------------------
 

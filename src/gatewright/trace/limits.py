@@ -71,7 +71,7 @@ def of_implementation(name: str, hop: str, origin: Origin | None) -> Limits:
 def of_gateway(sight: Sight, gateway: Gateway, rule: Rule | None) -> Limits:
     """The limits of a gateway for what one of its rules takes."""
     usual = DEFAULTS.get(gateway.implementation, Usual())
-    settings, hop, origin = gateway.settings, f"{gateway.id} ({gateway.implementation})", gateway.origin
+    settings, hop, origin = gateway.settings, f"{gateway.implementation} {gateway.id}", gateway.origin
     idle = _limit(usual.idle_timeout if settings.idle_timeout is None else settings.idle_timeout, hop, origin)
     body = _limit(usual.body if settings.body_limit is None else settings.body_limit, hop, origin)
     if rule is None:

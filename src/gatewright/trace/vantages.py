@@ -13,6 +13,7 @@ from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import Key
 from gatewright.kinds.world import INTERNET, ResolverIntent, VantageIntent
 from gatewright.trace import passages, trust
+from gatewright.trace.hops import Hop, HopKind
 from gatewright.trace.passages import Passage
 from gatewright.trace.request import is_address
 from gatewright.trace.trust import BROWSER, Roots
@@ -70,8 +71,15 @@ def _key(text: str) -> Key:
     return Key(kind or "Secret", namespace, name)
 
 
-def to_resolver(sight: Sight, vantage: str, resolver: str) -> Passage | None:
-    """A question: the way from a vantage to a resolver of its list; None when it has no address to ask at."""
+class Asking(Struct, frozen=True):
+    """The way from a vantage to one of its resolvers, and the station that tells of it."""
+
+    passage: Passage
+    hop: Hop
+
+
+def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
+    """A question: the way from a vantage to a resolver of its list; None when the map does not say where that is."""
     found = sight.ask(standing, vantage)
     who = sight.ask(servers.server, resolver)
     if found is None or found.place is None or who.kind is ServerKind.CLUSTER:
@@ -79,5 +87,11 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Passage | None:
     intent = sight.get(who.key, ResolverIntent) if who.key is not None else None
     literal = servers.address_of(resolver)
     addresses = intent.addresses if intent is not None else (literal,) if is_address(literal) else ()
-    ways = [sight.ask(passages.passage, found.place, address, 53, "udp") for address in addresses]
-    return next((way for way in ways if way.way.reached), ways[0] if ways else None)
+    ways = [(address, sight.ask(passages.passage, found.place, address, 53, "udp")) for address in addresses]
+    known = [(address, passage) for address, passage in ways if not passage.way.unknown]
+    if not known:
+        return None
+    address, passage = next((item for item in known if item[1].way.reached), known[0])
+    steps = tuple(hop.summary for hop in passage.hops)
+    summary = f"asks {who.label} at {address}" if passage.way.reached else f"cannot ask {who.label} at {address}"
+    return Asking(passage, Hop(HopKind.RESOLVER, summary, who.origin, steps))

@@ -14,7 +14,7 @@ from gatewright.graph.sight import Sight
 from gatewright.kinds.world import HttpAllow
 from gatewright.trace import limits, trust
 from gatewright.trace.branches import Limit, Limits, Trust, tightest
-from gatewright.trace.hops import Hop, HopKind, Outcome, OutcomeKind, Trace
+from gatewright.trace.hops import Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.match import in_ranges
 from gatewright.trace.passages import hops
 from gatewright.trace.request import STREAMS, Request
@@ -23,8 +23,9 @@ from gatewright.trace.walk import walk
 
 
 class Walked(Struct, frozen=True):
-    """What becomes of a request in a gateway.  `shown`: the certificate that it meets, `greeting` the hops until then.
+    """What becomes of a request in a gateway.
 
+    `shown`: the certificate that the client meets, `greeting` how many hops until then.
     `passed_through`: TLS goes on to the backend, whose certificate nobody knows.  `external`: the backend is a name
     that the gateway looks up (ExternalName).
     """
@@ -34,7 +35,7 @@ class Walked(Struct, frozen=True):
     limits: Limits
     links: tuple[str, ...] = ()
     shown: Shown | None = None
-    greeting: tuple[Hop, ...] = ()
+    greeting: int = 0
     passed_through: bool = False
     external: Backend | None = None
 
@@ -42,12 +43,13 @@ class Walked(Struct, frozen=True):
 class Walks:
     """The walks of one question so far."""
 
-    __slots__ = ("_any", "_clients", "_judged")
+    __slots__ = ("_any", "_clients", "_judged", "_told")
 
     def __init__(self) -> None:
         self._any: dict[tuple[object, ...], Walked | None] = {}
         self._clients: dict[tuple[object, ...], Walked] = {}
         self._judged: dict[tuple[Shown, str, Roots], tuple[Trust, str]] = {}
+        self._told: dict[tuple[int, str], tuple[Hop, ...]] = {}
 
     def walk(self, sight: Sight, gateway: Gateway, request: Request) -> Walked:
         """The walk of this request; `request.client` is the peer as the gateway sees it."""
@@ -75,6 +77,17 @@ class Walks:
             found = self._judged[asked] = trust.judge(shown, name, roots)
         return found
 
+    def told(self, walked: Walked, why: str) -> tuple[Hop, ...]:
+        """The stations of a walk, with what the client makes of the certificate.  `walked` is one of this object's."""
+        asked = (id(walked), why)
+        found = self._told.get(asked)
+        if found is None:
+            stations = list(walked.hops)
+            at = walked.greeting - 1
+            stations[at] = structs.replace(stations[at], details=(why,))
+            found = self._told[asked] = tuple(stations)
+        return found
+
 
 def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, bool]:
     """The walk, and whether another client might fare differently."""
@@ -90,10 +103,10 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
         trace.host is not None and any(entry.match.sources or entry.rule.access for entry in trace.host.entries)
     )
     shown: Shown | None = None
-    greeting: tuple[Hop, ...] = ()
+    greeting = 0
     if trace.terminated:
         shown = trust.shown(sight, gateway, trace.host, trace.certificate, request.sni)
-        greeting = _until_tls(trace)
+        greeting = next(number for number, hop in enumerate(trace.hops, 1) if hop.kind is HopKind.TLS)
     found = Walked(
         outcome=trace.outcome,
         hops=tuple(trace.hops),
@@ -110,18 +123,13 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
     return _reaching(sight, gateway, request, found, backend), by_client
 
 
-def _until_tls(trace: Trace) -> tuple[Hop, ...]:
-    at = next(number for number, hop in enumerate(trace.hops, 1) if hop.kind is HopKind.TLS)
-    return tuple(trace.hops[:at])
-
-
 def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, backend: Backend) -> Walked:
     """On to the endpoints, over links and policies."""
     way = sight.ask(reach.reach, gateway.id, backend.key)
     stations = (*found.hops, *hops(way.steps))
     mtu = Limit(way.mtu.value, way.mtu.hop, way.mtu.origin) if way.mtu is not None else None
     outcome = found.outcome
-    if not way.ok:
+    if not way.reached:
         status = 503 if outcome.status else 0
         stations = (*stations, Hop(HopKind.RESPONSE, f"{status} {way.reason}" if status else way.reason))
         outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=status, reason=way.reason)
