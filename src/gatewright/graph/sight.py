@@ -69,6 +69,16 @@ class Sight:
         found = (objects.intent(key) for key in sorted(objects.listed(index, value)))
         return [intent for intent in found if isinstance(intent, kind)]
 
+    def fewest(self, index: str, values: tuple[Hashable, ...], kind: type[T]) -> list[T]:
+        """As `listed`, by the one of several values that lists the fewest.
+
+        For what has to be listed under all of them: then whatever comes or goes is seen there too, and the others
+        need not be read.
+        """
+        objects = self._source.objects
+        rarest = min(values, key=lambda value: (len(objects.listed(index, value)), repr(value)))
+        return self.listed(index, rarest, kind)
+
     def all(self, kind_name: str, kind: type[T]) -> list[T]:
         """All intents of a kind of the world (Site, Link, IPAddressPool ...), sorted by Key."""
         return self.listed("kind", kind_name, kind)
