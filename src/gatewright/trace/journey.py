@@ -391,10 +391,14 @@ class _Traveller:
             return
         found = [item for family in ("4", "6") for item in self._resolutions(name, family, client)]
         useful = [item for item in found if item.status in (Status.ANSWER, Status.EDGE)]
-        for item in useful or found[:1]:
-            yield from self._answered(trail.fork(), item, request, client, visited)
-        if not found:
-            yield trail.fails(OutcomeKind.UNKNOWN, f"nobody says where {name} is")
+        branches = [
+            branch
+            for item in useful or found[:1]
+            for branch in islice(self._answered(trail.fork(), item, request, client, visited), MAX_BRANCHES)
+        ]
+        # A proxy that has only one family does not try the other.
+        arrived = [item for item in branches if item.outcome.kind is not OutcomeKind.UNREACHABLE]
+        yield from arrived or branches
 
     def _through_tunnel(self, trail: Trail, edge: Edge, request: Request, visited: Visited) -> Iterator[Branch]:
         """To every cloudflared of the tunnel, and from there where its rules say."""
@@ -483,11 +487,11 @@ class _Traveller:
         place = next(iter(self._sight.ask(doors.place_of, gateway.id)), None)
         client = Client(place, (), None, refusal=502)
         key = tunnels.service_key(backend.dns_name, backend.key.namespace)
+        further: Iterator[Branch] = iter(())
         if key is not None and self._sight.get(key, ServiceIntent) is not None:
-            further = self._to_service(trail.fork(), key, onward, client, visited)
-        elif place is None:
-            further = iter(())
-        else:
+            if key in self._sight.ask(tunnels.behind):
+                further = self._to_service(trail.fork(), key, onward, client, visited)
+        elif place is not None:
             further = self._to_name(trail.fork(), backend.dns_name, onward, client, visited)
         found = list(islice(further, MAX_BRANCHES))
         if any(item.outcome.kind is not OutcomeKind.UNKNOWN for item in found):

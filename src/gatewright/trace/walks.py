@@ -124,26 +124,30 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
 
 
 def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, backend: Backend) -> Walked:
-    """On to the endpoints, over links and policies."""
+    """On to the endpoints, over links and policies.  Where a name leads outside of the cluster, `journey` goes on."""
     way = sight.ask(reach.reach, gateway.id, backend.key)
-    stations = (*found.hops, *hops(way.steps))
+    stations = found.hops if way.name else (*found.hops, *hops(way.steps))
     mtu = Limit(way.mtu.value, way.mtu.hop, way.mtu.origin) if way.mtu is not None else None
     outcome = found.outcome
-    if not way.reached:
+    # Of an external name's addresses a gateway takes one that answers; pods get their share whether they do or not.
+    if not way.reached and not (way.name and any(one.ok for one in way.endpoints)):
         status = 503 if outcome.status else 0
+        if way.name:
+            stations = (*stations, *hops(way.steps))
         stations = (*stations, Hop(HopKind.RESPONSE, f"{status} {way.reason}" if status else way.reason))
         outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=status, reason=way.reason)
     elif way.http and request.scheme not in STREAMS and not _let_through(way.http, request, outcome):
         reason = "a network policy lets only other HTTP requests through"
-        stations = (*stations, Hop(HopKind.POLICY, reason, None), Hop(HopKind.RESPONSE, f"403 {reason}"))
+        origin = way.origins[0] if way.origins else None
+        stations = (*stations, Hop(HopKind.POLICY, reason, origin), Hop(HopKind.RESPONSE, f"403 {reason}"))
         outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=403, reason=reason)
     return structs.replace(
         found,
         outcome=outcome,
         hops=stations,
         limits=tightest(found.limits, Limits(mtu=mtu)),
-        links=way.links,
-        external=backend if backend.dns_name else None,
+        links=() if way.name and outcome.kind is OutcomeKind.DELIVERED else way.links,
+        external=backend if backend.dns_name and outcome.kind is OutcomeKind.DELIVERED else None,
     )
 
 
