@@ -327,7 +327,8 @@ class PolicyIntent(Struct, frozen=True):
 
 class Record(Struct, frozen=True, gc=False):
     """One DNS record set.  `name` fully qualified; `type` A, AAAA, CNAME, TXT, NS, MX, ALIAS...; `ttl` seconds, 0 the
-    zone's.  `proxied`: a CDN answers with its own edge and connects to these values."""
+    zone's.  `proxied`: a CDN answers with its own edge and connects to these values; with `default_proxy` nobody said
+    whether, so the zone's `proxied_default` holds."""
 
     name: str
     type: str
@@ -335,6 +336,7 @@ class Record(Struct, frozen=True, gc=False):
     origin: Origin
     ttl: int = 0
     proxied: bool = False
+    default_proxy: bool = False
 
 
 class ZoneIntent(Struct, frozen=True):

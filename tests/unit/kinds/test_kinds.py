@@ -25,7 +25,7 @@ def service(name: Any = "a", namespace: str = "", **more: Any) -> Any:
         ("serving.knative.dev/v1", "Service"),
         ("v1", "HTTPRoute"),
         ("gatewright.dev/v1alpha1", "Planet"),
-        ("cert-manager.io/v1", "Certificate"),
+        ("cert-manager.io/v1", "CertificateRequest"),
     ],
 )
 def test_other_kinds_are_not_known(version: str, kind: str) -> None:
