@@ -128,3 +128,8 @@ def overlapping(nets: Sequence[tuple[Net, T]]) -> list[tuple[T, T]]:
             pairs.append((nets[around[-1]][1], nets[i][1]))
         around.append(i)
     return pairs
+
+
+def numbered(version: int, number: int) -> Address:
+    """The address of that family with this number."""
+    return IPv4Address(number) if version == 4 else IPv6Address(number)

@@ -110,13 +110,17 @@ class Topology(Struct, frozen=True):
 
 
 class Allocation(Struct, frozen=True):
-    """The addresses of one load balancer Service.  `reason`: why it has fewer than it wants."""
+    """The addresses of one load balancer Service.  `reason`: why it has fewer than it wants.
+
+    `certain` False: another Service would have them, had it been created before this one.
+    """
 
     service: Key
     addresses: tuple[str, ...]
     pools: tuple[Key, ...]
     origin: Origin
     reason: str = ""
+    certain: bool = True
 
 
 class Place(Struct, frozen=True, order=True, gc=False):

@@ -306,8 +306,8 @@ class Walker:
             rule = nebula(leave.inbound, packet.traffic)
             if rule is None:
                 reason = f"{leave.place}'s own firewall in {tunnel.name} lets no {packet.said} in"
-                blocked = packet.step(StepKind.FIREWALL, reason, leave.origin)
-                return blocked.failed(reason, blocked_by=leave.origin)
+                refused = packet.step(StepKind.FIREWALL, reason, leave.origin)
+                return refused.failed(reason, blocked_by=leave.origin)
         if leave.place in self._map.machines:
             machine = self._map.machines[leave.place]
             if self._tables.has(machine, str(packet.wanted)):
