@@ -66,7 +66,7 @@ def serving(sight: Sight, name: str) -> Iterable[tuple[str, Key]]:
 
 def announcements(sight: Sight, name: str) -> tuple[Announcement, ...]:
     """A question: what external-dns finds for this very hostname or wildcard in the routes."""
-    found = []
+    found: list[Announcement] = []
     for gateway_id, key in serving(sight, name):
         route = sight.get(key, RouteIntent)
         notes = dict(route.annotations) if route else {}

@@ -122,7 +122,7 @@ def _loop(query: Query, who: Server, pair: tuple[str, str]) -> Answers:
 
 def _listed(sight: Sight, query: Query, who: Server) -> Answers:
     """What a resolver of the map says: its own words first, then whoever has the say for the longest domain."""
-    if who.filters_ipv6 and query.type == "AAAA" and who.implementation == "adguardhome":
+    if who.filters_ipv6 and query.type == "AAAA" and not who.upstream_only:
         return _end(query.said(who.label, f"{who.label}: answers no AAAA", who.origin), Status.NODATA, who.origin)
     if who.overrides:
         overrides = _override(sight, query, who)
@@ -157,6 +157,9 @@ def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
             forward = who.forwards.get(domain)
             if forward is not None:
                 return _forward(sight, query, who, forward)
+            if domain in who.unread:
+                text = f"{who.label}: the zone file of {domain} is not among the input"
+                return _end(query.said(who.label, text, who.origin), Status.UNKNOWN, who.origin)
             if domain in who.domains:
                 text = f"{who.label}: {query.name} does not exist in {domain}"
                 return _end(query.said(who.label, text, who.origin), Status.NXDOMAIN, who.origin)

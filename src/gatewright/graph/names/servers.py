@@ -7,6 +7,7 @@ that a change of one concerns only the names in its piece.  Counterpart: `resolv
 from __future__ import annotations
 
 import enum
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -17,11 +18,14 @@ from gatewright.graph.names import table
 from gatewright.graph.names.nodes import PUBLIC
 from gatewright.graph.names.table import Node, piece_of
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
+from gatewright.kinds import files, zonefile
+from gatewright.kinds.formats import PARSERS
+from gatewright.kinds.intents import Key, SecretIntent
 from gatewright.kinds.world import (
     Forwarding,
     GatewayNames,
     Override,
+    Record,
     ResolverConfig,
     ResolverFileIntent,
     ResolverIntent,
@@ -57,6 +61,22 @@ WELL_KNOWN = frozenset(
 """Resolvers for everybody: they see the public views of all zones."""
 
 
+HELD = frozenset({"ConfigMap", "Secret"})
+"""Objects that hold configurations under a key of theirs."""
+
+DNSMASQ = frozenset({"dnsmasq", "pihole"})
+"""Those that suppress AAAA in what they are told, and not in what they say themselves."""
+
+FORMATS: Mapping[str, str] = {
+    "adguardhome": "adguard",
+    "coredns": "corefile",
+    "k8s_gateway": "corefile",
+    "dnsmasq": "dnsmasq",
+    "pihole": "dnsmasq",
+}
+"""The format of each program's configuration."""
+
+
 class ServerKind(enum.StrEnum):
     LISTED = "listed"
     PUBLIC = "public"
@@ -67,8 +87,9 @@ class ServerKind(enum.StrEnum):
 class Server(Struct, frozen=True):
     """One resolver, ready to be asked.  `label` for sentences, `key` when the map describes it.
 
-    `forwards` and `gateway_names` by domain; `domains` are those that it never asks others about.  `rebind_exceptions`
-    with their subdomains.  `any_order`: each of several upstreams may be the one that answers.
+    `forwards` and `gateway_names` by domain; `domains` are those that it never asks others about, `unread` those of
+    zone files that are not among the input.  `rebind_exceptions` with their subdomains.  `any_order`: each of several
+    upstreams may be the one that answers.  `filters_ipv6`: it answers no AAAA, from `upstream_only` or at all.
     """
 
     kind: ServerKind
@@ -86,9 +107,11 @@ class Server(Struct, frozen=True):
     overrides: bool = False
     wildcards: bool = False
     records: bool = False
+    unread: frozenset[str] = frozenset()
     rebind_protection: bool = False
     rebind_exceptions: frozenset[str] = frozenset()
     filters_ipv6: bool = False
+    upstream_only: bool = False
 
 
 def server(sight: Sight, ref: str) -> Server:
@@ -146,26 +169,28 @@ def listed(sight: Sight, key: Key) -> Server:
     everything = forwards.pop("", None)
     upstreams = (everything.to if everything else ()) + config.upstreams
     order = (everything.order if everything else "") or config.order
-    implementation = resolver.implementation.lower()
+    unread = frozenset(d for d, known in sight.ask(zone_files, key).items() if known is None)
     return Server(
         ServerKind.LISTED,
         key.name,
         key,
         resolver.origin,
-        implementation,
+        resolver.implementation,
         forwards=forwards,
         gateway_names={d: names for names in reversed(config.gateway_names) for d in names.domains},
         domains=frozenset(config.domains) | {domain for domain, _ in config.zone_files},
         cluster_domains=config.cluster_domains,
         views=resolver.views,
         upstreams=tuple(dict.fromkeys(upstreams)),
-        any_order=order != "first" if order else implementation not in FIRST_ONLY,
+        any_order=order != "first" if order else resolver.implementation not in FIRST_ONLY,
         overrides=bool(config.overrides),
         wildcards=any(override.name.startswith("*") for override in config.overrides),
-        records=bool(config.records),
+        records=bool(config.records or config.zone_files),
+        unread=unread,
         rebind_protection=resolver.rebind_protection or config.rebind_protection,
         rebind_exceptions=frozenset(resolver.rebind_exceptions + config.rebind_exceptions),
         filters_ipv6=config.filters_ipv6,
+        upstream_only=resolver.implementation in DNSMASQ,
     )
 
 
@@ -204,15 +229,52 @@ def configuration(sight: Sight, key: Key) -> ResolverConfig:
 def _from_file(sight: Sight, resolver: ResolverIntent) -> ResolverConfig | None:
     if resolver.file is None:
         return None
-    file = sight.get(resolver.file, ResolverFileIntent)
-    return file.config if file else None
+    if resolver.file.kind not in HELD:
+        file = sight.get(resolver.file, ResolverFileIntent)
+        return file.config if file else None
+    held = sight.get(resolver.file, SecretIntent)
+    parse = PARSERS.get(FORMATS.get(resolver.implementation, ""))
+    text = held.get(resolver.file_entry) if held else None
+    if held is None or parse is None or text is None:
+        return None
+    config, _ = parse(text.decode(errors="replace"), held.origin.at("data", resolver.file_entry))
+    return config if isinstance(config, ResolverConfig) else None
+
+
+def _zone_records(sight: Sight, resolver: ResolverIntent, domain: str, path: str) -> tuple[Record, ...] | None:
+    """The records of a zone file that a resolver's configuration names; None when it is not among the input.
+
+    The path is that of the machine it runs on: the file is looked for beside the configuration, too.
+    """
+    if resolver.file is None:
+        return None
+    base = posixpath.basename(path)
+    if resolver.file.kind in HELD:
+        held = sight.get(resolver.file, SecretIntent)
+        text = held.get(base) if held else None
+        if held is None or text is None:
+            return None
+        return zonefile.parse(text.decode(errors="replace"), held.origin.at("data", base), domain)[0].records
+    for place in (path, base):
+        key = files.file_key(files.ZONE_FILE, resolver.file.name, place)
+        found = sight.get(key, ResolverFileIntent)
+        if found is not None:
+            return found.config.records
+    return None
+
+
+def zone_files(sight: Sight, key: Key) -> Mapping[str, tuple[Record, ...] | None]:
+    """A question: the records of the zone files that a resolver answers from, by domain; None: they are not known."""
+    resolver = sight.get(key, ResolverIntent)
+    files_of = sight.ask(configuration, key).zone_files
+    return {domain: _zone_records(sight, resolver, domain, path) for domain, path in files_of} if resolver else {}
 
 
 def overridden(sight: Sight, key: Key) -> frozenset[str]:
     """The names, also wildcards, that a resolver itself leads somewhere."""
     config = sight.ask(configuration, key)
     names = {override.name for override in config.overrides if override.values and override.name != "*"}
-    names |= {record.name for record in config.records if record.type in ("A", "AAAA", "CNAME")}
+    names |= {record.name for record in _all_records(sight, key) if record.type in ("A", "AAAA", "CNAME")}
     return frozenset(names)
 
 
@@ -245,4 +307,10 @@ def _record_piece(sight: Sight, key: Key, number: int) -> Mapping[str, Node]:
 
 
 def _record_table(sight: Sight, key: Key) -> tuple[Mapping[str, Node], ...]:
-    return table.in_pieces(table.nodes(sight.ask(configuration, key).records, ""))
+    return table.in_pieces(table.nodes(_all_records(sight, key), ""))
+
+
+def _all_records(sight: Sight, key: Key) -> tuple[Record, ...]:
+    """Those of its configuration and of its zone files."""
+    held = (records for records in sight.ask(zone_files, key).values() if records is not None)
+    return (*sight.ask(configuration, key).records, *(record for records in held for record in records))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gatewright.graph.names.nodes import Resolution, Status
-from support.mapped import World, forward, override, record, resolver, zone
+from gatewright.kinds.intents import Key
+from gatewright.kinds.world import ResolverConfig, ResolverFileIntent
+from support.mapped import AT, World, forward, override, record, resolver, zone
 
 EDGE4, EDGE6, HOME = "203.0.113.7", "2001:db8::7", "192.168.178.10"
 ZONE = zone(
@@ -198,10 +200,14 @@ def test_rebind_protection(exceptions: tuple[str, ...], name: str, status: str) 
     assert world.one(name, "A", "fb").status == status
 
 
-def test_a_resolver_that_filters_ipv6() -> None:
-    world = World(ZONE, resolver("d", upstreams=("public",), filters_ipv6=True))
+@pytest.mark.parametrize(("implementation", "own"), [("adguardhome", "nodata"), ("dnsmasq", "answer")])
+def test_a_resolver_that_filters_ipv6(implementation: str, own: str) -> None:
+    local = override("local.example.com", "AAAA", "fd00::1")
+    dns = resolver("d", local, upstreams=("public",), filters_ipv6=True, implementation=implementation)
+    world = World(ZONE, dns)
     assert world.one("grafana.example.com", "AAAA", "d").status is Status.NODATA
     assert world.one("grafana.example.com", "A", "d").status is Status.ANSWER
+    assert world.one("local.example.com", "AAAA", "d").status == own
 
 
 @pytest.mark.parametrize(
@@ -225,3 +231,87 @@ def test_who_asks_nobody_refuses_and_owned_domains_are_asked_of_nobody() -> None
     world = World(ZONE, resolver("d", domains=("lan.example.com",)))
     assert world.one("grafana.example.com", "A", "d").status is Status.REFUSED
     assert world.one("nas.lan.example.com", "A", "d").status is Status.NXDOMAIN
+
+
+COREFILE = """
+.:53 {
+    hosts {
+        192.168.178.9 nas.example.com
+        fallthrough
+    }
+    kubernetes cluster.local
+    forward . 1.1.1.1
+}
+lab.example.com:53 {
+    file /etc/coredns/db.lab.example.com
+}
+gone.example.com:53 {
+    file /etc/coredns/db.gone.example.com
+}
+"""
+LAB = """
+$ORIGIN lab.example.com.
+@ 300 IN SOA ns admin 1 2 3 4 5
+a IN A 10.0.0.1
+*.apps IN A 10.0.0.2
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nas.example.com", ("answer", ("192.168.178.9",))),
+        ("grafana.example.com", ("answer", (EDGE4,))),
+        ("a.lab.example.com", ("answer", ("10.0.0.1",))),
+        ("x.apps.lab.example.com", ("answer", ("10.0.0.2",))),
+        ("b.lab.example.com", ("nxdomain", ())),
+        ("x.gone.example.com", ("unknown", ())),  # its zone file is not among the input
+    ],
+)
+def test_a_configuration_in_a_config_map(name: str, said: tuple[str, tuple[str, ...]]) -> None:
+    held = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"namespace": "kube-system", "name": "coredns"},
+        "data": {"Corefile": COREFILE, "db.lab.example.com": LAB},
+    }
+    key = Key("ConfigMap", "kube-system", "coredns")
+    dns = resolver("coredns", implementation="coredns", file=key, file_entry="Corefile")
+    found = World(ZONE, dns, manifests=(held,)).one(name, "A", "coredns")
+    assert (found.status.value, found.addresses) == said
+
+
+def test_a_configuration_in_a_file() -> None:
+    config = ResolverConfig(overrides=(override("a.example.com", "A", HOME),), upstreams=("public",))
+    file = ResolverFileIntent(Key("AdGuardConfig", "", "dns/AdGuardHome.yaml"), AT, "adguard", config)
+    dns = resolver("dns", override("a.example.com", "A", "10.0.0.9"), implementation="adguardhome", file=file.key)
+    world = World(ZONE, file, resolver("other", file=file.key), dns)
+    assert world.one("a.example.com", "A", "other").addresses == (HOME,)
+    assert world.one("a.example.com", "A", "dns").addresses == ("10.0.0.9", HOME)
+    assert world.one("grafana.example.com", "A", "dns").addresses == (EDGE4,)
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "said"),
+    [
+        ("a.example.com", "A", ("answer", (HOME,))),
+        ("open.example.com", "A", ("nxdomain", ())),  # passed on, and nobody upstream knows it
+        ("mute.example.com", "AAAA", ("nodata", ())),
+        ("mute.example.com", "A", ("answer", (HOME,))),
+        ("elsewhere.org", "A", ("answer", ("10.9.9.9",))),  # everything
+        ("blocked.org", "A", ("nxdomain", ())),
+    ],
+)
+def test_what_overrides_can_say(name: str, type_: str, said: tuple[str, tuple[str, ...]]) -> None:
+    dns = resolver(
+        "dns",
+        override("*.example.com", "A", HOME, others="forward"),
+        override("open.example.com", "PASS"),
+        override("mute.example.com", "A", HOME, others="forward"),
+        override("mute.example.com", "AAAA"),
+        override("*", "A", "10.9.9.9"),
+        override("blocked.org", "NXDOMAIN"),
+        upstreams=("public",),
+    )
+    found = World(ZONE, dns).one(name, type_, "dns")
+    assert (found.status.value, found.addresses) == said
