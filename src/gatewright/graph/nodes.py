@@ -365,7 +365,8 @@ class Gateway(Struct, frozen=True):
     `default_certificate` serves names without one.  `default_entry_points` are those of routes that name none,
     `tls_entry_points` those that put TLS on every route; `allow_external_name` the providers ("ingress", "crd")
     whose ExternalName Services are followed.  `classes` are the class names that it serves, None standing
-    for objects without a class.  `settings` is what else decides the way to it; `service` the Service in front of it.
+    for objects without a class; `namespaces` whose objects it watches, empty: all.  `settings` is what else decides the
+    way to it; `service` the Service in front of it.
     """
 
     id: str
@@ -387,6 +388,7 @@ class Gateway(Struct, frozen=True):
     allow_no_sni: bool = True
     settings: DoorSettings = DoorSettings()
     service: Key | None = None
+    namespaces: tuple[str, ...] = ()
 
 
 class Refusal(Struct, frozen=True, gc=False):

@@ -16,7 +16,6 @@ from gatewright.graph.resolve.parents import DENIED, NO_PARENT
 from gatewright.graph.resolve.placing import Placed, Places
 from gatewright.kinds.intents import (
     ClassRef,
-    ControllerIntent,
     Dialect,
     HostKind,
     Key,
@@ -35,7 +34,7 @@ def attach(view: View, route: RouteIntent, ref: ClassRef, places: Places) -> Non
     found = False
     for gateway_id in view.served():
         gateway = view.gateway(gateway_id)
-        if gateway is not None and _serves(view, gateway, route, ref):
+        if gateway is not None and _serves(gateway, route, ref):
             found = True
             _on_entry_points(route, ref, gateway, places)
     if not found:
@@ -46,11 +45,10 @@ def attach(view: View, route: RouteIntent, ref: ClassRef, places: Places) -> Non
         places.refusals.append(Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint))
 
 
-def _serves(view: View, gateway: Gateway, route: RouteIntent, ref: ClassRef) -> bool:
+def _serves(gateway: Gateway, route: RouteIntent, ref: ClassRef) -> bool:
     if ref.provider == "crd" and gateway.dialect is not Dialect.TRAEFIK:
         return False
-    controller = view.get(gateway.key, ControllerIntent)
-    if controller and controller.namespaces and route.key.namespace not in controller.namespaces:
+    if gateway.namespaces and route.key.namespace not in gateway.namespaces:
         return False
     return ref.name in gateway.classes
 

@@ -6,6 +6,8 @@ serves a class that is in use, one is inferred for it, with its implementation's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import structs
 
 from gatewright.base.document import Document
@@ -14,6 +16,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
+from gatewright.graph.resolve import helm_values
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
 from gatewright.kinds import ingresscontroller
 from gatewright.kinds.intents import (
@@ -51,17 +54,22 @@ def gateway_id(key: Key) -> str:
 
 
 def inferred(view: View) -> dict[str, ControllerIntent]:
-    """A controller for each class in use that no described one serves, by gateway id.
+    """The controllers that nobody described, by gateway id: those that charts install, and one for each class in use
+    that none of all these serves.
 
     Classes whose implementation nobody can tell stay unserved: their routes say so.
     """
-    known = list(described(view).values())
-    classes = {c.key.name: c for c in view.listed("ingress-classes", ALL, IngressClassIntent)}
+    own = list(described(view).values())
+    found = {
+        gateway_id(c.key): c for c in (one.controller for one in helm_values.installations(view)) if not _told(c, own)
+    }
+    known = [*own, *found.values()]
+    classes = classes_of(view)
     default = next((name for name, c in sorted(classes.items()) if c.default), CLASSLESS)
     wanted: set[tuple[str, str]] = set()
     classless: set[str] = set()
     for name, provider in _uses(view):
-        if any(serves(view, controller, name) for controller in known):
+        if any(serves(controller, name, classes) for controller in known):
             continue
         if name is None:
             name_ = default if provider == "ingress" else CLASSLESS
@@ -69,14 +77,31 @@ def inferred(view: View) -> dict[str, ControllerIntent]:
         else:
             name_ = name
         wanted.add((name_, provider))
-    found: dict[str, ControllerIntent] = {}
+    installed = frozenset(found)
     for name, provider in sorted(wanted):
         entry = classes.get(name)
         implementation = _implementation(name, provider, entry)
-        if implementation and (name not in found or implementation == "traefik"):
+        if implementation and name not in installed and (name not in found or implementation == "traefik"):
             origin = entry.origin if entry else INFERRED
             found[name] = _shortest(name, implementation, origin, classless=name in classless)
     return found
+
+
+def _told(installed: ControllerIntent, described: list[ControllerIntent]) -> bool:
+    """Does the site map tell of what a chart installs?  It then has the last word, and all of it.
+
+    It is the same door when it has the name or the Service of the release.  Of values without a release nobody knows
+    where they are used, so any description of that implementation may be theirs.
+    """
+    namespace, service = installed.key.namespace, installed.service
+    for one in described:
+        if one.implementation != installed.implementation:
+            continue
+        if not namespace or (one.key.name == installed.key.name and one.key.namespace in ("", namespace)):
+            return True
+        if one.service is not None and one.service == service:
+            return True
+    return False
 
 
 def _shortest(name: str, implementation: str, origin: Origin, *, classless: bool) -> ControllerIntent:
@@ -104,7 +129,13 @@ def _implementation(name: str, provider: str, entry: IngressClassIntent | None) 
     return next((v for k, v in FAMILIAR.items() if name == k or name.startswith(k + "-")), "")
 
 
-def serves(view: View, controller: ControllerIntent, name: str | None) -> bool:
+def classes_of(view: View) -> dict[str, IngressClassIntent]:
+    """The IngressClasses by name: those of the input, and those that charts make."""
+    own = {c.key.name: c for c in view.listed("ingress-classes", ALL, IngressClassIntent)}
+    return {**helm_values.made_classes(view), **own}
+
+
+def serves(controller: ControllerIntent, name: str | None, classes: Mapping[str, IngressClassIntent]) -> bool:
     """Does this controller serve objects of this class (None: without a class)?
 
     By its own list of classes.  One that lists none serves its implementation's usual class, and every IngressClass
@@ -113,11 +144,10 @@ def serves(view: View, controller: ControllerIntent, name: str | None) -> bool:
     if name is None:
         if controller.claims_classless:
             return True
-        defaults_ = [c for c in view.listed("ingress-classes", ALL, IngressClassIntent) if c.default]
-        return any(serves(view, controller, c.key.name) for c in defaults_)
+        return any(serves(controller, c.key.name, classes) for c in classes.values() if c.default)
     if controller.classes:
         return name in controller.classes
-    entry = view.get(Key("IngressClass", "", name), IngressClassIntent)
+    entry = classes.get(name)
     if entry is not None:
         return CONTROLLERS.get(entry.controller) == controller.implementation
     return FAMILIAR.get(name) == controller.implementation
@@ -126,7 +156,8 @@ def serves(view: View, controller: ControllerIntent, name: str | None) -> bool:
 def gateway(view: View, intent: ControllerIntent) -> Gateway:
     """The door that a described or inferred controller is."""
     used = dict.fromkeys(name for name, _ in _uses(view))
-    classes = tuple(name for name in used if serves(view, intent, name))
+    known = classes_of(view)
+    classes = tuple(name for name in used if serves(intent, name, known))
     traefik = intent.implementation == "traefik"
     settings, problems = _traefik_tls(view) if traefik else (TlsSettings(), ())
     default = _traefik_certificate(view) if traefik else None
@@ -172,6 +203,7 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         default_certificate=_own_default(view, intent) or default,
         settings=intent.settings,
         service=intent.service,
+        namespaces=intent.namespaces,
     )
 
 
