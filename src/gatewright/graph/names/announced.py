@@ -13,11 +13,14 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.graph.names import table
+from gatewright.graph.network.addresses import allocations
+from gatewright.graph.network.doors import door_addresses, gateways_at
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
 from gatewright.kinds.world import Record
 
 EXTERNAL_DNS = "external-dns.alpha.kubernetes.io/"
+TARGET = EXTERNAL_DNS + "target"
 K8S_GATEWAY_NAME = "coredns.io/hostname"
 GATEWAY_API = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
 
@@ -89,32 +92,29 @@ def _announced(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping
 
 def _targets(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[str, str]) -> tuple[str, ...]:
     """Where external-dns makes the names of a route lead: each of its sources has a rule of its own."""
-    target = EXTERNAL_DNS + "target"
     if route.key.kind in GATEWAY_API:
-        gateway = sight.gateway(gateway_id)
-        intent = sight.get(gateway.key, GatewayIntent) if gateway else None
-        wanted = dict(intent.annotations).get(target, "") if intent else ""
-        return _split(wanted) or door_addresses(sight, gateway_id)
-    wanted = notes.get(target, "")
+        return sight.ask(gateway_targets, gateway_id)
+    wanted = notes.get(TARGET, "")
     if wanted or route.key.kind != "Ingress":
         # Its source for Traefik's kinds knows no other way to an address.
         return _split(wanted)
-    return published(sight, gateway_id)
+    return sight.ask(published, gateway_id)
+
+
+def gateway_targets(sight: Sight, gateway_id: str) -> tuple[str, ...]:
+    """A question: where the names of a Gateway's routes lead; its annotation counts, theirs does not."""
+    gateway = sight.gateway(gateway_id)
+    intent = sight.get(gateway.key, GatewayIntent) if gateway else None
+    wanted = dict(intent.annotations).get(TARGET, "") if intent else ""
+    return _split(wanted) or sight.ask(door_addresses, gateway_id)
 
 
 def published(sight: Sight, gateway_id: str) -> tuple[str, ...]:
-    """The addresses that a controller writes into the status of the Ingresses that it serves."""
+    """A question: the addresses that a controller writes into the status of the Ingresses that it serves."""
     gateway = sight.gateway(gateway_id)
     if gateway is None or gateway.settings.publishes_status is False:
         return ()
-    return door_addresses(sight, gateway_id)
-
-
-def door_addresses(sight: Sight, gateway_id: str) -> tuple[str, ...]:
-    """Where clients reach a gateway."""
-    from gatewright.graph.network import doors  # it asks names itself
-
-    return sight.ask(doors.door_addresses, gateway_id)
+    return sight.ask(door_addresses, gateway_id)
 
 
 def _announcement(
@@ -139,7 +139,7 @@ def claimed_names(sight: Sight) -> Mapping[str, tuple[Announcement, ...]]:
     for service in sight.listed("load-balancers", "", ServiceIntent):
         notes = dict(service.annotations)
         for name in _split(notes.get(EXTERNAL_DNS + "hostname", "")):
-            targets = _split(notes.get(EXTERNAL_DNS + "target", "")) or sight.ask(service_addresses, service.key)
+            targets = _split(notes.get(TARGET, "")) or sight.ask(service_addresses, service.key)
             if targets:
                 found[name].append(_announcement("", service.key, targets, service.origin, notes))
         for name in _split(notes.get(EXTERNAL_DNS + "internal-hostname", "")):
@@ -169,9 +169,7 @@ def _annotated(sight: Sight) -> tuple[Mapping[str, tuple[str, ...]], ...]:
 
 def service_addresses(sight: Sight, key: Key) -> tuple[str, ...]:
     """A question: the addresses of a load balancer Service."""
-    from gatewright.graph.network import addresses
-
-    allocation = sight.ask(addresses.allocations).get(key)
+    allocation = sight.ask(allocations).get(key)
     if allocation is not None:
         return allocation.addresses
     service = sight.get(key, ServiceIntent)
@@ -180,6 +178,4 @@ def service_addresses(sight: Sight, key: Key) -> tuple[str, ...]:
 
 def is_door(sight: Sight, hostname: str) -> bool:
     """Is it the hostname by which a gateway's load balancer is known?"""
-    from gatewright.graph.network import doors
-
-    return bool(sight.ask(doors.gateways_at, hostname))
+    return bool(sight.ask(gateways_at, hostname))

@@ -14,6 +14,7 @@ from gatewright.graph.names import announced, cluster, servers, table, zones
 from gatewright.graph.names.nodes import PUBLIC, Edge, NameStep, Resolution, Status
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.zones import Found, Kind
+from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayIntent, Key, ServiceIntent
@@ -360,8 +361,8 @@ def routed(sight: Sight, key: Key, domain: str, name: str) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for gateway_id, route in announced.serving(sight, name):
         if _told(sight, gateway_id, route, names):
-            addresses = announced.published if route.kind == "Ingress" else announced.door_addresses
-            found.update(dict.fromkeys(addresses(sight, gateway_id)))
+            addresses = announced.published if route.kind == "Ingress" else door_addresses
+            found.update(dict.fromkeys(sight.ask(addresses, gateway_id)))
     if not found and (not names.resources or "Service" in names.resources):
         found.update(dict.fromkeys(_service_targets(sight, name, domain)))
     return tuple(found)
@@ -374,14 +375,17 @@ def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> boo
         return False
     if names.gateways and gateway_id not in names.gateways:
         return False
-    if not names.classes and not names.ingress_classes:
-        return True
+    wanted = names.ingress_classes if route.kind == "Ingress" else names.classes
+    return not wanted or not frozenset(wanted).isdisjoint(sight.ask(classes_of, gateway_id))
+
+
+def classes_of(sight: Sight, gateway_id: str) -> tuple[str, ...]:
+    """A question: the classes that a gateway is of or serves."""
     gateway = sight.gateway(gateway_id)
     intent = sight.get(gateway.key, GatewayIntent) if gateway else None
     if intent is not None:
-        return not names.classes or intent.class_name in names.classes
-    wanted = names.ingress_classes
-    return gateway is not None and (not wanted or any(name in wanted for name in gateway.classes))
+        return (intent.class_name,)
+    return tuple(name for name in gateway.classes if name) if gateway else ()
 
 
 def _service_targets(sight: Sight, name: str, domain: str) -> tuple[str, ...]:
