@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
-from gatewright.sources import yaml
+from gatewright.base import yaml
 
 GATEWAY = "edge/public"
 HTTP, HTTPS, TLS = 80, 443, 8443

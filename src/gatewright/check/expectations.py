@@ -118,7 +118,7 @@ def _is_backend(wanted: str, branch: Branch) -> bool:
 def _too_small(wanted: ExpectationIntent, branch: Branch) -> Iterator[str]:
     idle, body = branch.limits.idle_timeout, branch.limits.body
     if wanted.idle_timeout and idle is not None and 0 < idle.value < wanted.idle_timeout:
-        yield f"expected {wanted.idle_timeout:g} s of silence to be borne, but {idle.hop} ends it after {idle.value:g} s"
+        yield f"expected {wanted.idle_timeout:g} s of silence to be borne, but {idle.hop} bears {idle.value:g} s"
     if wanted.body and body is not None and 0 < body.value < wanted.body:
         yield f"expected a body of {wanted.body} octets to be borne, but {body.hop} allows {body.value:g}"
 

@@ -37,7 +37,7 @@ def check(sight: Sight, workload: WorkloadIntent) -> Iterable[Finding]:
     if not ports or not _surges(workload) or _has_room(sight, workload):
         return
     named = ", ".join(map(str, ports))
-    what = "in the host's network" if workload.host_network else f"on host port{'s' if len(ports) > 1 else ''}"
+    what = ("on the host's port" if workload.host_network else "on host port") + ("s" if len(ports) > 1 else "")
     strategy = workload.origin.at("spec", "strategy", "type")
     deployment = workload.key.kind == "Deployment"
     yield Finding(
