@@ -272,6 +272,9 @@ class _Reading:
         words = list(directive.arguments)
         if words[:1] in (["stop"], ["continue"]):
             words = words[1:]
+        for inner in directive.body if not words else ():
+            if inner.name != "answer":
+                self._rewrite(Directive("rewrite", (inner.name, *inner.arguments), inner.line, []), scope)
         if not words or words[0] in ("ttl", "edns0", "class", "rcode", "cname"):
             if words[:1] == ["cname"]:
                 self._notes.warning("unsupported-option", "rewrite cname: it is not followed", directive.line)
