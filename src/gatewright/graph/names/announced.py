@@ -68,7 +68,7 @@ def serving(sight: Sight, name: str) -> Iterable[tuple[str, Key]]:
 
 
 def announcements(sight: Sight, name: str) -> tuple[Announcement, ...]:
-    """A question: what external-dns finds for this very hostname or wildcard in the routes."""
+    """What external-dns finds for this very hostname or wildcard in the routes."""
     found: list[Announcement] = []
     for gateway_id, key in serving(sight, name):
         route = sight.get(key, RouteIntent)

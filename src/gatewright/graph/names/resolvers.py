@@ -7,6 +7,9 @@ resolver is configured), `zones` (what zones hold).
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
@@ -332,11 +335,11 @@ def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames,
             return _end(query, Status.NODATA, names.origin)
         query = query.said(who.label, f"{who.label}: no route for {query.name}", names.origin)
         return _end(query, Status.NXDOMAIN, names.origin)
-    mine = tuple(target for target in targets if announced.record_type(target) == query.type)
+    mine = targets.get(query.type)
     if mine:
         text = f"{who.label}: {query.name} {query.type} {', '.join(mine)}"
         return _answer(query.said(who.label, text, names.origin), Record(query.name, query.type, mine, names.origin))
-    aliases = [target for target in targets if announced.record_type(target) == "CNAME"]
+    aliases = targets.get("CNAME")
     if aliases:
         query = query.said(who.label, f"{who.label}: {query.name} CNAME {aliases[0]}", names.origin)
         return _ask(sight, query.for_name(aliases[0]), who.label)
@@ -344,7 +347,7 @@ def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames,
     return _end(query, Status.NODATA, names.origin)
 
 
-def _gateway_targets(sight: Sight, who: Server, name: str, domain: str) -> tuple[str, ...]:
+def _gateway_targets(sight: Sight, who: Server, name: str, domain: str) -> Mapping[str, tuple[str, ...]]:
     """Where the routes of a name lead, else those of the wildcard one label above."""
     assert who.key is not None
     found = sight.ask(routed, who.key, domain, name)
@@ -353,11 +356,11 @@ def _gateway_targets(sight: Sight, who: Server, name: str, domain: str) -> tuple
     return sight.ask(routed, who.key, domain, "*." + name.partition(".")[2])
 
 
-def routed(sight: Sight, key: Key, domain: str, name: str) -> tuple[str, ...]:
-    """A question: the addresses that the k8s_gateway in a resolver has for this very name or wildcard."""
+def routed(sight: Sight, key: Key, domain: str, name: str) -> Mapping[str, tuple[str, ...]]:
+    """A question: what the k8s_gateway in a resolver has for this very name or wildcard, by type of record."""
     names = sight.ask(servers.listed, key).gateway_names.get(domain)
     if names is None:
-        return ()
+        return {}
     found: dict[str, None] = {}
     for gateway_id, route in announced.serving(sight, name):
         if _told(sight, gateway_id, route, names):
@@ -365,7 +368,10 @@ def routed(sight: Sight, key: Key, domain: str, name: str) -> tuple[str, ...]:
             found.update(dict.fromkeys(sight.ask(addresses, gateway_id)))
     if not found and (not names.resources or "Service" in names.resources):
         found.update(dict.fromkeys(_service_targets(sight, name, domain)))
-    return tuple(found)
+    by_type: dict[str, list[str]] = defaultdict(list)
+    for target in found:
+        by_type[announced.record_type(target)].append(target)
+    return {kind: tuple(values) for kind, values in by_type.items()}
 
 
 def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> bool:

@@ -127,11 +127,19 @@ def _cut(frame: Frame, name: str) -> Record | None:
 
 def _node(sight: Sight, frame: Frame, name: str) -> Node | None:
     """The records of this very name; None when it does not exist."""
-    node = sight.ask(_piece, frame.key, piece_of(name)).get(name)
-    if not frame.external_dns or (node and not LEADING.isdisjoint(node)):
-        return node  # external-dns leaves alone what others have written
-    written = sight.ask(announced.announcements, name)
-    if not written:
+    if frame.external_dns:
+        return sight.ask(_completed, frame.key, name)
+    return sight.ask(_piece, frame.key, piece_of(name)).get(name)
+
+
+def _completed(sight: Sight, key: Key, name: str) -> Node | None:
+    """The same, with what external-dns writes for routes, where nobody else has written."""
+    node = sight.ask(_piece, key, piece_of(name)).get(name)
+    if node and not LEADING.isdisjoint(node):
+        return node
+    written = announced.announcements(sight, name)
+    frame = sight.ask(frame_of, key)
+    if not written or frame is None:
         return node
     merged = dict(node or NOTHING)
     for announcement in written:
