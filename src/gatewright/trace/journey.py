@@ -236,6 +236,11 @@ class _Traveller:
             return
         port = way.port or request.port
         if not passage.gateways:
+            services = self._sight.ask(tunnels.handed_out).get(way.address or address, ()) if not passage.others else ()
+            for key in services:
+                yield from self._to_service(trail.fork(), key, structs.replace(request, port=port), client, visited)
+            if services:
+                return
             if passage.others:
                 names = ", ".join(passage.others)
                 yield trail.fails(OutcomeKind.REFUSED, f"connection refused: {names} does not listen on port {port}")

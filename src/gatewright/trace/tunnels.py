@@ -10,20 +10,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import re2
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.graph.network import spots
+from gatewright.graph.network.addresses import allocations, service_of
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key, ServiceIntent
+from gatewright.kinds.formats import PARSERS
+from gatewright.kinds.intents import Key, SecretIntent, ServiceIntent
+from gatewright.kinds.sitemap import CLOUDFLARED
 from gatewright.kinds.world import LinkIntent, LinkType, TunnelIntent, TunnelRule
 from gatewright.trace.match import pattern
 from gatewright.trace.request import DEFAULT_PORTS, Request, is_address
 
-TUNNEL_KINDS = ("CloudflaredConfig", "ConfigMap")
 STATUS = "http_status:"
 
 
@@ -50,16 +52,33 @@ def cloudflareds(sight: Sight) -> Mapping[str, tuple[Cloudflared, ...]]:
     found: dict[str, list[Cloudflared]] = {}
     linked: set[Key] = set()
     for link in sight.all("Link", LinkIntent):
-        intent = sight.get(link.tunnel, TunnelIntent) if link.tunnel is not None else None
-        if link.type is LinkType.CLOUDFLARE_TUNNEL and intent is not None:
+        intent = _configured(sight, link) if link.type is LinkType.CLOUDFLARE_TUNNEL else None
+        if intent is not None:
             linked.add(intent.key)
             places = tuple(place for end in link.ends for place in spots.places(sight, end.at, end.addresses))
+            places = places or _own_places(sight, intent)
             found.setdefault(intent.tunnel, []).append(Cloudflared(intent, link.key.name, places))
-    for kind in TUNNEL_KINDS:
-        for intent in sight.all(kind, TunnelIntent):
-            if intent.key not in linked:
-                found.setdefault(intent.tunnel, []).append(Cloudflared(intent, "", _own_places(sight, intent)))
+    for intent in sight.all(CLOUDFLARED, TunnelIntent):
+        if intent.key not in linked:
+            found.setdefault(intent.tunnel, []).append(Cloudflared(intent))
     return {tunnel: tuple(items) for tunnel, items in found.items()}
+
+
+def _configured(sight: Sight, link: LinkIntent) -> TunnelIntent | None:
+    """The configuration that a Link names: a file, or an entry of a ConfigMap."""
+    if link.tunnel is None:
+        return None
+    intent = sight.get(link.tunnel, TunnelIntent)
+    held = sight.get(link.tunnel, SecretIntent) if intent is None else None
+    if held is None:
+        return intent
+    entry = link.tunnel_entry or (held.data[0][0] if len(held.data) == 1 else "")
+    try:
+        text = (held.get(entry) or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    found, _ = PARSERS["cloudflared"](text, held.origin.at("data", entry))
+    return structs.replace(found, key=held.key) if isinstance(found, TunnelIntent) else None
 
 
 def _own_places(sight: Sight, intent: TunnelIntent) -> tuple[Place, ...]:
@@ -120,15 +139,24 @@ def behind(sight: Sight) -> Mapping[Key, tuple[str, ...]]:
     """A question: the gateways that stand behind a Service, by the Service."""
     found: dict[Key, list[str]] = {}
     for gateway_id in sight.gateways():
-        gateway = sight.gateway(gateway_id)
-        if gateway is not None and gateway.service is not None:
-            found.setdefault(gateway.service, []).append(gateway_id)
+        service = sight.ask(service_of, gateway_id)
+        if service is not None:
+            found.setdefault(service, []).append(gateway_id)
     return {key: tuple(ids) for key, ids in found.items()}
 
 
-def target_port(service: ServiceIntent, port: int) -> int | None:
+def handed_out(sight: Sight) -> Mapping[str, tuple[Key, ...]]:
+    """A question: the load balancer Services by their addresses."""
+    found: dict[str, list[Key]] = {}
+    for key, allocation in sight.ask(allocations).items():
+        for address in allocation.addresses:
+            found.setdefault(address, []).append(key)
+    return {address: tuple(sorted(keys)) for address, keys in found.items()}
+
+
+def target_port(found: ServiceIntent, port: int) -> int | None:
     """The port behind a Service's port; None when it does not have it."""
-    found = next((item for item in service.ports if item.port == port), None)
-    if found is None:
+    one = next((item for item in found.ports if item.port == port), None)
+    if one is None:
         return None
-    return found.target if isinstance(found.target, int) else port
+    return one.target if isinstance(one.target, int) else port

@@ -1,0 +1,493 @@
+"""Journeys over a small map: a home and a VPS joined by WireGuard, two Traefiks, a CDN, a tunnel, two vantages."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gatewright.base.errors import UsageError
+from gatewright.pipeline import Model
+from gatewright.trace.branches import Branch, Limit, Limits, Trust, smaller, tightest
+from gatewright.trace.hops import HopKind, OutcomeKind
+from gatewright.trace.journey import MAX_REDIRECTS, Walks, journey
+from gatewright.trace.limits import octets, seconds
+from gatewright.trace.request import request
+from support.keys import NOW, pair
+
+TUNNEL = "6ff42ae2-765d-4adf-8112-31c55c1551ef"
+
+MAP = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Site
+metadata: {name: home}
+spec:
+  networks: [{name: lan, cidrs: [192.168.178.0/24]}]
+  nodes: [{name: node1, addresses: [192.168.178.5]}]
+  clusters: [{name: k3s, podCIDRs: [10.42.0.0/16], serviceCIDRs: [10.43.0.0/16], nodes: [node1, cloud/edge]}]
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Site
+metadata: {name: cloud}
+spec:
+  networks: [{name: dc, cidrs: [203.0.113.0/24, "2001:db8:1::/64"]}]
+  nodes: [{name: edge, addresses: [203.0.113.9, "2001:db8:1::9"]}]
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Link
+metadata: {name: wg-home}
+spec:
+  type: WireGuard
+  mtu: 1370
+  ends:
+    - {node: cloud/edge, addresses: [10.9.0.1], endpoint: "203.0.113.9:51820"}
+    - {node: home/node1, addresses: [10.9.0.2], routes: [192.168.178.0/24]}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Link
+metadata: {name: cf}
+spec: {type: CloudflareTunnel, ends: [{node: home/node1}], config: cloudflared.yml}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Zone
+metadata: {name: example-com}
+spec:
+  domain: example.com
+  provider: cloudflare
+  sslMode: SSL_MODE
+  records:
+    - {name: "@", values: [203.0.113.9], proxied: true}
+    - {name: app, values: [203.0.113.9]}
+    - {name: both, values: [203.0.113.9, "2001:db8:1::9"]}
+    - {name: two, values: [203.0.113.9, 203.0.113.77]}
+    - {name: hop, values: [203.0.113.9]}
+    - {name: circle, values: [203.0.113.9]}
+    - {name: away, values: [203.0.113.9]}
+    - {name: hairpin, values: [203.0.113.9]}
+    - {name: round, values: [203.0.113.9]}
+    - {name: inside, values: [192.168.178.10]}
+    - {name: cdn, values: [203.0.113.9], proxied: true}
+    - {name: deep.cdn, values: [203.0.113.9], proxied: true}
+    - {name: tunnel, values: [%(tunnel)s.cfargotunnel.com], proxied: true}
+    - {name: other, values: [%(tunnel)s.cfargotunnel.com], proxied: true}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Resolver
+metadata: {name: fritzbox}
+spec:
+  implementation: FritzBox
+  addresses: [192.168.178.1]
+  upstreams: [public]
+  overrides: [{name: app.example.com, values: [192.168.178.10]}]
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Vantage
+metadata: {name: phone}
+spec: {network: internet}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Vantage
+metadata: {name: laptop}
+spec: {network: home/lan, families: [4], resolvers: [fritzbox], trust: [public, {secret: {name: ca, namespace: web}}]}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Vantage
+metadata: {name: stranger}
+spec: {network: internet, families: [4], resolvers: [fritzbox]}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: inside, namespace: web}
+spec: {implementation: traefik, classes: [web], addresses: [192.168.178.10], settings: {runsOn: [{node: home/node1}]}}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: edge, namespace: web}
+spec:
+  implementation: traefik
+  classes: [web]
+  addresses: [203.0.113.9, "2001:db8:1::9"]
+  settings: {runsOn: [{node: cloud/edge}], allowExternalNameServices: true}
+""" % {"tunnel": TUNNEL}
+
+CLOUDFLARED = f"""
+tunnel: {TUNNEL}
+ingress:
+  - hostname: tunnel.example.com
+    service: https://192.168.178.10:443
+    originRequest: {{noTLSVerify: true}}
+  - service: http_status:404
+"""
+
+APP = """
+apiVersion: v1
+kind: Service
+metadata: {name: app, namespace: web}
+spec: {ports: [{port: 80}], selector: {app: app}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app, namespace: web}
+spec:
+  selector: {matchLabels: {app: app}}
+  template: {metadata: {labels: {app: app}}, spec: {containers: [{name: app, image: app}]}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: to-app, namespace: web}
+spec: {type: ExternalName, externalName: app.example.com, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: to-round, namespace: web}
+spec: {type: ExternalName, externalName: round.example.com, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: app-tls, namespace: web}
+data: {tls.crt: CERT, tls.key: KEY}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: ca, namespace: web}
+data: {ca.crt: AUTHORITY}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: app, namespace: web}
+spec:
+  ingressClassName: web
+  tls: [{hosts: [app.example.com, inside.example.com, cdn.example.com], secretName: app-tls}]
+  rules:
+    - {host: app.example.com, http: &to-app
+        {paths: [{path: /, pathType: Prefix, backend: {service: {name: app, port: {number: 80}}}}]}}
+    - {host: both.example.com, http: *to-app}
+    - {host: two.example.com, http: *to-app}
+    - {host: inside.example.com, http: *to-app}
+    - {host: cdn.example.com, http: *to-app}
+    - {host: example.com, http: *to-app}
+    - {host: tunnel.example.com, http: *to-app}
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {name: to-both, namespace: web}
+spec: {redirectRegex: {regex: "^http://hop.example.com/(.*)", replacement: "http://both.example.com/"}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {name: to-itself, namespace: web}
+spec: {redirectRegex: {regex: "^http://circle.example.com/(.*)", replacement: "http://circle.example.com/"}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {name: to-elsewhere, namespace: web}
+spec: {redirectRegex: {regex: "^http://away.example.com/(.*)", replacement: "https://login.example.net/"}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: app, namespace: web, annotations: {kubernetes.io/ingress.class: web}}
+spec:
+  entryPoints: [web]
+  routes:
+    - {match: Host(`hop.example.com`), kind: Rule, middlewares: [{name: to-both}], services: &app [{name: app, port: 80}]}
+    - {match: Host(`circle.example.com`), kind: Rule, middlewares: [{name: to-itself}], services: *app}
+    - {match: Host(`away.example.com`), kind: Rule, middlewares: [{name: to-elsewhere}], services: *app}
+    - {match: Host(`hairpin.example.com`), kind: Rule,
+       services: [{name: to-app, port: 80, passHostHeader: false}]}
+    - {match: Host(`round.example.com`), kind: Rule, services: [{name: to-round, port: 80}]}
+"""
+
+Ask = Callable[..., list[Branch]]
+World = Callable[..., Ask]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """The map, with what a test replaces in it; answers with what asks a vantage for a URL."""
+
+    def build(
+        replace: dict[str, str] | None = None, names: tuple[str, ...] = ("app.example.com",), *, signed: bool = True
+    ) -> Ask:
+        authority = pair(now=NOW, ca=True, subject="the authority")
+        own = pair(*names, now=NOW, issuer=authority if signed else None)
+        text = f"{MAP}---{APP}"
+        for old, new in {"SSL_MODE": "full", **(replace or {})}.items():
+            assert old in text, old
+            text = text.replace(old, new)
+        for name, pem in (("CERT", own.cert_pem), ("KEY", own.key_pem), ("AUTHORITY", authority.cert_pem)):
+            text = text.replace(name, base64.b64encode(pem).decode())
+        (tmp_path / "map.yaml").write_text(text)
+        (tmp_path / "cloudflared.yml").write_text(CLOUDFLARED)
+        model = Model(lambda: NOW)
+        model.read([str(tmp_path)])
+
+        def ask(vantage: str, url: str, *families: str) -> list[Branch]:
+            found = model.analysis.answer(journey, vantage, request(url), families)
+            assert (found.vantage, found.url) == (vantage, url)
+            return list(found.branches)
+
+        return ask
+
+    return build
+
+
+def ends(branches: list[Branch]) -> list[tuple[str, OutcomeKind, str]]:
+    return [(one.family, one.outcome.kind, one.outcome.gateway or "") for one in branches]
+
+
+def kinds(branch: Branch) -> list[HopKind]:
+    return [hop.kind for hop in branch.hops]
+
+
+# --- names and addresses ------------------------------------------------------------------------
+
+
+def test_each_vantage_takes_the_way_that_its_resolver_leads_to(world: World) -> None:
+    ask = world()
+    (far,) = ask("phone", "http://app.example.com/", "4")
+    assert (far.resolver, far.address, far.gateways) == ("public", "203.0.113.9", ("web/edge",))
+    assert far.outcome.kind is OutcomeKind.DELIVERED
+    (near,) = ask("laptop", "http://app.example.com/")
+    assert (near.resolver, near.address, near.gateways) == ("fritzbox", "192.168.178.10", ("web/inside",))
+    assert near.resolvers == ("fritzbox",)
+    assert near.outcome.backend is not None
+    assert near.outcome.backend.name == "app"
+
+
+def test_every_family_is_a_branch_of_its_own(world: World) -> None:
+    ask = world()
+    assert ends(ask("phone", "http://both.example.com/")) == [
+        ("4", OutcomeKind.DELIVERED, "web/edge"),
+        ("6", OutcomeKind.DELIVERED, "web/edge"),
+    ]
+    assert ends(ask("phone", "http://app.example.com/", "6")) == [("6", OutcomeKind.ABSENT, "")]
+    (missing,) = ask("laptop", "http://both.example.com/", "6")
+    assert (missing.outcome.kind, missing.outcome.reason) == (OutcomeKind.UNREACHABLE, "laptop has no IPv6")
+
+
+def test_every_address_of_an_answer_is_a_branch(world: World) -> None:
+    first, second = world()("phone", "http://two.example.com/", "4")
+    assert (first.address, first.outcome.kind) == ("203.0.113.9", OutcomeKind.DELIVERED)
+    assert (second.address, second.outcome.kind) == ("203.0.113.77", OutcomeKind.UNKNOWN)
+
+
+def test_an_address_needs_no_resolver(world: World) -> None:
+    (branch,) = world()("phone", "http://203.0.113.9/")
+    assert (branch.family, branch.address, branch.resolver) == ("4", "203.0.113.9", "")
+    assert HopKind.RESOLVER not in kinds(branch)
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 404)
+
+
+def test_a_private_address_is_not_reached_from_the_internet(world: World) -> None:
+    (branch,) = world()("phone", "http://inside.example.com/", "4")
+    assert branch.outcome.kind is OutcomeKind.UNREACHABLE
+    assert branch.gateways == ()
+
+
+def test_a_resolver_that_nobody_reaches_answers_nobody(world: World) -> None:
+    (branch,) = world()("stranger", "http://app.example.com/")
+    assert branch.outcome.kind is OutcomeKind.UNREACHABLE
+    assert branch.outcome.reason.startswith("resolver fritzbox cannot be reached")
+
+
+def test_a_name_outside_of_the_map_is_unknown(world: World) -> None:
+    (branch,) = world()("phone", "http://somewhere.example.org/", "4")
+    assert branch.outcome.kind is OutcomeKind.UNKNOWN
+
+
+def test_a_port_that_no_gateway_has(world: World) -> None:
+    (branch,) = world()("phone", "http://app.example.com:8080/", "4")
+    assert branch.outcome.kind is OutcomeKind.REFUSED
+    assert "does not listen on port 8080" in branch.outcome.reason
+
+
+def test_an_unknown_vantage_is_said_with_those_that_there_are(world: World) -> None:
+    with pytest.raises(UsageError, match="no vantage tablet.*laptop, phone, stranger"):
+        world()("tablet", "http://app.example.com/")
+
+
+def test_without_a_vantage_the_gateways_themselves_are_asked(world: World) -> None:
+    branches = world()("", "http://app.example.com/", "4")
+    assert ends(branches) == [("4", OutcomeKind.DELIVERED, "web/edge"), ("4", OutcomeKind.DELIVERED, "web/inside")]
+    assert kinds(branches[0])[0] is HopKind.GATEWAY
+
+
+# --- certificates -------------------------------------------------------------------------------
+
+
+def test_a_private_authority_is_trusted_by_whom_it_was_given_to(world: World) -> None:
+    ask = world()
+    (near,) = ask("laptop", "https://app.example.com/")
+    assert (near.trust, near.outcome.kind) == (Trust.TRUSTED, OutcomeKind.DELIVERED)
+    (far,) = ask("phone", "https://app.example.com/", "4")
+    assert far.trust is Trust.UNKNOWN  # nothing says that the authority is not a public one
+
+
+def test_a_self_signed_certificate_is_not_trusted(world: World) -> None:
+    (branch,) = world(signed=False)("laptop", "https://app.example.com/")
+    assert (branch.trust, branch.outcome.kind) == (Trust.UNTRUSTED, OutcomeKind.UNTRUSTED)
+
+
+def test_a_wildcard_covers_one_label(world: World) -> None:
+    (branch,) = world(names=("*.com",))("laptop", "https://app.example.com/")
+    assert (branch.trust, branch.outcome.kind) == (Trust.NAME_MISMATCH, OutcomeKind.UNTRUSTED)
+    assert "exactly one label" in branch.outcome.reason
+    assert kinds(branch)[-1] is HopKind.TLS
+
+
+ISSUED = """
+---
+apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {name: acme}
+spec: {acme: {server: "https://DIRECTORY/directory", privateKeySecretRef: {name: k}, solvers: []}}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: app, namespace: web}
+spec: {secretName: app-tls, dnsNames: [app.example.com], issuerRef: {kind: ClusterIssuer, name: acme}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("directory", "trust"),
+    [
+        ("acme-v02.api.letsencrypt.org", Trust.TRUSTED),
+        ("acme-staging-v02.api.letsencrypt.org", Trust.UNTRUSTED),
+        ("ca.home.example.com", Trust.UNKNOWN),
+    ],
+)
+def test_what_cert_manager_will_make_is_judged_by_its_issuer(world: World, directory: str, trust: Trust) -> None:
+    more = ISSUED.replace("DIRECTORY", directory)
+    ask = world({"data: {tls.crt: CERT, tls.key: KEY}": "data: {}", "data: {ca.crt: AUTHORITY}": "data: {}" + more})
+    (branch,) = ask("phone", "https://app.example.com/", "4")
+    assert branch.trust is trust
+
+
+# --- redirects and external names ---------------------------------------------------------------
+
+
+def test_redirects_are_followed_as_the_client_would(world: World) -> None:
+    (branch,) = world()("phone", "http://hop.example.com/", "4")
+    assert branch.outcome.kind is OutcomeKind.DELIVERED
+    assert branch.outcome.virtual_host == "both.example.com"
+    assert branch.redirects == ((302, "http://both.example.com/"),)
+    assert branch.gateways == ("web/edge", "web/edge")
+
+
+def test_a_redirect_loop_is_refused(world: World) -> None:
+    (branch,) = world()("phone", "http://circle.example.com/", "4")
+    assert branch.outcome.kind is OutcomeKind.REFUSED
+    assert branch.outcome.reason.startswith("redirect loop")
+    assert len(branch.redirects) <= MAX_REDIRECTS
+
+
+def test_a_redirect_out_of_the_map_is_the_answer(world: World) -> None:
+    (branch,) = world()("phone", "http://away.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.location) == (OutcomeKind.RESPONSE, "https://login.example.net/")
+
+
+def test_an_external_name_may_be_a_gateway(world: World) -> None:
+    (branch,) = world()("phone", "http://hairpin.example.com/", "4")
+    assert branch.outcome.kind is OutcomeKind.DELIVERED
+    assert branch.outcome.virtual_host == "app.example.com"
+    assert branch.gateways == ("web/edge", "web/edge")
+
+
+def test_an_external_name_that_leads_back_ends(world: World) -> None:
+    (branch,) = world()("phone", "http://round.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 508)
+    assert "web/edge → web/edge" in branch.outcome.reason
+
+
+# --- edges and tunnels --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "listener"), [("flexible", "web"), ("full", "websecure")])
+def test_the_ssl_mode_decides_how_the_edge_connects(world: World, mode: str, listener: str) -> None:
+    branches = world({"SSL_MODE": mode})("phone", "https://cdn.example.com/")
+    assert ends(branches) == [("4", OutcomeKind.DELIVERED, "web/edge"), ("6", OutcomeKind.DELIVERED, "web/edge")]
+    assert {branch.outcome.listener for branch in branches} == {listener}
+    assert {branch.trust for branch in branches} == {Trust.TRUSTED}
+    assert branches[0].limits.body == Limit(100_000_000, "cloudflare edge", branches[0].hops[2].origin)
+
+
+def test_a_strict_edge_refuses_a_certificate_that_it_does_not_trust(world: World) -> None:
+    ask = world({"SSL_MODE": "strict"}, names=("other.example.com",))
+    (branch,) = ask("phone", "https://cdn.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 526)
+    assert branch.trust is Trust.TRUSTED  # the client sees the edge's own
+
+
+def test_the_universal_certificate_covers_the_apex_and_one_label(world: World) -> None:
+    ask = world()
+    (apex,) = ask("phone", "https://example.com/", "4")
+    assert apex.outcome.kind is OutcomeKind.DELIVERED
+    (deep,) = ask("phone", "https://deep.cdn.example.com/", "4")
+    assert (deep.outcome.kind, deep.trust) == (OutcomeKind.REFUSED, Trust.NAME_MISMATCH)
+    wider = world({"  sslMode: full": "  sslMode: full\n  edgeCertificates: ['*.cdn.example.com']", "SSL_MODE": "full"})
+    (deep,) = wider("phone", "https://deep.cdn.example.com/", "4")
+    assert deep.trust is Trust.TRUSTED
+
+
+def test_an_edge_that_insists_on_https_redirects(world: World) -> None:
+    ask = world({"SSL_MODE": "full\n  alwaysHTTPS: true"})
+    (branch,) = ask("phone", "http://cdn.example.com/", "4")
+    assert branch.redirects == ((301, "https://cdn.example.com/"),)
+    assert branch.outcome.kind is OutcomeKind.DELIVERED
+
+
+def test_a_tunnel_sends_no_sni_for_an_address(world: World) -> None:
+    (branch,) = world()("phone", "https://tunnel.example.com/", "4")
+    assert branch.outcome.kind is OutcomeKind.DELIVERED
+    assert branch.gateways == ("web/inside",)
+    assert "cf" in branch.links
+    assert any(hop.kind is HopKind.TLS and hop.summary.startswith("no SNI") for hop in branch.hops)
+
+
+def test_a_tunnel_answers_what_no_rule_sends_on(world: World) -> None:
+    (branch,) = world()("phone", "https://other.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 404)
+
+
+# --- limits and sharing -------------------------------------------------------------------------
+
+
+def test_the_smallest_limit_counts_and_says_whose_it_is() -> None:
+    loose, tight, none = Limit(180, "a"), Limit(60, "b"), Limit(0, "c")
+    assert smaller(loose, tight) is tight
+    assert smaller(tight, loose) is tight
+    assert smaller(none, tight) is tight
+    assert smaller(tight, none) is tight
+    assert smaller(None, loose) is loose
+    assert tightest(Limits(loose), Limits(tight, body=loose)) == Limits(tight, loose)
+
+
+def test_sizes_and_times_as_annotations_write_them() -> None:
+    assert [octets(text) for text in ("8m", "0", "1K", "2g", "many")] == [8 << 20, 0, 1024, 2 << 30, None]
+    assert [seconds(text) for text in ("3600", "60s", "5m", "500ms", "soon")] == [3600, 60, 300, 0.5, None]
+
+
+def test_the_limits_of_a_way_are_those_of_its_hops(world: World) -> None:
+    (branch,) = world()("phone", "http://app.example.com/", "4")
+    assert branch.limits.idle_timeout is not None
+    assert (branch.limits.idle_timeout.value, branch.limits.idle_timeout.hop) == (180, "traefik web/edge")
+    assert branch.limits.mtu is not None
+    assert branch.limits.mtu.value == 1370
+
+
+def test_shared_walks_change_no_answer(world: World, tmp_path: Path) -> None:
+    world()
+    model = Model(lambda: NOW)
+    model.read([str(tmp_path)])
+    asked = request("https://app.example.com/")
+
+    def together(sight: object) -> list[object]:
+        walks = Walks()
+        return [journey(sight, name, asked, ("4",), walks) for name in ("phone", "laptop")]  # type: ignore[arg-type]
+
+    alone = [model.analysis.answer(journey, name, asked, ("4",)) for name in ("phone", "laptop")]
+    assert model.analysis.answer(together) == alone
