@@ -8,11 +8,11 @@ says where a way starts, becomes one of these by `party_of`.
 from __future__ import annotations
 
 import enum
-import ipaddress
 from functools import lru_cache
 
 from msgspec import Struct
 
+from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Net, Place
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import ContainerPort, Key, NamespaceIntent
@@ -46,6 +46,7 @@ class Party(Struct, frozen=True, gc=False):
     `addresses`: those that it may have, also as CIDRs when no single one is known (the pods of a cluster).  `ports`:
     a pod's container ports, None when nobody says.  `machine`: the node that it is or runs on, "" unknown.  `labels`
     of a node are the node's.  `names`: the names that a client looked up to get the address (Cilium's toFQDNs).
+    `partial`: a pod may have further labels, of which the input does not tell.
     """
 
     kind: PartyKind
@@ -57,6 +58,7 @@ class Party(Struct, frozen=True, gc=False):
     machine: str = ""
     entity: str = ""
     names: tuple[str, ...] = ()
+    partial: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -137,15 +139,6 @@ def reserved(party: Party) -> dict[str, str]:
 
 
 @lru_cache(maxsize=4096)
-def net(text: str) -> Net:
-    """An address or CIDR as a network; host bits do not count."""
-    return ipaddress.ip_network(text, strict=False)
-
-
-def covers(outer: Net, inner: Net) -> bool:
-    """Does a network hold all of another?"""
-    return (
-        outer.version == inner.version
-        and outer.network_address <= inner.network_address  # type: ignore[operator]
-        and inner.broadcast_address <= outer.broadcast_address  # type: ignore[operator]
-    )
+def nets(texts: tuple[str, ...]) -> tuple[Net, ...]:
+    """Addresses and CIDRs as networks; what is neither (a name in an EndpointSlice) is left out."""
+    return cidrs.networks(texts)

@@ -6,12 +6,13 @@ Counterparts: `reach`, which asks for gateways and backends; `ways`, which knows
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.graph.network.nodes import Cluster, Machine, Mtu, Place, Step, StepKind, Way
+from gatewright.graph.network.nodes import Cluster, Machine, Mtu, Place, Step, StepKind, Topology, Way
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
@@ -87,10 +88,9 @@ def crossing(sight: Sight, cluster_id: str, sources: tuple[str, ...], targets: t
     step = Step(StepKind.CLUSTER, f"pod network of {cluster.id}", cluster.origin)
     steps, links, origins = [step], dict[str, None](), [cluster.origin]
     mtu = Mtu(cluster.mtu, f"pod network of {cluster.id}", cluster.origin)
-    for source in _distinct(world.machines, sources):
-        for target in _distinct(world.machines, targets):
-            if source.site == target.site or not (source.site and target.site):
-                continue
+    starts, ends = positions(world, sources), positions(world, targets)
+    for source, target in ((world.machines[a[0]], world.machines[b[0]]) for a in starts for b in ends):
+        if source.site and target.site and source.site != target.site:
             found = _between(sight, source, target, cluster)
             if found is None or found.unknown:
                 continue
@@ -119,13 +119,17 @@ def _members(sight: Sight, cluster_id: str) -> list[Machine]:
     return [world.machines[id_] for id_ in cluster.machines] if cluster else []
 
 
-def _distinct(machines: Mapping[str, Machine], ids: tuple[str, ...]) -> list[Machine]:
-    """One machine for each position on the map."""
-    found: dict[tuple[str, tuple[str, ...], str], Machine] = {}
+def positions(world: Topology, ids: Iterable[str]) -> list[tuple[str, ...]]:
+    """Machines grouped by their position on the map: those on the same networks and links reach the same."""
+    links: dict[str, list[str]] = defaultdict(list)
+    for tunnel in world.tunnels:
+        for joint in tunnel.joints:
+            links[joint.place].append(tunnel.name)
+    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for id_ in ids:
-        machine = machines[id_]
-        found.setdefault((machine.site, machine.networks, "" if machine.networks else id_), machine)
-    return list(found.values())
+        machine = world.machines[id_]
+        found.setdefault((machine.site, machine.networks or (id_,), tuple(links.get(id_, ()))), []).append(id_)
+    return [tuple(group) for group in found.values()]
 
 
 def _between(sight: Sight, source: Machine, target: Machine, cluster: Cluster) -> Way | None:

@@ -17,6 +17,7 @@ import re2
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
+from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Net
 from gatewright.graph.network.parties import (
     IN_CLUSTER,
@@ -24,9 +25,8 @@ from gatewright.graph.network.parties import (
     Identity,
     Party,
     PartyKind,
-    covers,
     identity,
-    net,
+    nets,
     reserved,
 )
 from gatewright.graph.sight import Sight
@@ -48,7 +48,7 @@ CILIUM_KINDS = (
     "CiliumLoadBalancerIPPool",
     "CiliumL2AnnouncementPolicy",
 )
-EVERYWHERE: tuple[Net, Net] = (net("0.0.0.0/0"), net("::/0"))
+EVERYWHERE = cidrs.networks(("0.0.0.0/0", "::/0"))
 
 
 class Verdict(Struct, frozen=True):
@@ -74,7 +74,7 @@ class Block(Struct, frozen=True):
     excepts: tuple[Net, ...]
 
     def holds(self, inner: Net) -> bool:
-        return covers(self.within, inner) and not any(covers(out, inner) for out in self.excepts)
+        return cidrs.within(inner, self.within) and not any(cidrs.within(inner, out) for out in self.excepts)
 
 
 class PeerTest(Struct, frozen=True):
@@ -163,7 +163,8 @@ def _rules(rules: tuple[PolicyRule, ...] | None) -> tuple[RuleTest, ...] | None:
 
 
 def _peer(peer: Peer) -> PeerTest:
-    block = Block(net(peer.cidr), tuple(map(net, peer.excepts))) if peer.cidr else None
+    found = cidrs.networks((peer.cidr,))
+    block = Block(found[0], cidrs.networks(peer.excepts)) if found else None
     return PeerTest(peer, block, _name_pattern(peer.fqdn))
 
 
@@ -295,9 +296,11 @@ class Judgement:
         ports = rule.rule.ports
         if ports and not any(self._on(wanted) for wanted in ports):
             return False
+        if rule.peers is None:
+            return True
         if other.kind is PartyKind.UNKNOWN:
-            return not rule.rule.deny and rule.peers != ()
-        return rule.peers is None or any(self._is(test, peer, other) for peer in rule.peers)
+            return not rule.rule.deny and bool(rule.peers)
+        return any(self._is(test, peer, other, doubt=not rule.rule.deny) for peer in rule.peers)
 
     def _on(self, wanted: PortRange) -> bool:
         """Is this the port?  Names are those of the target's container ports, in both directions."""
@@ -317,10 +320,11 @@ class Judgement:
 
     # --- peers ---
 
-    def _is(self, test: PolicyTest, wanted: PeerTest, other: Party) -> bool:
+    def _is(self, test: PolicyTest, wanted: PeerTest, other: Party, *, doubt: bool) -> bool:
+        """Does the peer mean the other party?  In `doubt` labels that it may have count as had."""
         peer = wanted.peer
-        if wanted.block is not None:
-            return self._in_block(wanted.block, other)
+        if peer.cidr:
+            return wanted.block is not None and self._in_block(wanted.block, other)
         if peer.entity:
             return self._is_entity(peer.entity, other)
         if wanted.name:
@@ -329,9 +333,9 @@ class Judgement:
             return self._serves(peer.service, other)
         if peer.nodes is not None:
             return other.kind is PartyKind.NODE and peer.nodes.matches(dict(other.labels))
-        return self._is_pod(test, peer, other)
+        return self._is_pod(test, peer, other, doubt=doubt and other.partial)
 
-    def _is_pod(self, test: PolicyTest, peer: Peer, other: Party) -> bool:
+    def _is_pod(self, test: PolicyTest, peer: Peer, other: Party, *, doubt: bool) -> bool:
         if other.kind is not PartyKind.POD:
             return peer.pods is not None and _of_reserved(peer.pods) and peer.pods.matches(reserved(other))
         own = self._sight.ask(identity, other.namespace, other.labels)
@@ -340,7 +344,10 @@ class Judgement:
                 return False
         elif not peer.any_namespace and test.intent.key.namespace not in ("", other.namespace):
             return False
-        return peer.pods is None or peer.pods.matches(own.cilium if test.cilium else own.labels)
+        if peer.pods is None:
+            return True
+        labels = own.cilium if test.cilium else own.labels
+        return (_about(peer.pods, labels) if doubt else peer.pods).matches(labels)
 
     def _in_block(self, block: Block, other: Party) -> bool:
         """To Cilium CIDRs are what is outside of the cluster; to others every address is an address."""
@@ -350,7 +357,7 @@ class Judgement:
             return False
         if not other.addresses:  # whatever its address is, it is in the whole
             return block.within in EVERYWHERE and not block.excepts
-        return any(block.holds(net(address)) for address in other.addresses)
+        return any(block.holds(inner) for inner in nets(other.addresses))
 
     def _is_entity(self, wanted: str, other: Party) -> bool:
         if wanted in ("all", other.entity):
@@ -365,7 +372,7 @@ class Judgement:
                 return wanted == "cluster" or near or (wanted == "remote-node" and not self._local())
             case PartyKind.ENTITY:
                 return wanted == "cluster" and other.entity in IN_CLUSTER
-        families = {net(address).version for address in other.addresses} or {4, 6}
+        families = {found.version for found in nets(other.addresses)} or {4, 6}
         return wanted == "world" or any(wanted == f"world-ipv{family}" for family in families)
 
     def _serves(self, service: tuple[str, str], other: Party) -> bool:
@@ -395,6 +402,14 @@ def _origins(rules: list[RuleTest]) -> tuple[Origin, ...]:
 def _single(party: Party) -> bool:
     """Is its address known, rather than the network that it is in?"""
     return bool(party.addresses) and not any("/" in address for address in party.addresses)
+
+
+def _about(selector: Selector, labels: Mapping[str, str]) -> Selector:
+    """What a selector says of these labels and no others."""
+    return Selector(
+        tuple(label for label in selector.labels if label[0] in labels),
+        tuple(expression for expression in selector.expressions if expression[0] in labels),
+    )
 
 
 def _of_reserved(selector: Selector) -> bool:

@@ -205,11 +205,9 @@ def _by_way(sight: Sight, start: Start, address: str, target: Target) -> tuple[s
 
 
 def _some_address(target: Target) -> str:
-    """An address to look for on the way to pods of another cluster: theirs, or one that they may have."""
-    if target.shown and not target.shown[0].startswith("pods"):
-        return target.shown[0]
-    assert target.home is not None
-    return str(parties.net(target.home.pod_cidrs[0])[1]) if target.home.pod_cidrs else ""
+    """An address to look for on the way to pods of another cluster: theirs, or the first that they may have."""
+    found = parties.nets(target.party.addresses)
+    return str(found[0].network_address) if found else ""
 
 
 # --- what serves a backend ----------------------------------------------------------------------
@@ -276,7 +274,7 @@ def _pods(sight: Sight, service: ServiceIntent, port: ServicePort, group: Group)
     machines = sight.ask(candidates, at.cluster, node, workload.node_selector if workload else ())
     only = machines[0] if len(machines) == 1 else ""
     if workload is not None and workload.host_network:
-        party = node_of(sight, only)
+        party = node_of(sight, machines)
     else:
         party = parties.pod(
             service.key.namespace,
@@ -286,6 +284,7 @@ def _pods(sight: Sight, service: ServiceIntent, port: ServicePort, group: Group)
             machine=only,
             name=f"pods of {workload.key}" if workload else "",
         )
+        party = structs.replace(party, partial=workload is None)
     number = group.number if group.number is not None else _number(workload, port)
     return Target(party, number, port.protocol, group.addresses or (party.name,), at, machines)
 

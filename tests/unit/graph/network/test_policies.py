@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from msgspec import structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.network.nodes import Place
-from gatewright.graph.network.parties import Party, entity, node, outside, party_of, pod
+from gatewright.graph.network.parties import Party, entity, node, outside, party_of, pod, unknown
 from gatewright.graph.network.policies import Verdict, admitted, passes
 from gatewright.graph.nodes import Change
 from gatewright.kinds.intents import (
@@ -826,3 +827,21 @@ def test_policies_of_another_namespace_are_not_read() -> None:
         new = policy(namespace=namespace_, name="new", ingress=())
         change = Change(objects=frozenset(world.objects.update({new.key: new})))
         assert len(world.update(world.graph, change)) == concerned
+
+
+def test_labels_that_are_not_known_are_not_held_against_anybody() -> None:
+    partial = structs.replace(DOOR, partial=True)
+    more = rule(peer(sel(app="traefik", release="x"), sel(edge="yes")))
+    other = rule(peer(sel(app="nginx", release="x"), sel(edge="yes")))
+    assert judge(net(ingress=(more,)), partial, WEB, 8080, "TCP").allowed
+    assert not judge(net(ingress=(more,)), DOOR, WEB, 8080, "TCP").allowed
+    assert not judge(net(ingress=(other,)), partial, WEB, 8080, "TCP").allowed
+    denying = structs.replace(more, deny=True)
+    assert judge(cnp(ingress=(ANYBODY, denying)), partial, WEB, 8080, "TCP").allowed
+
+
+def test_somebody_unknown_is_let_in_by_whoever_lets_anybody_in() -> None:
+    somebody = unknown("gateway x")
+    assert judge(net(ingress=(FROM_BACK,)), somebody, WEB, 8080, "TCP").allowed
+    assert not judge(net(ingress=()), somebody, WEB, 8080, "TCP").allowed
+    assert judge(cnp(ingress=(ANYBODY, rule(peer(entity="world"), deny=True))), somebody, WEB, 8080, "TCP").allowed

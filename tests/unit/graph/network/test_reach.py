@@ -10,6 +10,7 @@ from gatewright.graph.analysis import Analysis
 from gatewright.graph.network.reach import Reach, reach
 from gatewright.graph.nodes import BackendKey, Change
 from gatewright.kinds.world import HttpAllow
+from support.lowering import lowered
 from support.modelled import intents
 from support.policed import analysis
 
@@ -112,6 +113,7 @@ KEY = BackendKey("apps", "web", 80)
 
 def world(*texts: str) -> Analysis:
     documents = [data for text in texts for data in yaml.safe_load_all(text)]
+    assert [lowered(yaml.safe_dump(data)).problems for data in documents] == [()] * len(documents)
     return analysis(*intents(documents).values())
 
 
@@ -337,3 +339,67 @@ def test_policies_of_other_namespaces_do_not_concern_it() -> None:
     for text, concerned in ((patched(POLICY, ("namespace: apps", "namespace: far")), False), (ADMITTING, True)):
         changed = model.objects.update(dict(intents(yaml.safe_load_all(text))))
         assert bool(model.update(model.graph, Change(objects=frozenset(changed)))) == concerned
+
+
+# --- Cilium's own gateway -----------------------------------------------------------------------
+
+CILIUM = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: traefik, namespace: doors}
+spec:
+  gatewayClassName: cilium
+  listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: All}}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: apps}
+spec:
+  parentRefs: [{name: traefik, namespace: doors}]
+  hostnames: [web.test]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: apps}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}]
+"""
+
+INGRESS_ONLY = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: apps}
+spec:
+  endpointSelector: {}
+  ingress: [{fromEntities: [ingress]}]
+"""
+
+
+def test_the_gateway_of_cilium_is_its_entity() -> None:
+    assert reached(CILIUM, WEB, INGRESS_ONLY).reached
+    forgetting = patched(INGRESS_ONLY, ("[ingress]", "[world]"))
+    found = reached(CILIUM, WEB, forgetting)
+    assert not found.reached
+    assert "the entity ingress" in found.reason
+
+
+def test_a_firewall_between_nodes() -> None:
+    on_edge = patched(GATEWAY, ("    pods:", "    runsOn: [{node: edge/vps}]\n    pods:"))
+    direct = patched(MAP, ("192.168.1.11", "198.51.100.7"), ("192.168.1.0/24", "198.51.100.0/24"))
+    firewall = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Firewall
+metadata: {name: host}
+spec:
+  style: nftables
+  protects: [{node: home/n1}]
+  default: {inbound: deny}
+  inbound: [{allow: udp, ports: [8472]}]
+"""
+    assert reached(on_edge, pinned("home"), direct).reached
+    assert reached(on_edge, pinned("home"), direct, firewall).reached
+    found = reached(on_edge, pinned("home"), direct, patched(firewall, ("8472", "51820")))
+    assert not found.reached
+    assert "host" in found.reason
