@@ -17,7 +17,7 @@ from gatewright.base.errors import UsageError
 from gatewright.base.hostnames import Depth
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution, Status
-from gatewright.graph.network import doors
+from gatewright.graph.network.doors import place_of
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Backend, Gateway
@@ -489,7 +489,7 @@ class _Traveller:
             target=sent.path if sent is not None and sent.path else request.target,
             sni=(tls.server_name or backend.dns_name) if tls is not None else "",
         )
-        place = next(iter(self._sight.ask(doors.place_of, gateway.id)), None)
+        place = next(iter(self._sight.ask(place_of, gateway.id)), None)
         client = Client(place, (), None, refusal=502)
         key = tunnels.service_key(backend.dns_name, backend.key.namespace)
         further: Iterator[Branch] = iter(())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from gatewright.graph.network import doors, ways
+from gatewright.graph.network.doors import gateways_at
 from gatewright.graph.network.nodes import Place, Step, StepKind, Way
+from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits
 from gatewright.trace.hops import Hop, HopKind
@@ -37,22 +38,22 @@ class Passage(Struct, frozen=True):
 def passage(sight: Sight, place: Place, address: str, port: int, protocol: str) -> Passage:
     """A question: the way from a Place to an address and port, and the gateways that answer there."""
     if is_address(address):
-        way = sight.ask(ways.way, place, address, port, protocol)
+        found = sight.ask(way, place, address, port, protocol)
     else:  # a load balancer that is known by its hostname only, which whoever runs it keeps reachable
         step = Step(StepKind.INTERNET, f"to wherever {address} is")
-        way = Way(True, (step,), address=address, port=port, source=next(iter(place.addresses), ""))
-    limits = Limits(mtu=Limit(way.mtu.value, way.mtu.hop, way.mtu.origin)) if way.mtu is not None else NO_LIMITS
-    stations = hops(way.steps)
-    if not way.reached:
-        return Passage(way, stations, limits)
+        found = Way(True, (step,), address=address, port=port, source=next(iter(place.addresses), ""))
+    limits = Limits(mtu=Limit(found.mtu.value, found.mtu.hop, found.mtu.origin)) if found.mtu is not None else NO_LIMITS
+    stations = hops(found.steps)
+    if not found.reached:
+        return Passage(found, stations, limits)
     listening: list[str] = []
     others: list[str] = []
-    for gateway_id in sight.ask(doors.gateways_at, way.address or address):
+    for gateway_id in sight.ask(gateways_at, found.address or address):
         gateway = sight.gateway(gateway_id)
         ports = gateway.ports if gateway is not None else ()
-        open_ = any(item.number == (way.port or port) and item.udp == (protocol == "udp") for item in ports)
+        open_ = any(item.number == (found.port or port) and item.udp == (protocol == "udp") for item in ports)
         (listening if open_ else others).append(gateway_id)
-    return Passage(way, stations, limits, tuple(listening), tuple(others))
+    return Passage(found, stations, limits, tuple(listening), tuple(others))
 
 
 def hops(steps: tuple[Step, ...]) -> tuple[Hop, ...]:

@@ -70,8 +70,8 @@ spec:
     - {name: inside, values: [192.168.178.10]}
     - {name: cdn, values: [203.0.113.9], proxied: true}
     - {name: deep.cdn, values: [203.0.113.9], proxied: true}
-    - {name: tunnel, values: [%(tunnel)s.cfargotunnel.com], proxied: true}
-    - {name: other, values: [%(tunnel)s.cfargotunnel.com], proxied: true}
+    - {name: tunnel, values: [TUNNEL.cfargotunnel.com], proxied: true}
+    - {name: other, values: [TUNNEL.cfargotunnel.com], proxied: true}
 ---
 apiVersion: gatewright.dev/v1alpha1
 kind: Resolver
@@ -110,7 +110,7 @@ spec:
   classes: [web]
   addresses: [203.0.113.9, "2001:db8:1::9"]
   settings: {runsOn: [{node: cloud/edge}], allowExternalNameServices: true}
-""" % {"tunnel": TUNNEL}
+""".replace("TUNNEL", TUNNEL)
 
 CLOUDFLARED = f"""
 tunnel: {TUNNEL}
@@ -192,7 +192,8 @@ metadata: {name: app, namespace: web, annotations: {kubernetes.io/ingress.class:
 spec:
   entryPoints: [web]
   routes:
-    - {match: Host(`hop.example.com`), kind: Rule, middlewares: [{name: to-both}], services: &app [{name: app, port: 80}]}
+    - {match: Host(`plain.example.com`), kind: Rule, services: &app [{name: app, port: 80}]}
+    - {match: Host(`hop.example.com`), kind: Rule, middlewares: [{name: to-both}], services: *app}
     - {match: Host(`circle.example.com`), kind: Rule, middlewares: [{name: to-itself}], services: *app}
     - {match: Host(`away.example.com`), kind: Rule, middlewares: [{name: to-elsewhere}], services: *app}
     - {match: Host(`hairpin.example.com`), kind: Rule,
@@ -305,7 +306,7 @@ def test_a_port_that_no_gateway_has(world: World) -> None:
 
 
 def test_an_unknown_vantage_is_said_with_those_that_there_are(world: World) -> None:
-    with pytest.raises(UsageError, match="no vantage tablet.*laptop, phone, stranger"):
+    with pytest.raises(UsageError, match=r"no vantage tablet.*laptop, phone, stranger"):
         world()("tablet", "http://app.example.com/")
 
 
