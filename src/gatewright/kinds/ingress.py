@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from gatewright.base.document import Document
 from gatewright.base.problem import Severity
-from gatewright.kinds import ingressannotations, syntax
+from gatewright.kinds import annotationnames, ingressannotations, syntax
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.ingressannotations import Meaning
 from gatewright.kinds.intents import (
@@ -173,6 +173,14 @@ def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
             case Meaning.UNSUPPORTED:
                 message = f"the annotation {note} is not supported yet, so it has no effect"
                 report.add(Severity.WARNING, "unsupported-annotation", message, path)
+            case Meaning.UNKNOWN:
+                message = f"no version of its controller knows the annotation {note}, so it has no effect"
+                hint = annotationnames.nearest(note)
+                report.add(Severity.WARNING, "annotation-unknown", message, path, hint)
+            case Meaning.ACCESS if not annotationnames.exists(note):
+                message = f"no version of its controller knows {note}; the rules answer 503, since it looks like a lock"
+                report.add(Severity.ERROR, "annotation-unknown", message, path, annotationnames.nearest(note))
+                refusals.append(Refuse(report.origin.at(*path), 503, f"{note} is not known"))
             case Meaning.ACCESS:
                 message = f"the access control {note} is not supported yet; the rules answer 503 to stay closed"
                 report.add(Severity.ERROR, "unsupported-access-control", message, path)

@@ -1,8 +1,9 @@
 """What annotations of Ingress controllers mean for an Ingress.  Not a kind; `ingress` uses it.
 
 An annotation is honoured (it is read in `ingress`), quiet (it changes nothing about routing here), an
-access control that we cannot build (then the rules answer 503: never open what was meant to be closed), or
-not supported yet (then a Problem names it).  Those outside the controllers' prefixes are no concern of ours.
+access control that we cannot build (then the rules answer 503: never open what was meant to be closed), not
+supported yet, or unknown to every version of its controller (then a Problem names it).  Those outside the
+prefixes in `annotationnames` are no concern of ours.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import enum
 import re
 
-NGINX = "nginx.ingress.kubernetes.io/"
-HAPROXY = "haproxy.org/"
-HAPROXY_COMMUNITY = "haproxy-ingress.github.io/"
-ALB = "alb.ingress.kubernetes.io/"
-TRAEFIK = "traefik.ingress.kubernetes.io/"
+from gatewright.kinds import annotationnames
+from gatewright.kinds.annotationnames import ALB as ALB  # noqa: PLC0414  (its readers say ingressannotations.ALB)
+from gatewright.kinds.annotationnames import HAPROXY as HAPROXY  # noqa: PLC0414
+from gatewright.kinds.annotationnames import HAPROXY_COMMUNITY as HAPROXY_COMMUNITY  # noqa: PLC0414
+from gatewright.kinds.annotationnames import NGINX as NGINX  # noqa: PLC0414
+from gatewright.kinds.annotationnames import TRAEFIK as TRAEFIK  # noqa: PLC0414
+
 PREFIXES = (
     NGINX,
     HAPROXY,
@@ -79,13 +82,14 @@ class Meaning(enum.Enum):
     QUIET = "quiet"
     ACCESS = "access"
     UNSUPPORTED = "unsupported"
+    UNKNOWN = "unknown"
 
 
 def meaning(annotation: str, value: str) -> Meaning:
     """Classify one annotation of an Ingress."""
     prefix = next((prefix for prefix in PREFIXES if annotation.startswith(prefix)), None)
     if prefix is None:
-        return Meaning.FOREIGN
+        return Meaning.FOREIGN if annotationnames.exists(annotation) else Meaning.UNKNOWN
     if annotation in HONOURED:
         return Meaning.HONOURED
     if annotation in _QUIET or _QUIET_PATTERN.fullmatch(annotation):
@@ -94,4 +98,4 @@ def meaning(annotation: str, value: str) -> Meaning:
     guarded_snippet = _SNIPPET_NAME.fullmatch(name) and _SNIPPET_GUARD.search(value)
     if _ACCESS_NAME.fullmatch(name) or guarded_snippet:
         return Meaning.ACCESS
-    return Meaning.UNSUPPORTED
+    return Meaning.UNSUPPORTED if annotationnames.exists(annotation) else Meaning.UNKNOWN

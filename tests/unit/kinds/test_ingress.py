@@ -202,6 +202,36 @@ def test_snippets_close_the_rules_only_when_they_guard_something() -> None:
     assert [p.id for p in harmless.problems] == ["unsupported-annotation"]
 
 
+@pytest.mark.parametrize(
+    ("annotation", "hint"),
+    [
+        (
+            "nginx.ingress.kubernetes.io/proxy-set-header",
+            "nginx upgrades WebSockets without it; the controller's ConfigMap has proxy-set-headers",
+        ),
+        (
+            "nginx.ingress.kubernetes.io/rewrite-targets",
+            "did you mean nginx.ingress.kubernetes.io/rewrite-target?",
+        ),
+        ("cert-manager.io/clusterissuer", "did you mean cert-manager.io/cluster-issuer?"),
+    ],
+)
+def test_an_annotation_that_no_version_knows(annotation: str, hint: str) -> None:
+    result = lowered(ingress({annotation: "x"}))
+    assert told(result.problems) == [("annotation-unknown", f"metadata.annotations.{annotation}")]
+    assert result.problems[0].hint == hint
+    assert isinstance(result.intent, RouteIntent)
+    assert result.intent.rules[0].filters == ()
+
+
+def test_a_misspelt_access_control_closes_the_rules_too() -> None:
+    result = lowered(ingress({"nginx.ingress.kubernetes.io/auth-urls": "x"}))
+    assert [p.id for p in result.problems] == ["annotation-unknown"]
+    assert result.problems[0].hint == "did you mean nginx.ingress.kubernetes.io/auth-url?"
+    assert isinstance(result.intent, RouteIntent)
+    assert isinstance(result.intent.rules[0].filters[0], Refuse)
+
+
 def test_other_annotations_of_controllers_give_one_problem_each() -> None:
     annotations = {
         "nginx.ingress.kubernetes.io/proxy-body-size": "8m",
