@@ -108,7 +108,7 @@ class _Draft:
         """The full name of something in a site; a Problem at both places when something else has it already."""
         id_ = f"{site.key.name}/{name}"
         before = self._said.setdefault(id_, (kind, origin))
-        if before[1] != origin or id_ == INTERNET:
+        if before != (kind, origin):
             one, other = f"the {kind} {id_} is described here", f"a {before[0]} is called {id_} too"
             hint = "give each a name of its own" if id_ not in taken else "keep one of them"
             self.problems += contradiction("site-map-name-twice", (one, origin), (other, before[1]), hint)

@@ -165,7 +165,7 @@ class Walker:
         if blocked is not None:
             return blocked
         if direct >= 0:
-            return _first(self._on_segment(n, packet) for n in segments if connected[n.id] == direct)
+            return _first(self._at_network(n.id, packet) for n in segments if connected[n.id] == direct)
         return self._onward(machine, segments, packet)
 
     def _onward(self, machine: Machine, segments: Sequence[Network], packet: Packet) -> Way:
@@ -312,14 +312,21 @@ class Walker:
             machine = self._map.machines[leave.place]
             if self._tables.has(machine, str(packet.wanted)):
                 return self._arrive(leave.place, structs.replace(packet, hidden=not clear))
-            return self._at_machine(leave.place, packet)
+            return self._beyond(tunnel, leave.place, packet, self._at_machine(leave.place, packet))
         packet, blocked = self._pass(packet, self._at_end(leave.place, clear, ""), Direction.INBOUND, clear)
         if blocked is not None:
             return blocked
         if leave.place in self._map.clusters:
             landed = self._in_cluster(leave.place, packet, None)
             return landed or packet.failed(f"{packet.wanted} is not in the cluster {leave.place}")
-        return self._at_network(leave.place, packet)
+        return self._beyond(tunnel, leave.place, packet, self._at_network(leave.place, packet))
+
+    def _beyond(self, tunnel: Tunnel, place: str, packet: Packet, way: Way) -> Way:
+        """Behind the end of a link whose routes say that the address is there, although no network has it."""
+        if not way.unknown or cidrs.is_global(packet.wanted):
+            return way
+        detail = "no network of the map has it: the link's routes are taken at their word"
+        return packet.step(StepKind.ROUTE, f"{packet.wanted} is behind {place}", tunnel.origin, detail).arrived()
 
     def _at_end(self, place: str, clear: bool, start: str) -> tuple[Guard, ...]:
         """The firewalls at the end of a link that see what it carries."""
