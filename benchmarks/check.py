@@ -35,7 +35,7 @@ metadata: {name: public, namespace: edge}
 spec:
   implementation: gateway-api
   addresses: [192.168.178.50, "fd00:1::50"]
-  runsOn: {cluster: home/k3s}
+  settings: {runsOn: [{cluster: home/k3s}]}
 ---
 apiVersion: gatewright.dev/v1alpha1
 kind: Site

@@ -63,6 +63,7 @@ class Checker:
             if progress is not None and not done % STEP:
                 progress(done, len(subjects))
             self._keep(subject)
+        self._analysis.sweep()
 
     def update(self, change: Change, concerned: Iterable[Asked]) -> None:
         """Bring up to date after a change of the model; `concerned` is what `Analysis.update` returned."""

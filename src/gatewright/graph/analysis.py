@@ -64,7 +64,7 @@ class Analysis:
         """Take the next State; returns the kept questions whose answers may differ now."""
         tokens: set[Token] = set(change.objects)
         tokens.update(("gateway", gateway_id) for gateway_id in change.gateways)
-        if graph.gateways.keys() != self.graph.gateways.keys():
+        if any((gateway_id in graph.gateways) != (gateway_id in self.graph.gateways) for gateway_id in change.gateways):
             tokens.add(("gateways",))
         for key in change.virtual_hosts:
             tokens.add(("virtual-host", key))
