@@ -2,8 +2,13 @@
 
 - `zones.lookup(sight, view, name, type) -> Found | None`: what the zones of a view say (records, external-dns ...)
 - `zones.names(sight) -> frozenset[str]`: every name that some zone or resolver has a record of its own for
+- `zones.conflicts(sight) -> tuple[Problem, ...]`: zones that claim one domain in one view
 - `resolvers.resolutions(sight, resolvers, name, type, place) -> tuple[Resolution, ...]`: every answer that a client
-  with these resolvers can get; `type` "A" or "AAAA".  Empty `resolvers`: the public DNS.
+  with these resolvers can get; `type` "A" or "AAAA".  Empty `resolvers`: those of the place's cluster, else the public
+  DNS.
+- `servers.server(sight, ref) -> Server`: who is meant by a name or address in a list of resolvers or upstreams
 
+Inside: `table` (names in pieces, and how DNS looks one up), `servers` (configurations of resolvers), `cluster` (names of
+Services), `announced` (names that external-dns and k8s_gateway find in routes and Services).
 Counterpart: `graph.network`, which says whether packets get to the address.
 """

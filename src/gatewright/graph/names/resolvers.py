@@ -65,11 +65,11 @@ def resolutions(
     if not resolvers:
         in_cluster = place is not None and place.kind == "cluster"
         resolvers = (sight.ask(servers.cluster_resolver, place.id) if place and in_cluster else PUBLIC,)
-    found: dict[Resolution, None] = {}
-    for ref in resolvers:
-        for resolution in _ask(sight, Query(name, type, ref), ref):
-            found[resolution] = None
-    return tuple(found)
+    if len(resolvers) == 1:
+        answers = _ask(sight, Query(name, type, resolvers[0]), resolvers[0])
+        return answers if len(answers) < 2 else tuple(dict.fromkeys(answers))
+    found = (answer for ref in resolvers for answer in _ask(sight, Query(name, type, ref), ref))
+    return tuple(dict.fromkeys(found))
 
 
 # --- ends ---

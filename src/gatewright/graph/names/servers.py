@@ -116,10 +116,12 @@ class Server(Struct, frozen=True):
 
 def server(sight: Sight, ref: str) -> Server:
     """Who is meant by a name or address in a list of resolvers or upstreams."""
+    if ref == PUBLIC:
+        return Server(ServerKind.PUBLIC, ref)
     key = sight.ask(_directory).get(ref) or sight.ask(_directory).get(address_of(ref))
     if key is not None:
         return sight.ask(listed, key)
-    if ref == PUBLIC or ref in SYSTEM or _public(address_of(ref)):
+    if ref in SYSTEM or _public(address_of(ref)):
         return Server(ServerKind.PUBLIC, ref)
     if ref == CLUSTER_DNS:
         return Server(ServerKind.CLUSTER, ref, cluster_domains=(CLUSTER_DOMAIN,), upstreams=(PUBLIC,))
@@ -164,6 +166,8 @@ def listed(sight: Sight, key: Key) -> Server:
     """A question: a resolver of the map."""
     resolver = sight.get(key, ResolverIntent)
     assert resolver is not None
+    if resolver.implementation == "public":
+        return Server(ServerKind.PUBLIC, key.name, key, resolver.origin)
     config = sight.ask(configuration, key)
     forwards = {_domain(forward.domain): forward for forward in reversed(config.forwards)}
     everything = forwards.pop("", None)

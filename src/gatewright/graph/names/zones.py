@@ -117,7 +117,7 @@ def _answer(frame: Frame, owner: str, node: Node, type: str) -> Found:
 def _cut(frame: Frame, name: str) -> Record | None:
     """The delegation that a name is at or below."""
     if frame.cuts:
-        while name != frame.domain:
+        while name and name != frame.domain:
             found = frame.cuts.get(name)
             if found is not None:
                 return found

@@ -128,12 +128,7 @@ class TestExternalDns:
                 "spec": {"routes": [{"match": match, "kind": "Rule", "services": [{"name": "app", "port": 80}]}]},
             }
 
-        traefik = {
-            "apiVersion": "gatewright.dev/v1alpha1",
-            "kind": "IngressController",
-            "metadata": {"namespace": "traefik", "name": "traefik"},
-            "spec": {"implementation": "traefik", "addresses": [OUTER], "claimsClassless": True},
-        }
+        traefik = controller("traefik", OUTER, claimsClassless=True)
         world = World(WRITTEN, manifests=(traefik, APP, ingress_route("a"), ingress_route("b", target=OUTER)))
         assert world.one("a.example.com").status is Status.NXDOMAIN
         assert world.one("b.example.com").addresses == (OUTER,)
@@ -142,36 +137,47 @@ class TestExternalDns:
 ALB = "k8s-labs-0123456789.eu-west-1.elb.amazonaws.com"
 
 
-def test_an_ingress_leads_to_its_load_balancers_hostname() -> None:
-    """Which stands for addresses that nobody knows before: IPv4 ones, unless it says otherwise."""
-    controller = {
+def controller(name: str, address: str, **spec: Any) -> dict[str, Any]:
+    return {
         "apiVersion": "gatewright.dev/v1alpha1",
         "kind": "IngressController",
-        "metadata": {"namespace": "ingress", "name": "alb"},
-        "spec": {
-            "implementation": "alb",
-            "addresses": [ALB],
-            "classes": ["alb"],
-            "entryPoints": [{"name": "https", "port": 443, "protocol": "HTTPS"}],
-        },
+        "metadata": {"namespace": "ingress", "name": name},
+        "spec": {"implementation": "traefik", "addresses": [address], **spec},
     }
 
-    def ingress(name: str, host: str) -> dict[str, Any]:
-        backend = {"service": {"name": "app", "port": {"number": 80}}}
-        paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
-        return {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "Ingress",
-            "metadata": {"namespace": "apps", "name": name},
-            "spec": {"ingressClassName": "alb", "rules": [{"host": host, "http": {"paths": paths}}]},
-        }
 
-    manifests = (controller, ingress("lab", "lab.example.com"), ingress("apex", "example.com"))
+def ingress(name: str, host: str, class_name: str | None) -> dict[str, Any]:
+    backend = {"service": {"name": "app", "port": {"number": 80}}}
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"namespace": "apps", "name": name},
+        "spec": {"rules": [rule], **({"ingressClassName": class_name} if class_name else {})},
+    }
+
+
+def test_an_ingress_leads_to_its_load_balancers_hostname() -> None:
+    """Which stands for addresses that nobody knows before: IPv4 ones, unless it says otherwise."""
+    port = {"name": "https", "port": 443, "protocol": "HTTPS"}
+    door = controller("alb", ALB, implementation="alb", classes=["alb"], entryPoints=[port])
+    manifests = (door, APP, ingress("lab", "lab.example.com", "alb"), ingress("apex", "example.com", "alb"))
     world = World(WRITTEN, manifests=manifests)
     for name, canonical in (("lab.example.com", ALB), ("example.com", "example.com")):
         found = world.one(name)
         assert (found.status, found.addresses, found.canonical) == (Status.ANSWER, (ALB,), canonical)
         assert world.one(name, "AAAA").status is Status.NODATA
+
+
+def test_an_ingress_without_class_is_found_at_everyone_who_claims_it() -> None:
+    """Two Traefiks write their addresses into one status: either may be what a client is told."""
+    doors = (
+        controller("inner", INNER, claimsClassless=True),
+        controller("outer", OUTER, claimsClassless=True),
+        controller("other", "192.0.2.1", classes=["other"]),
+    )
+    world = World(WRITTEN, manifests=(*doors, APP, ingress("app", "app.example.com", None)))
+    assert world.one("app.example.com").addresses == (INNER, OUTER)
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,21 @@ def test_a_name_rewritten_to_the_dns_servers_own_address() -> None:
     assert found.origin == adguard.config.overrides[0].origin
 
 
+def test_a_challenge_is_looked_up_in_the_private_view() -> None:
+    """What a DNS-01 self-check of a cluster sees, when its resolver serves a view of the domain."""
+    challenge = record("_acme-challenge.example.com", "TXT", "token")
+    private = zone("example.com", record("example.com", "A", HOME), name="home", view="home")
+    world = World(
+        zone("example.com", challenge),
+        private,
+        resolver("lan", views=("home",), upstreams=("public",)),
+        resolver("coredns", upstreams=("lan",)),
+    )
+    hidden = world.one("_acme-challenge.example.com", "TXT", "coredns")
+    assert (hidden.status, hidden.zone, hidden.asked) == (Status.NXDOMAIN, private.key, ("coredns", "lan"))
+    assert world.one("_acme-challenge.example.com", "TXT", "1.1.1.1").addresses == ("token",)
+
+
 @pytest.mark.parametrize(
     ("order", "answers"),
     [("first", ["192.168.178.10"]), ("any", ["192.168.178.10", EDGE4]), ("", ["192.168.178.10", EDGE4])],
@@ -315,3 +330,22 @@ def test_what_overrides_can_say(name: str, type_: str, said: tuple[str, tuple[st
     )
     found = World(ZONE, dns).one(name, type_, "dns")
     assert (found.status.value, found.addresses) == said
+
+
+@pytest.mark.parametrize("name", ["public", "quad9"])
+def test_a_public_resolver_of_the_map(name: str) -> None:
+    quad9 = resolver(name, address="9.9.9.9", implementation="public", upstreams=("public",))
+    world = World(ZONE, quad9)
+    assert world.one("grafana.example.com", "A", "9.9.9.9").addresses == (EDGE4,)
+    assert world.one("grafana.example.com", "A", name).addresses == (EDGE4,)
+
+
+@pytest.mark.parametrize("name", ["", ".", "*", "*.example.com", "a..b", "..", "x" * 300, "*.*.example.com"])
+@pytest.mark.parametrize("ref", ["public", "dns", "nobody", "", "[", "tls://", "cluster-dns"])
+def test_odd_names_and_odd_resolvers_are_answered(name: str, ref: str) -> None:
+    delegated = record("sub.example.com", "NS", "ns.elsewhere.net")
+    written = zone("example.com", delegated, external_dns=True)
+    dns = resolver("dns", override("*", "A", HOME, others="forward"), override("*.x", "CNAME", "y.x"))
+    world = World(written, dns)
+    for type_ in ("A", "AAAA"):
+        assert [answer.status for answer in world.ask(name, type_, ref)]
