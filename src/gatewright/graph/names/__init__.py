@@ -8,7 +8,7 @@
   DNS.
 - `servers.server(sight, ref) -> Server`: who is meant by a name or address in a list of resolvers or upstreams
 
-Inside: `table` (names in pieces, and how DNS looks one up), `servers` (configurations of resolvers), `cluster` (names of
+Inside: `table` (names in pieces, and how DNS looks one up), `servers` (their configurations), `cluster` (names of
 Services), `announced` (names that external-dns and k8s_gateway find in routes and Services).
 Counterpart: `graph.network`, which says whether packets get to the address.
 """
