@@ -8,7 +8,10 @@ Questions (first argument a `Sight`), each in its own file:
 - `doors.gateways_at(sight, address) -> tuple[str, ...]`: which gateways answer at an address or hostname
 - `doors.place_of(sight, gateway_id) -> tuple[Place, ...]`: where a gateway runs, for the ways that start there
 - `ways.way(sight, place, address, port, protocol) -> Way`: from a Place to an address, over networks, links, firewalls
-- `policies.admitted(sight, place, namespace, labels, port, protocol) -> Verdict`: do network policies let pods through?
+- `policies.admitted(sight, source, target, port, protocol) -> Verdict`: do network policies let one Party to another?
+  `parties.party_of(place)` makes a Party of a Place
+- `placement.home(sight, namespace) -> Home`: the cluster and machines on which the pods of a namespace run
+- `starts.starts(sight, gateway_id) -> tuple[Start, ...]`: where a gateway's own connections start, and as which Party
 - `reach.reach(sight, gateway_id, backend_key) -> Reach`: from a gateway to each endpoint of a backend
 
 Counterpart: `graph.names`, which says which address a name leads to.

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import re2
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.network import cidrs
@@ -93,11 +93,15 @@ class RuleTest(Struct, frozen=True):
 
 
 class PolicyTest(Struct, frozen=True):
-    """A PolicyIntent, prepared."""
+    """A PolicyIntent, prepared.  `sure` False: it may select the pod, by labels of which nobody tells.
+
+    Then its permissions count, but neither its denials nor that it isolates.
+    """
 
     intent: PolicyIntent
     ingress: tuple[RuleTest, ...] | None
     egress: tuple[RuleTest, ...] | None
+    sure: bool = True
 
     @property
     def cilium(self) -> bool:
@@ -130,10 +134,15 @@ def table(sight: Sight, namespace: str) -> tuple[PolicyTest, ...]:
     return everywhere
 
 
-def selecting(sight: Sight, namespace: str, labels: tuple[tuple[str, str], ...]) -> Selected:
-    """The policies that select pods with these labels in a namespace."""
+def selecting(sight: Sight, namespace: str, labels: tuple[tuple[str, str], ...], partial: bool) -> Selected:
+    """The policies that select pods with these labels in a namespace; with `partial` those that may."""
     own = sight.ask(identity, namespace, labels)
-    return _by_direction(test for test in sight.ask(table, namespace) if _selects(test, own))
+    tests = sight.ask(table, namespace)
+    chosen = [test for test in tests if _selects(test, own)]
+    if partial:
+        others = (test for test in tests if test not in chosen and _selects(test, own, doubt=True))
+        chosen += [structs.replace(test, sure=False) for test in others]
+    return _by_direction(chosen)
 
 
 def runs_cilium(sight: Sight) -> bool:
@@ -176,13 +185,14 @@ def _name_pattern(fqdn: str) -> str:
     return prefix + "[-a-z0-9_]*".join(re.escape(part) for part in rest.lower().rstrip(".").split("*"))
 
 
-def _selects(test: PolicyTest, own: Identity) -> bool:
+def _selects(test: PolicyTest, own: Identity, *, doubt: bool = False) -> bool:
     intent = test.intent
     if intent.pods is None or intent.nodes is not None:
         return False
     if intent.namespaces is not None and not intent.namespaces.matches(own.namespace_labels):
         return False
-    return intent.pods.matches(own.cilium if test.cilium else own.labels)
+    labels = own.cilium if test.cilium else own.labels
+    return (_about(intent.pods, labels) if doubt else intent.pods).matches(labels)
 
 
 def _by_direction(tests: Iterable[PolicyTest]) -> Selected:
@@ -197,7 +207,7 @@ def concerning(sight: Sight, party: Party) -> Selected:
     if party.kind is PartyKind.POD:
         if not sight.ask(table, party.namespace):
             return UNSELECTED
-        return sight.ask(selecting, party.namespace, party.labels)
+        return sight.ask(selecting, party.namespace, party.labels, party.partial)
     if party.kind in (PartyKind.ADDRESS, PartyKind.UNKNOWN) or not (everywhere := sight.ask(clusterwide)):
         return UNSELECTED
     if party.kind is PartyKind.NODE:
@@ -267,11 +277,13 @@ class Judgement:
         limited: list[RuleTest] = []
         for test in tests:
             for rule in (test.ingress if ingress else test.egress) or ():
+                if not test.sure and rule.rule.deny:
+                    continue
                 if self._meets(test, rule, other):
                     if rule.rule.deny:
                         why = f"{test.intent.key} denies {_what(own, other, ingress)} on {self._where()}"
                         return Verdict(False, why, (rule.rule.origin,))
-                    (limited if rule.rule.http else plain).append(rule)
+                    (limited if rule.rule.http and test.sure else plain).append(rule)
         if plain:
             return Verdict(True, origins=_origins(plain))
         if self._cilium and ingress and other.kind is PartyKind.NODE and own.kind is PartyKind.POD and self._local():
@@ -279,7 +291,7 @@ class Judgement:
         if limited:
             allowed = tuple(dict.fromkeys(allow for rule in limited for allow in rule.rule.http))
             return Verdict(True, "only some HTTP requests pass", _origins(limited), (allowed,))
-        isolating = [test.intent for test in tests if _isolates(test.intent, ingress)]
+        isolating = [test.intent for test in tests if test.sure and _isolates(test.intent, ingress)]
         if not isolating:
             return OPEN
         names = list(dict.fromkeys(str(intent.key) for intent in isolating))

@@ -41,7 +41,8 @@ class Reached(Struct, frozen=True, gc=False):
 
 
 class Reach(Struct, frozen=True):
-    """How a gateway gets to the endpoints of a backend.  `reached`: all of them, as far as the map tells.
+    """How a gateway gets to the endpoints of a backend.  `reached`: all of them, as far as the map tells; of the
+    addresses of an external name one, for whoever looks up names tries one address after the other.
 
     `unknown`: the map does not say where some of it is, which is held against nobody.
     `origins`: what decided, the first cause first.  `http`: only requests that fit one of each group pass network
@@ -136,6 +137,8 @@ class Tally:
     def reach(self, found: Found) -> Reach:
         endpoints = tuple(self._endpoints.values())
         failed = next((one for one in endpoints if not one.ok), None)
+        if found.name and any(one.ok for one in endpoints):
+            failed = None
         return Reach(
             reached=failed is None,
             steps=tuple(self._steps),
@@ -359,13 +362,20 @@ def _outside_by_name(sight: Sight, start: Start, found: Found, tally: Tally) -> 
         return
     # Nobody has it: that is told, unless a part of the world that the map does not describe may.
     unknown = any(answer.status in (Status.UNKNOWN, Status.EDGE) for answer in answers)
-    first = next((answer for answer in answers if answer.status in BROKEN), None)
+    told = BROKEN if _resolver_described(sight, start) else {Status.LOOP: BROKEN[Status.LOOP]}
+    first = next((answer for answer in answers if answer.status in told), None)
     target = Target(parties.outside(found.name, found.name), found.port, "TCP", (found.name,))
     if first is None or unknown:
         tally.add(target, "", (UNKNOWN,))
     else:
         origins = (first.origin,) if first.origin else ()
         tally.add(target, f"{found.name} {BROKEN[first.status]}", (Part(origins=origins),))
+
+
+def _resolver_described(sight: Sight, start: Start) -> bool:
+    """Does the map say whom the gateway asks?  Otherwise a name that the public does not know may be known there."""
+    cluster = sight.ask(topology).clusters.get(start.cluster)
+    return cluster is not None and bool(cluster.resolver)
 
 
 def _external(sight: Sight, address: str, found: Found) -> Target:

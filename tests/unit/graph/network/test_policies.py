@@ -845,3 +845,12 @@ def test_somebody_unknown_is_let_in_by_whoever_lets_anybody_in() -> None:
     assert judge(net(ingress=(FROM_BACK,)), somebody, WEB, 8080, "TCP").allowed
     assert not judge(net(ingress=()), somebody, WEB, 8080, "TCP").allowed
     assert judge(cnp(ingress=(ANYBODY, rule(peer(entity="world"), deny=True))), somebody, WEB, 8080, "TCP").allowed
+
+
+def test_policies_that_may_select_a_pod_let_in_but_keep_nobody_out() -> None:
+    partial = structs.replace(WEB, partial=True)
+    may = policy(sel(release="x"), name="may", ingress=(FROM_DOORS,))
+    assert judge((may,), BACK, partial, 8080, "TCP").allowed
+    assert judge((*net(ingress=()), may), DOOR, partial, 8080, "TCP").allowed
+    assert not judge((*net(ingress=()), may), DOOR, WEB, 8080, "TCP").allowed
+    assert not judge((*net(ingress=()), may), BACK, partial, 8080, "TCP").allowed

@@ -330,6 +330,37 @@ spec: {domain: example.org, records: [{name: api, type: A, values: [203.0.113.10
     assert any("203.0.113.10" in one.addresses for one in found.resolved)
 
 
+ZONE = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Zone
+metadata: {name: example.org}
+spec:
+  domain: example.org
+  records:
+    - {name: both, type: A, values: [203.0.113.10]}
+    - {name: both, type: AAAA, values: ["fd00::1"]}
+"""
+
+
+def test_one_address_of_an_external_name_is_enough() -> None:
+    found = reached(external("both.example.org"), MAP, ZONE)
+    assert ("203.0.113.10", True) in [(e.address, e.ok) for e in found.endpoints]
+    assert found.reached
+
+
+def test_a_name_that_does_not_exist_is_told_where_the_resolver_is_known() -> None:
+    assert reached(external("none.example.org"), MAP, ZONE).reached
+    described = patched(MAP, ("      encapsulation", "      resolver: coredns\n      encapsulation"))
+    resolver = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Resolver
+metadata: {name: coredns}
+spec: {implementation: CoreDNS, upstreams: [public]}
+"""
+    found = reached(external("none.example.org"), described, resolver, ZONE)
+    assert found.reason == "none.example.org does not exist"
+
+
 # --- what it reads ------------------------------------------------------------------------------
 
 
