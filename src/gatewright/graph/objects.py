@@ -53,6 +53,8 @@ ANNOUNCED_NAMES = "external-dns.alpha.kubernetes.io/hostname"
 
 ALL = ""
 """The value under which an index lists every object, whatever it refers to."""
+TRAEFIKS = "traefiks"
+"""The index of the workloads that may be a Traefik with its configuration on the command line."""
 
 
 def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
@@ -92,6 +94,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             pass
     if isinstance(intent, WorkloadIntent):
         yield "workloads-in", intent.key.namespace
+        if intent.args and any("traefik" in image for image in intent.images):
+            yield TRAEFIKS, ALL
     if isinstance(intent, RouteIntent) and intent.annotations:
         for name in dict(intent.annotations).get(ANNOUNCED_NAMES, "").split(","):
             if name.strip():

@@ -30,11 +30,11 @@ def release(chart: str, values: str = "{}", name: str = "", namespace: str = "ed
     }
 
 
-def controller(name: str, **spec: Any) -> dict[str, Any]:
+def controller(name: str, namespace: str = "edge", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "gatewright.dev/v1alpha1",
         "kind": "IngressController",
-        "metadata": {"name": name, "namespace": "edge"},
+        "metadata": {"name": name, "namespace": namespace},
         "spec": {"implementation": "traefik", **spec},
     }
 
@@ -240,7 +240,8 @@ def test_the_class_of_an_aws_controller_is_its_door() -> None:
     [
         (controller("traefik", classes=["x"]), False),
         (controller("mine", service={"name": "traefik"}), False),
-        (controller("other"), True),
+        (controller("mine"), False),
+        (controller("other", namespace="elsewhere"), True),
     ],
 )
 def test_a_description_of_the_same_door_has_the_last_word(described: dict[str, Any], both: bool) -> None:
@@ -360,3 +361,86 @@ def test_values_of_the_wrong_type_count_as_not_given(chart: str, values: str) ->
     graph = Modelled([release(chart, values), ROUTE, ingress("nginx"), ingress(None)]).graph
     for gateway in graph.gateways.values():
         assert all(0 < item.port < 65536 for item in gateway.listeners)
+
+
+# --- command lines ----------------------------------------------------------------------------------
+
+ARGUMENTS = [
+    "--entryPoints.web.address=:8000/tcp",
+    "--entryPoints.websecure.address=:8443",
+    "--entryPoints.websecure.http.tls.certResolver=le",
+    "--entryPoints.websecure.proxyProtocol.trustedIPs=192.0.2.0/24",
+    "--entryPoints.metrics.address=:9100",
+    "--providers.kubernetescrd",
+    "--providers.kubernetesingress.allowExternalNameServices=true",
+]
+
+
+def deployment(*arguments: str, image: str = "docker.io/library/traefik:v3.7", **spec: Any) -> dict[str, Any]:
+    listening = [{"name": "web", "containerPort": 8000}, {"name": "websecure", "containerPort": 8443}]
+    container = {"name": "traefik", "image": image, "args": list(arguments), "ports": listening}
+    template = {"metadata": {"labels": {"app": "traefik"}}, "spec": {"containers": [container], **spec}}
+    metadata = {"name": "traefik", "namespace": "edge"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"template": template}}
+
+
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "front", "namespace": "edge"},
+    "spec": {
+        "type": "LoadBalancer",
+        "selector": {"app": "traefik"},
+        "loadBalancerIP": "192.0.2.30",
+        "ports": [
+            {"name": "http", "port": 80, "targetPort": "web"},
+            {"name": "https", "port": 443, "targetPort": 8443},
+        ],
+    },
+}
+
+
+def test_a_traefik_that_the_manifests_run() -> None:
+    gateway = door(deployment(*ARGUMENTS), SERVICE, ROUTE)
+    assert gateway.id == "edge/traefik"
+    assert ports(gateway) == [("web", 80), ("websecure", 443)]
+    assert gateway.tls_entry_points == ("websecure",)
+    assert gateway.allow_external_name == ("ingress",)
+    assert gateway.service == Key("Service", "edge", "front")
+    assert gateway.settings.pods == (("app", "traefik"),)
+    assert gateway.settings.proxy_protocol_from == ("192.0.2.0/24",)
+
+
+def test_in_the_network_of_its_node() -> None:
+    gateway = door(deployment(*ARGUMENTS, hostNetwork=True, nodeName="edge-1"))
+    assert ports(gateway) == [("metrics", 9100), ("web", 8000), ("websecure", 8443)]
+    assert gateway.settings.host_ports
+    assert [spot.node for spot in gateway.settings.runs_on] == ["edge-1"]
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [deployment(*ARGUMENTS)],  # nothing opens it
+        [deployment(), SERVICE],  # configured elsewhere
+        [deployment(*ARGUMENTS, image="example.com/other:1"), SERVICE],
+    ],
+)
+def test_workloads_that_are_no_door(documents: list[dict[str, Any]]) -> None:
+    assert set(Modelled(documents).graph.gateways) == set()
+
+
+def test_a_door_that_is_also_described_or_installed_is_one() -> None:
+    run = [deployment(*ARGUMENTS), SERVICE]
+    assert set(Modelled([*run, controller("mine")]).graph.gateways) == {"edge/mine"}
+    both = Modelled([*run, release("traefik", "{hostNetwork: true}")]).graph.gateways
+    assert set(both) == {"edge/traefik"}
+    assert both["edge/traefik"].settings.host_ports
+
+
+def test_a_command_line_that_changes() -> None:
+    model = Modelled([deployment(*ARGUMENTS), SERVICE])
+    model.put(deployment(*ARGUMENTS, "--entrypoints.web.http.tls=true"))
+    assert model.graph.gateways["edge/traefik"].tls_entry_points == ("web", "websecure")
+    model.remove(Key("Service", "edge", "front"))
+    assert set(model.graph.gateways) == set()

@@ -6,6 +6,7 @@ serves a class that is in use, one is inferred for it, with its implementation's
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from msgspec import structs
@@ -16,7 +17,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
-from gatewright.graph.resolve import helm_values
+from gatewright.graph.resolve import command_lines, helm_values
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
 from gatewright.kinds import ingresscontroller
 from gatewright.kinds.intents import (
@@ -27,6 +28,7 @@ from gatewright.kinds.intents import (
     Protocol,
     TlsOptionIntent,
     TlsStoreIntent,
+    WorkloadIntent,
 )
 
 # spec.controller of the IngressClasses that people have, and how a class of that name is usually implemented.
@@ -60,9 +62,7 @@ def inferred(view: View) -> dict[str, ControllerIntent]:
     Classes whose implementation nobody can tell stay unserved: their routes say so.
     """
     own = list(described(view).values())
-    found = {
-        gateway_id(c.key): c for c in (one.controller for one in helm_values.installations(view)) if not _told(c, own)
-    }
+    found = _installed(view, own)
     known = [*own, *found.values()]
     classes = classes_of(view)
     default = next((name for name, c in sorted(classes.items()) if c.default), CLASSLESS)
@@ -87,21 +87,44 @@ def inferred(view: View) -> dict[str, ControllerIntent]:
     return found
 
 
-def _told(installed: ControllerIntent, described: list[ControllerIntent]) -> bool:
-    """Does the site map tell of what a chart installs?  It then has the last word, and all of it.
+def _installed(view: View, described: list[ControllerIntent]) -> dict[str, ControllerIntent]:
+    """The doors that charts and command lines make and the site map does not tell of, by gateway id."""
+    charts = helm_values.installations(view)
+    made = [one.controller for one in charts]
+    for workload, controller in command_lines.controllers(view):
+        if not any(_makes(one.workload, workload) for one in charts):
+            made.append(controller)
+    around = Counter((one.implementation, one.key.namespace) for one in made)
+    return {
+        gateway_id(one.key): one
+        for one in made
+        if not any(
+            _is_of(other, one, only_one=around[one.implementation, one.key.namespace] == 1) for other in described
+        )
+    }
 
-    It is the same door when it has the name or the Service of the release.  Of values without a release nobody knows
-    where they are used, so any description of that implementation may be theirs.
+
+def _makes(charts: WorkloadIntent, workload: WorkloadIntent) -> bool:
+    """Is this workload of the input what a chart made, whose values are there, too?"""
+    if charts.key.namespace not in ("", workload.key.namespace):
+        return False
+    return charts.key.name == workload.key.name or set(workload.labels) >= set(charts.labels)
+
+
+def _is_of(described: ControllerIntent, installed: ControllerIntent, *, only_one: bool) -> bool:
+    """Does the site map tell of what is installed?  It then has the last word, and all of it.
+
+    It is the same door when it has its name or Service, or is the only one of that implementation in that namespace.
+    Of values without a release nobody knows where they are used: any description of that implementation may be theirs.
     """
-    namespace, service = installed.key.namespace, installed.service
-    for one in described:
-        if one.implementation != installed.implementation:
-            continue
-        if not namespace or (one.key.name == installed.key.name and one.key.namespace in ("", namespace)):
-            return True
-        if one.service is not None and one.service == service:
-            return True
-    return False
+    if described.implementation != installed.implementation:
+        return False
+    namespace = installed.key.namespace
+    if not namespace or (described.service is not None and described.service == installed.service):
+        return True
+    if described.key.namespace not in ("", namespace):
+        return False
+    return described.key.name == installed.key.name or (only_one and described.key.namespace == namespace)
 
 
 def _shortest(name: str, implementation: str, origin: Origin, *, classless: bool) -> ControllerIntent:
