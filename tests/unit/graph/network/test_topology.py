@@ -16,7 +16,6 @@ from gatewright.kinds.world import LinkFileIntent, LinkType, NodeIntent, Spot, W
 from support.mapped import World
 from support.networked import at, cluster, end, firewall, homes, link, network, node, rule, site
 
-
 Labels = tuple[tuple[str, str], ...]
 
 
