@@ -9,7 +9,7 @@ plugin that enforces both.  Counterpart: `ways`, which asks firewalls and links.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -243,7 +243,9 @@ def admitted(sight: Sight, source: Party, target: Party, port: int | str, protoc
     into = at.direction(entering, target, source, ingress=True)
     if not into.allowed:
         return into
-    return Verdict(True, out.reason or into.reason, out.origins + into.origins, out.http + into.http)
+    return Verdict(
+        True, "; ".join(filter(None, (out.reason, into.reason))), out.origins + into.origins, out.http + into.http
+    )
 
 
 class Judgement:
@@ -273,8 +275,8 @@ class Judgement:
             return OPEN
         if own.kind is PartyKind.POD and (cluster := self._sight.ask(unenforced, own.namespace)) is not None:
             return Verdict(True, f"cluster {cluster.name} enforces no network policies", (cluster.origin,))
-        plain: list[RuleTest] = []
-        limited: list[RuleTest] = []
+        plain: list[tuple[PolicyTest, RuleTest]] = []
+        limited: list[tuple[PolicyTest, RuleTest]] = []
         for test in tests:
             for rule in (test.ingress if ingress else test.egress) or ():
                 if not test.sure and rule.rule.deny:
@@ -283,20 +285,22 @@ class Judgement:
                     if rule.rule.deny:
                         why = f"{test.intent.key} denies {_what(own, other, ingress)} on {self._where()}"
                         return Verdict(False, why, (rule.rule.origin,))
-                    (limited if rule.rule.http and test.sure else plain).append(rule)
+                    (limited if rule.rule.http and test.sure else plain).append((test, rule))
         if plain:
-            return Verdict(True, origins=_origins(plain))
+            why = f"{_keys(plain)} {_plural(plain, 'admits', 'admit')} {_what(own, other, ingress)} on {self._where()}"
+            return Verdict(True, why, _origins(plain))
         if self._cilium and ingress and other.kind is PartyKind.NODE and own.kind is PartyKind.POD and self._local():
             return OPEN  # the kubelet has to get through, so Cilium lets the local node in unless it is denied
         if limited:
-            allowed = tuple(dict.fromkeys(allow for rule in limited for allow in rule.rule.http))
-            return Verdict(True, "only some HTTP requests pass", _origins(limited), (allowed,))
-        isolating = [test.intent for test in tests if test.sure and _isolates(test.intent, ingress)]
+            allowed = tuple(dict.fromkeys(allow for _, rule in limited for allow in rule.rule.http))
+            why = f"{_keys(limited)} {_plural(limited, 'admits', 'admit')} only some HTTP requests of {other}"
+            return Verdict(True, why, _origins(limited), (allowed,))
+        isolating = [test for test in tests if test.sure and _isolates(test.intent, ingress)]
         if not isolating:
             return OPEN
-        names = list(dict.fromkeys(str(intent.key) for intent in isolating))
-        why = f"{' and '.join(names)} {'do' if len(names) > 1 else 'does'} not admit {_what(own, other, ingress)}"
-        return Verdict(False, f"{why} on {self._where()}", tuple(intent.origin for intent in isolating))
+        pairs = [(test, None) for test in isolating]
+        why = f"{_keys(pairs)} {_plural(pairs, 'does', 'do')} not admit {_what(own, other, ingress)}"
+        return Verdict(False, f"{why} on {self._where()}", tuple(test.intent.origin for test in isolating))
 
     def _where(self) -> str:
         return f"{self._protocol} port {self._port}"
@@ -407,8 +411,16 @@ def _isolates(intent: PolicyIntent, ingress: bool) -> bool:
     return intent.default_deny_ingress if ingress else intent.default_deny_egress
 
 
-def _origins(rules: list[RuleTest]) -> tuple[Origin, ...]:
-    return tuple(dict.fromkeys(rule.rule.origin for rule in rules))
+def _origins(rules: Sequence[tuple[PolicyTest, RuleTest]]) -> tuple[Origin, ...]:
+    return tuple(dict.fromkeys(rule.rule.origin for _, rule in rules))
+
+
+def _keys(pairs: Sequence[tuple[PolicyTest, RuleTest | None]]) -> str:
+    return " and ".join(dict.fromkeys(str(test.intent.key) for test, _ in pairs))
+
+
+def _plural(pairs: Sequence[tuple[PolicyTest, RuleTest | None]], one: str, more: str) -> str:
+    return one if len({test.intent.key for test, _ in pairs}) == 1 else more
 
 
 def _single(party: Party) -> bool:

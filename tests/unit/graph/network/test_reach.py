@@ -169,7 +169,11 @@ def test_a_policy_that_forgets_the_gateway() -> None:
 
 
 def test_a_policy_names_the_port_of_the_pod() -> None:
-    assert reached(GATEWAY, WEB, POLICY, ADMITTING).reached
+    found = reached(GATEWAY, WEB, POLICY, ADMITTING)
+    assert found.reached
+    assert [step.summary for step in found.steps] == [
+        "NetworkPolicy apps/gateways admits gateway doors/traefik to pods of Deployment apps/web on TCP port 8080"
+    ]
     assert not reached(GATEWAY, WEB, POLICY, patched(ADMITTING, ("port: 8080", "port: 80"))).reached
 
 
