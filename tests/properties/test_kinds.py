@@ -64,6 +64,15 @@ FIELDS = [
     "to",
     "validation",
     "hostname",
+    "selector",
+    "matchLabels",
+    "egress",
+    "ingress",
+    "cidr",
+    "blocks",
+    "solvers",
+    "targets",
+    "status",
 ]
 ANYTHING = st.recursive(
     SCALARS,
@@ -184,6 +193,76 @@ spec:
   entryPoints: [{name: web, port: 80}, {name: websecure, port: 443, protocol: HTTPS, tls: true}]
   defaultEntryPoints: [web]
   settings: {allowExternalNameServices: {crd: true}}
+---
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: a}
+spec: {addresses: [10.0.0.1-10.0.0.9, "2001:db8::/64"], serviceAllocation: {serviceSelectors: [{matchLabels: {a: b}}]}}
+---
+apiVersion: metallb.io/v1beta1
+kind: L2Advertisement
+metadata: {name: a}
+spec: {ipAddressPools: [p], nodeSelectors: [{matchExpressions: [{key: a, operator: In, values: [b]}]}]}
+---
+apiVersion: cilium.io/v2
+kind: CiliumLoadBalancerIPPool
+metadata: {name: a}
+spec: {blocks: [{cidr: 10.0.0.0/24}, {start: 10.0.1.1, stop: 10.0.1.9}], serviceSelector: {matchLabels: {a: b}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: a}
+spec:
+  podSelector: {matchLabels: {a: b}}
+  policyTypes: [Ingress, Egress]
+  ingress: [{from: [{podSelector: {}, namespaceSelector: {}}], ports: [{port: 80, endPort: 90}]}]
+  egress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16]}}]}]
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: a}
+spec:
+  endpointSelector: {matchLabels: {"k8s:a": b}}
+  ingress:
+  - fromEndpoints: [{matchLabels: {"reserved:ingress": ""}}]
+    toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET, path: "/a.*", headers: [X-A]}]}}]
+  ingressDeny: [{fromCIDRSet: [{cidr: 10.0.0.0/8, except: [10.1.0.0/16]}]}]
+  egress: [{toFQDNs: [{matchPattern: "*.a.b"}]}, {toServices: [{k8sService: {serviceName: s, namespace: n}}]}]
+  enableDefaultDeny: {ingress: false}
+---
+apiVersion: cert-manager.io/v1
+kind: ClusterIssuer
+metadata: {name: a}
+spec:
+  acme:
+    server: https://a.b/directory
+    solvers:
+    - {dns01: {cloudflare: {}}, selector: {dnsZones: [a.b]}}
+    - {http01: {gatewayHTTPRoute: {parentRefs: [{name: g}]}}}
+---
+apiVersion: cert-manager.io/v1
+kind: Certificate
+metadata: {name: a}
+spec: {secretName: s, issuerRef: {name: i, kind: ClusterIssuer}, dnsNames: [a.b], commonName: a.b}
+---
+apiVersion: externaldns.k8s.io/v1alpha1
+kind: DNSEndpoint
+metadata: {name: a}
+spec: {endpoints: [{dnsName: a.b, recordType: A, targets: [10.0.0.1], providerSpecific: [{name: x, value: y}]}]}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: a, labels: {a: b}}
+spec: {podCIDRs: [10.42.0.0/24]}
+status: {addresses: [{type: InternalIP, address: 10.0.0.1}]}
+---
+apiVersion: kamaji.clastix.io/v1alpha1
+kind: TenantControlPlane
+metadata: {name: a}
+spec:
+  networkProfile: {address: 10.0.0.1, port: 6443, certSANs: [a.b], podCidr: 10.244.0.0/16}
+  controlPlane: {service: {serviceType: ClusterIP}, ingress: {hostname: a.b, ingressClassName: c}}
+  addons: {konnectivity: {server: {port: 8132}, agent: {extraArgs: ["--proxy-server-port=443"]}}}
 """
     )
 )

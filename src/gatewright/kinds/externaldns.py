@@ -11,13 +11,13 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gatewright.base.document import Document
-from gatewright.kinds import addressing
+from gatewright.kinds import addressing, annotationnames
 from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import Record, RecordsIntent
 
-PROXIED = "external-dns.alpha.kubernetes.io/cloudflare-proxied"
+PROXIED = frozenset(f"{prefix}cloudflare-proxied" for prefix in annotationnames.EXTERNAL_DNS)
 
 
 class _Property(Schema, frozen=True):
@@ -79,7 +79,7 @@ def _record(endpoint: _Endpoint, path: Path, report: Report) -> Record | None:
             values.append(target.lower().removesuffix(".") if kind in ("CNAME", "NS") else target)
     if not values:
         return None
-    said = [one.value for one in endpoint.provider_specific or () if one.name == PROXIED]
+    said = [one.value for one in endpoint.provider_specific or () if one.name in PROXIED]
     return Record(
         name=endpoint.dns_name.lower().removesuffix("."),
         type=kind,

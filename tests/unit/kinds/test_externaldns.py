@@ -13,6 +13,7 @@ from support.lowering import bad, good, lowered, told
 
 HERE = Origin("manifest.yaml", "1").at("spec", "endpoints", 0)
 PROXIED = "external-dns.alpha.kubernetes.io/cloudflare-proxied"
+PROXIED_SINCE_0_22 = "external-dns.kubernetes.io/cloudflare-proxied"
 
 
 def endpoint(**one: Any) -> str:
@@ -46,9 +47,10 @@ def test_values(kind: str, target: str, value: str) -> None:
     assert (record.type, record.values) == (kind, (value,))
 
 
+@pytest.mark.parametrize("name", [PROXIED, PROXIED_SINCE_0_22])
 @pytest.mark.parametrize(("value", "proxied"), [("true", True), ("false", False)])
-def test_whether_a_cdn_stands_before_it(value: str, proxied: bool) -> None:
-    specific = [{"name": "aws/weight", "value": "1"}, {"name": PROXIED, "value": value}]
+def test_whether_a_cdn_stands_before_it(name: str, value: str, proxied: bool) -> None:
+    specific = [{"name": "aws/weight", "value": "1"}, {"name": name, "value": value}]
     text = endpoint(dnsName="a.b", recordType="A", targets=["192.0.2.1"], providerSpecific=specific)
     (record,) = good(text, RecordsIntent).records
     assert (record.proxied, record.default_proxy) == (proxied, False)
