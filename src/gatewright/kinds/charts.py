@@ -197,14 +197,15 @@ def guess(path: str, values: Mapping[str, Any]) -> tuple[str, Path]:
 
 def _fits(chart: str, values: Mapping[str, Any]) -> bool:
     return any(
-        all(_has(values, field) for field in together)
+        all(has(values, field) for field in together)
         for other, alternatives in _TELLING
         if other == chart
         for together in alternatives
     )
 
 
-def _has(values: Any, field: str) -> bool:
+def has(values: Any, field: str) -> bool:
+    """Is there such a field, `a.b.c`?"""
     for step in field.split("."):
         if not isinstance(values, Mapping) or step not in values:
             return False

@@ -13,13 +13,7 @@ from gatewright.kinds.identity import Key
 GROUP = "files.gatewright.dev"
 API_VERSION = f"{GROUP}/v1"
 
-COREFILE = "Corefile"
 ZONE_FILE = "ZoneFile"
-DNSMASQ = "DnsmasqConfig"
-WIREGUARD = "WireGuardConfig"
-CLOUDFLARED = "CloudflaredConfig"
-NEBULA = "NebulaConfig"
-ADGUARD = "AdGuardConfig"
 HELM_VALUES = "HelmValues"
 
 

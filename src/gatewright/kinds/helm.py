@@ -26,6 +26,7 @@ from gatewright.kinds.world import HelmIntent
 # Charts whose values decide where requests go in.
 _DOORS = ("traefik", "ingress-nginx", "haproxy", "aws-load-balancer-controller")
 _ELSEWHERE = "values from elsewhere are not read"
+_UNHEEDED = ("redirectTo", "redirections", "http.redirections", "middlewares", "http.middlewares", "tls.options")
 _ARCHIVE = re.compile(r"(.+?)-v?[0-9][^/]*\.tgz")
 
 
@@ -43,16 +44,30 @@ def _intent(
 ) -> Lowered:
     """The intent; `path` is where the values stand in the document."""
     origin = document.origin.at(*path) if path else document.origin
+    chart = _bare(installed.chart)
+    if chart == "traefik":
+        _unheeded(values, report, path)
     intent = HelmIntent(
         key=key_of(document),
         origin=origin,
-        chart=_bare(installed.chart),
+        chart=chart,
         version=installed.version,
         release=installed.release,
         namespace=installed.namespace,
         values=charts.as_json(values, report, *path),
     )
     return report.lowered(intent)
+
+
+def _unheeded(values: Mapping[str, Any], report: Report, path: Path) -> None:
+    """Values of Traefik that change what a request gets, and that nothing here follows."""
+    ports = values.get("ports")
+    for name, port in ports.items() if isinstance(ports, Mapping) else ():
+        for field in _UNHEEDED if len(name) < 64 else ():
+            if charts.has(port, field):
+                report.unsupported(
+                    "not followed, so requests may fare otherwise", *path, "ports", name, *field.split(".")
+                )
 
 
 def _bare(chart: str) -> str:

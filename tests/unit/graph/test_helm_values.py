@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from gatewright.graph.analysis import Analysis
+from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Gateway
+from gatewright.graph.resolve import helm_values
 from gatewright.kinds.intents import Key
 from gatewright.pipeline import Model
-from support.modelled import Modelled
+from support.keys import NOW
+from support.modelled import Modelled, intents
 
 ROUTE = {
     "apiVersion": "traefik.io/v1alpha1",
@@ -230,6 +234,20 @@ def test_a_haproxy() -> None:
 def test_the_class_of_an_aws_controller_is_its_door() -> None:
     gateway = door(release("aws-load-balancer-controller", "{ingressClass: public}"), ingress("public"))
     assert (gateway.id, gateway.implementation) == ("public", "alb")
+
+
+def test_what_the_chart_makes_can_be_asked_for() -> None:
+    values = "{ports: {web: {hostPort: 80}}, service: {type: ClusterIP}, deployment: {kind: DaemonSet, replicas: 2}}"
+    analysis = Model().analysis
+    assert analysis.answer(helm_values.installed) == {}
+    objects = intents([release("traefik", values)])
+    builder = Builder(lambda: NOW)
+    graph, _ = builder.apply(dict(objects))
+    found = Analysis(builder.objects, graph, NOW.date()).answer(helm_values.installed)["edge/traefik"]
+    assert found.service is not None
+    assert (found.service.type, [port.port for port in found.service.ports]) == ("ClusterIP", [80, 443])
+    assert (found.workload.key, found.workload.max_surge) == (Key("DaemonSet", "edge", "traefik"), "1")
+    assert [port.host_port for port in found.workload.ports if port.host_port] == [80]
 
 
 # --- whose word counts ------------------------------------------------------------------------------

@@ -198,6 +198,14 @@ def test_long_texts_behind_aliases_are_not_written_out() -> None:
     assert result.intent.values == "{}"
 
 
+def test_what_is_not_followed_is_said() -> None:
+    data = {"ports": {"web": {"port": 80, "redirections": {"entryPoint": {"to": "websecure"}}}, "x": 7}}
+    result = file("traefik/values.yaml", data)
+    assert told(result.problems) == [("unsupported-field", "ports.web.redirections")]
+    assert isinstance(result.intent, HelmIntent)
+    assert file_intent("grafana/values.yaml", data).chart == ""
+
+
 def test_huge_numbers_are_kept() -> None:
     assert values(file_intent("traefik/values.yaml", {"a": 10**40})) == {"a": 10**40}
 

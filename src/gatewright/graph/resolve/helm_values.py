@@ -87,6 +87,11 @@ def installations(objects: Objects) -> list[Installation]:
     return made
 
 
+def installed(objects: Objects) -> Mapping[str, Installation]:
+    """A question: what charts install, by the id of the gateway that it would be."""
+    return {f"{one.namespace}/{one.release}".lstrip("/"): one for one in installations(objects)}
+
+
 def made_classes(objects: Objects) -> dict[str, IngressClassIntent]:
     """The IngressClasses that the charts make, by name; one that is in the input, too, is the same."""
     found = [one.ingress_class for one in installations(objects) if one.ingress_class]
