@@ -17,7 +17,7 @@ from gatewright.graph.names.resolvers import resolutions
 from gatewright.graph.network import parties
 from gatewright.graph.network.nodes import Machine, Mtu, Step, StepKind
 from gatewright.graph.network.parties import Party, PartyKind
-from gatewright.graph.network.placement import NOWHERE, Home, candidates, crossing, home
+from gatewright.graph.network.placement import Home, candidates, crossing, home
 from gatewright.graph.network.policies import admitted
 from gatewright.graph.network.starts import Start, node_of, starts, workloads_of
 from gatewright.graph.network.topology import topology
@@ -178,7 +178,7 @@ def _judged(sight: Sight, start: Start, target: Target) -> tuple[str, tuple[Part
         return allowed, said
     if target.home is None:
         reason, passed = _by_way(sight, start, target.shown[0], target)
-    elif target.home is NOWHERE or start.place is None:
+    elif not target.home.cluster or start.place is None:
         reason, passed = "", UNKNOWN
     elif start.cluster == target.home.cluster:
         over = sight.ask(crossing, start.cluster, start.machines, target.machines)
