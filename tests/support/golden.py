@@ -1,8 +1,10 @@
 """Feature cases: manifests in, plain text out.  `produce` makes the text, `scripts/golden` writes it on purpose.
 
 A case is a folder with `input.yaml`, or `steps/01-*.yaml` ... that replace it one after the other, and `requests.txt`.
-Expected are `expect/hosts.txt`, `problems.txt` and `trace.txt` (below `expect/01/` ... with steps).  The text is made
-here, by no code of the product, so that a case can be read and judged by itself.
+Expected are `expect/hosts.txt`, `problems.txt` and `trace.txt` (below `expect/01/` ... with steps).  A case of the
+topic `journeys` has `journeys.txt` instead, with lines `VANTAGE FAMILY URL`, and expects `expect/journeys.txt`; its
+`files/` stand beside the input.  The text is made here, by no code of the product, so that a case can be read and
+judged by itself.
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ from __future__ import annotations
 import base64
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from msgspec import structs
 
 from gatewright.base.origin import Locator, Origin
 from gatewright.graph.nodes import Entry, Forward, Graph, RedirectTo, Respond, Rule, VirtualHost
 from gatewright.kinds.intents import Match, PathEdit, ValueMatch
 from gatewright.pipeline import Model, State
 from gatewright.trace.hops import HopKind, Outcome, Trace
+from gatewright.trace.journey import journey
 from gatewright.trace.request import request
 from gatewright.trace.walk import gateways_for, walk
 from support.keys import NOW, pair
@@ -28,11 +34,13 @@ _PAIR = re.compile(r"@(CERT|KEY):([^@]+)@")
 
 def cases() -> list[Path]:
     """Every case, sorted."""
-    return sorted(path.parent for path in FEATURES.glob("*/*/requests.txt"))
+    return sorted(path.parent for name in ("requests", "journeys") for path in FEATURES.glob(f"*/*/{name}.txt"))
 
 
 def produce(case: Path, folder: Path) -> dict[str, str]:
     """The texts of a case by their path below `expect`; `folder` is an empty one for its input."""
+    if (case / "journeys.txt").exists():
+        return {"journeys.txt": _text(_journeys(case, folder)).replace(f"{folder}/", "")}
     model = Model(lambda: NOW)
     file = folder / "input.yaml"
     asked = (case / "requests.txt").read_text(encoding="utf-8").splitlines()
@@ -238,3 +246,37 @@ def _outcome(gateway: str, trace: Trace, locator: Locator) -> str:
 
 def _sent(told: Outcome) -> str:
     return f" as {told.sent.host}{told.sent.path}" if told.sent and told.sent.path else ""
+
+
+# --- journeys -------------------------------------------------------------------------------------
+
+
+def _journeys(case: Path, folder: Path) -> Iterator[str]:
+    for file in sorted(case.glob("files/*")):
+        shutil.copy(file, folder)
+    (folder / "input.yaml").write_text(_with_pairs((case / "input.yaml").read_text(encoding="utf-8")), encoding="utf-8")
+    model = Model(lambda: NOW)
+    model.read([str(folder)])
+    for line in (case / "journeys.txt").read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        yield line
+        vantage, family, url = line.split()
+        families = ("4", "6") if family == "both" else (family,)
+        for branch in model.analysis.answer(journey, vantage, request(url), families).branches:
+            yield f"    IPv{branch.family} {branch.resolver or 'no resolver'} {branch.address or 'no address'}"
+            yield f"        {_ending(branch.outcome)}"
+            passed = (("gateways", branch.gateways), ("links", branch.links))
+            yield from (f"        {name} {', '.join(items)}" for name, items in passed if items)
+            yield from (f"        followed {status} {location}" for status, location in branch.redirects)
+            yield f"        trust {branch.trust}"
+            for name, limit in zip(("idle", "body", "mtu"), structs.astuple(branch.limits), strict=True):
+                if limit is not None:
+                    yield f"        {name} {limit.value:.15g} by {limit.hop} at {_where(limit.origin, model.locator)}"
+
+
+def _ending(told: Outcome) -> str:
+    parts = [str(told.kind), str(told.status) if told.status else ""]
+    parts += [f"{told.backend.namespace}/{told.backend.name}:{told.backend.port}"] if told.backend else []
+    parts += [told.location or "", f"({told.reason})" if told.reason else ""]
+    return " ".join(part for part in parts if part)

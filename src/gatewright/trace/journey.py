@@ -58,6 +58,8 @@ ENDINGS = {
 }
 BAD = {Trust.UNTRUSTED, Trust.NAME_MISMATCH, Trust.EXPIRED}
 
+REDIRECTING = (HopKind.FILTER, HopKind.EDGE)
+
 Visited = tuple[tuple[str, ...], ...]
 """The gateways, each with host, target and scheme, that a request passed since its client sent it."""
 
@@ -313,7 +315,8 @@ class _Traveller:
             yield branch
             return
         trail = _resumed(branch)
-        trail.hop(HopKind.RESPONSE, f"{outcome.status} to {location}, which the client follows")
+        by = next((hop.origin for hop in reversed(branch.hops) if hop.kind in REDIRECTING), None)
+        trail.hop(HopKind.RESPONSE, f"{outcome.status} to {location}, which the client follows", by)
         trail.redirects += ((outcome.status, location),)
         if _identity(target) in seen:
             reason = f"redirect loop: {request.url} is redirected to {location}, which was asked for already"
@@ -322,6 +325,7 @@ class _Traveller:
             reason = f"more than {MAX_REDIRECTS} redirects, the last to {location}"
             yield trail.end(structs.replace(outcome, kind=OutcomeKind.REFUSED, reason=reason))
         else:
+            trail.address = ""
             further = self._send(trail, target, seen | {_identity(target)}, branch.resolver)
             found = list(islice(further, MAX_BRANCHES))
             # To where the map does not reach: the redirect is the answer.
@@ -539,5 +543,4 @@ def _resumed(branch: Branch) -> Trail:
     trail = Trail(branch.family)
     for name in Trail.__slots__:
         setattr(trail, name, getattr(branch, name))
-    trail.address = ""
     return trail

@@ -32,15 +32,11 @@ DEFAULTS = {
     "traefik": Usual(idle_timeout=180, body=0),  # respondingTimeouts.idleTimeout
     "haproxy": Usual(idle_timeout=50, body=0),  # timeout-client, timeout-server
     "cloudflare": Usual(idle_timeout=100, body=100 * 1000 * 1000),  # proxy read timeout and upload limit, Free and Pro
-    "cloudflared": Usual(idle_timeout=90, body=0),  # keepAliveTimeout towards the origin
 }
 
 # Annotations that set the limits of one route, by implementation.
 IDLE_ANNOTATIONS = {
-    "ingress-nginx": (
-        "nginx.ingress.kubernetes.io/proxy-read-timeout",
-        "nginx.ingress.kubernetes.io/proxy-send-timeout",
-    ),
+    "ingress-nginx": ("nginx.ingress.kubernetes.io/proxy-read-timeout",),
     "haproxy": (
         "haproxy.org/timeout-server",
         "haproxy.org/timeout-client",
