@@ -3,6 +3,7 @@
 Questions (first argument a `Sight`), each in its own file:
 
 - `topology.topology(sight) -> Topology`: the site map joined with what manifests say
+- `spots.places(sight, spot) -> tuple[Place, ...]`: the places that a name of the site map stands for
 - `addresses.allocations(sight) -> Mapping[Key, Allocation]`: what MetalLB, Cilium and ServiceLB give each Service
 - `doors.door_addresses(sight, gateway_id) -> tuple[str, ...]`: where clients reach a gateway (addresses, hostnames)
 - `doors.gateways_at(sight, address) -> tuple[str, ...]`: which gateways answer at an address or hostname

@@ -18,6 +18,7 @@ from gatewright.graph.network.pods import Pods, pods_of
 from gatewright.graph.network.spots import places
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import ServiceIntent
 
 # Load balancers of a cloud: they are not in the cluster, and where their addresses are is the cloud's secret.
 OUTSIDE = frozenset({"alb"})
@@ -107,11 +108,18 @@ def _at(kind: str, id_: str, pods: Pods) -> Place:
     return Place(kind, id_, (), pods.namespace, pods.labels)
 
 
+def _cluster_addresses(sight: Sight, gateway_id: str) -> tuple[str, ...]:
+    """A question: the addresses of the gateway's Service inside of the cluster, where a manifest has them."""
+    service = sight.ask(service_of, gateway_id)
+    intent = sight.get(service, ServiceIntent) if service is not None else None
+    return intent.cluster_ips if intent is not None else ()
+
+
 def _by_address(sight: Sight) -> Mapping[str, tuple[str, ...]]:
     """All gateways by every address at which they answer: also those that nobody publishes."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for gateway_id in sight.gateways():
-        for answer in (door_addresses, machine_addresses, handed_out):
+        for answer in (door_addresses, machine_addresses, handed_out, _cluster_addresses):
             for address in sight.ask(answer, gateway_id):
                 found[_canonical(address)][gateway_id] = None
     return {address: tuple(ids) for address, ids in found.items()}

@@ -17,8 +17,11 @@ from gatewright.graph.network import cidrs
 from gatewright.graph.network.cidrs import Address, Prefixes
 from gatewright.graph.network.nodes import Cluster, Joint, Machine, Net, Network, Tunnel
 
+MESH = 8
+"""A tunnel with more ends than this is a mesh."""
 
-class Hop(Struct, frozen=True, gc=False):
+
+class Hop(Struct, frozen=True, order=True, gc=False):
     """Through a tunnel: by number of the tunnel and of its joints."""
 
     tunnel: int
@@ -30,8 +33,9 @@ class Tables:
     """All routing tables of a map, made once."""
 
     __slots__ = (
-        "_routes",
+        "_meshes",
         "_site",
+        "_starting",
         "_world",
         "clusters",
         "joints",
@@ -56,10 +60,8 @@ class Tables:
         for number, tunnel in enumerate(tunnels):
             for end, joint in enumerate(tunnel.joints):
                 self.joints[joint.place].append((number, end))
-        self._routes = [
-            Prefixes((net, end) for end, joint in enumerate(tunnel.joints) for net in joint.routes)
-            for tunnel in tunnels
-        ]
+        self._meshes: dict[int, Prefixes[int]] = {}
+        self._starting: dict[str, tuple[Prefixes[Hop], list[tuple[int, int]]]] = {}
         self.members: dict[str, dict[str, str]] = defaultdict(dict)
         self.segments: dict[str, list[str]] = defaultdict(list)
         for machine in machines.values():
@@ -112,22 +114,46 @@ class Tables:
         At a network also those of its machines: its router knows them.
         """
         best, hops = -1, list[Hop]()
+        if place not in self._starting:
+            self._starting[place] = self._start(place)
+        table, meshes = self._starting[place]
+        for length, found in table.each(wanted):
+            hops = [hop for hop in found if hop.tunnel not in banned]
+            if hops:
+                best = length
+                break
+        for number, enter in meshes:
+            for length, leave in self._matches(number, enter, wanted) if number not in banned else ():
+                if length > best:
+                    best, hops = length, []
+                if length == best:
+                    hops.append(Hop(number, enter, leave))
+        return best, sorted(hops)
+
+    def _start(self, place: str) -> tuple[Prefixes[Hop], list[tuple[int, int]]]:
+        """One table of all small tunnels that start at a place, and the meshes: a mesh has a table of its own, since
+        one for each of its ends would be quadratic in their number."""
+        entries: list[tuple[Net, Hop]] = []
+        meshes: list[tuple[int, int]] = []
         for starting in (place, *self.segments.get(place, ())):
             for number, enter in self.joints.get(starting, ()):
-                if number in banned:
+                joints = self.tunnels[number].joints
+                if len(joints) > MESH:
+                    meshes.append((number, enter))
                     continue
-                for length, leave in self._matches(number, enter, wanted):
-                    if length > best:
-                        best, hops = length, []
-                    if length == best:
-                        hops.append(Hop(number, enter, leave))
-        return best, hops
+                for leave, joint in enumerate(joints):
+                    if joint.place != starting:
+                        entries += [(net, Hop(number, enter, leave)) for net in joint.routes]
+        return Prefixes(entries), meshes
 
     def _matches(self, number: int, enter: int, wanted: Address) -> Iterable[tuple[int, int]]:
-        """The longest prefixes of a tunnel that do not lead back to the end where one is."""
-        here = self.tunnels[number].joints[enter].place
-        for length, ends in self._routes[number].each(wanted):
-            found = [(length, end) for end in ends if self.tunnels[number].joints[end].place != here]
+        """The longest prefixes of a mesh that do not lead back to the end where one is."""
+        joints = self.tunnels[number].joints
+        if number not in self._meshes:
+            self._meshes[number] = Prefixes((net, end) for end, joint in enumerate(joints) for net in joint.routes)
+        here = joints[enter].place
+        for length, ends in self._meshes[number].each(wanted):
+            found = [(length, end) for end in ends if joints[end].place != here]
             if found:
                 return found
         return ()

@@ -81,7 +81,7 @@ class Walker:
     def _on_segment(self, network: Network, packet: Packet) -> Way:
         packet = packet.narrowed(network.mtu, f"network {network.id}", network.origin)
         packet = packet.from_within(network)
-        machine = self._tables.members[network.id].get(str(packet.wanted))
+        machine = self._tables.members.get(network.id, {}).get(str(packet.wanted))
         if machine is not None:
             return self._arrive(machine, packet)
         summary = f"{packet.wanted} is on {network.id}"

@@ -24,6 +24,7 @@ kind: Service
 metadata: {name: traefik, namespace: kube-system}
 spec:
   type: LoadBalancer
+  clusterIP: 10.43.0.77
   selector: {app: traefik}
   ports: [{name: web, port: 80}, {name: websecure, port: 443}]
 ---
@@ -88,6 +89,7 @@ def test_several_gateways_may_answer_at_one_address() -> None:
     assert known.answer(doors.gateways_at, "192.168.178.10") == (WEB, INTERNAL)
     assert known.answer(doors.gateways_at, PUBLIC4) == (EXTERNAL,)
     assert known.answer(doors.gateways_at, "2001:DB8:7:0::1") == (EXTERNAL,)
+    assert known.answer(doors.gateways_at, "10.43.0.77") == (INTERNAL,)
     assert known.answer(doors.gateways_at, "192.168.178.11") == ()
 
 

@@ -279,6 +279,16 @@ def test_of_equal_routes_the_first_that_arrives_counts() -> None:
     assert walk(objects, "network:a/lan", "10.2.0.77").links == ("second",)
 
 
+def test_a_mesh_of_many_ends() -> None:
+    ends = [end(f"node:m{i}", f"10.{i}.0.0/16", addresses=[f"10.99.0.{i}"]) for i in range(1, 31)]
+    sites = [site(f"s{i}", network("lan", f"10.{i}.0.0/16"), node(f"m{i}", f"10.{i}.0.1")) for i in range(1, 31)]
+    objects = (*sites, link("mesh", *ends, type_=LinkType.NEBULA))
+    assert walk(objects, "machine:s1/m1", "10.99.0.30").machine == "s30/m30"
+    far = walk(objects, "network:s1/lan", "10.7.0.99")
+    assert (far.reached, far.links, far.mtu and far.mtu.value) == (True, ("mesh",), 1300)
+    assert walk(objects, "network:s1/lan", "10.1.0.99").links == ()
+
+
 def test_direct_lines_are_seen_by_firewalls() -> None:
     objects = (
         site("a", network("lan", "10.1.0.0/24")),
