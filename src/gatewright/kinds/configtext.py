@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
+from gatewright.kinds.decode import suggest
 
 MAX_CHARACTERS = 8 * 1024 * 1024
 """Longer texts are not read: the longest real one, a zone of 100,000 names, has about half."""
@@ -25,6 +26,7 @@ PUBLIC = "public"
 _LABEL = r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 _SHOWN = 60
+_LONGEST_OPTION = 40
 
 
 class Notes:
@@ -50,6 +52,12 @@ class Notes:
     def info(self, problem_id: str, message: str, line: int, hint: str = "") -> None:
         """Something was assumed."""
         self._add(Severity.INFO, problem_id, message, line, hint)
+
+    def suggest(self, word: str, known: Collection[str]) -> str:
+        """A did-you-mean hint or "": not for what is no word, nor when nobody will read it, since looking is slow."""
+        if len(word) > _LONGEST_OPTION or len(self._problems) >= MAX_PROBLEMS:
+            return ""
+        return suggest(word, frozenset(known))
 
     def problems(self) -> tuple[Problem, ...]:
         """All Problems; the last one counts those above the limit."""

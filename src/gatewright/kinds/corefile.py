@@ -19,7 +19,7 @@ from gatewright.base.problem import Problem
 from gatewright.kinds import configtext, files, hostsfile
 from gatewright.kinds.configtext import PUBLIC, Notes, clip
 from gatewright.kinds.corefile_syntax import Block, Directive, blocks_of
-from gatewright.kinds.decode import key_of, suggest
+from gatewright.kinds.decode import key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import Forwarding, GatewayNames, Override, ResolverConfig, ResolverFileIntent
@@ -215,7 +215,7 @@ class _Reading:
             self._notes.warning("unsupported-option", f"{name}: {_UNSUPPORTED[name]}", directive.line)
         elif name not in _HARMLESS:
             known = _HARMLESS | _UNSUPPORTED.keys() | self._plugins.keys()
-            hint = suggest(name, known) if len(name) < 40 else ""
+            hint = self._notes.suggest(name, known)
             self._notes.warning(
                 "unknown-option", f"the plugin {clip(name)} is not known and not followed", directive.line, hint
             )
@@ -326,7 +326,7 @@ class _Reading:
         for inner in directive.body:
             if inner.name not in _GATEWAY_OPTIONS:
                 message = f"k8s_gateway has no option {clip(inner.name)}"
-                hint = suggest(inner.name, _GATEWAY_OPTIONS) if len(inner.name) < 40 else ""
+                hint = self._notes.suggest(inner.name, _GATEWAY_OPTIONS)
                 self._notes.error("unknown-option", message, inner.line, hint)
         if not options.get("resources"):
             message = "k8s_gateway names no resources: only Ingress and Service are answered (older versions: all)"
@@ -407,11 +407,11 @@ class _Reading:
             elif inner.name == "policy":
                 policy = inner.arguments[0] if inner.arguments else ""
                 if policy not in ("random", "round_robin", "sequential"):
-                    hint = suggest(policy, ("random", "round_robin", "sequential")) if len(policy) < 40 else ""
+                    hint = self._notes.suggest(policy, ("random", "round_robin", "sequential"))
                     self._notes.error("invalid-value", f"{clip(policy)} is no policy", inner.line, hint)
                 order = "first" if policy == "sequential" else "any"
             elif inner.name not in _FORWARD_OPTIONS and directive.name == "forward":
-                hint = suggest(inner.name, _FORWARD_OPTIONS) if len(inner.name) < 40 else ""
+                hint = self._notes.suggest(inner.name, _FORWARD_OPTIONS)
                 self._notes.error("unknown-option", f"forward has no option {clip(inner.name)}", inner.line, hint)
         return order
 

@@ -14,7 +14,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.kinds import configtext, files
 from gatewright.kinds.configtext import PUBLIC, Notes, clip
-from gatewright.kinds.decode import key_of, suggest
+from gatewright.kinds.decode import key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import Forwarding, Override, ResolverConfig, ResolverFileIntent
@@ -118,7 +118,7 @@ class _Reading:
             self.notes.warning("unsupported-option", f"{name}: {_UNSUPPORTED[name]}", line)
         else:
             known = _HARMLESS | _OTHER_FILES | _UNSUPPORTED.keys() | self._readers.keys()
-            hint = suggest(name, known) if len(name) < 40 else ""
+            hint = self.notes.suggest(name, known)
             self.notes.error("unknown-option", f"{clip(name)} is no option of dnsmasq", line, hint)
 
     def config(self) -> ResolverConfig:

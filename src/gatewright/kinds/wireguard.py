@@ -17,7 +17,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.kinds import configtext, files
 from gatewright.kinds.configtext import Notes
-from gatewright.kinds.decode import key_of, suggest
+from gatewright.kinds.decode import key_of
 from gatewright.kinds.intents import Key, Lowered
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import LinkFileIntent, LinkType, WireGuardPeer
@@ -102,7 +102,7 @@ def _option(text: str, line: int, section: str, notes: Notes) -> _Option | None:
         message = f"{_SPELLED[folded]} has to be in another section" if equals else f"{_SPELLED[folded]} has no value"
         notes.error("invalid-value", message, line)
         return None
-    hint = suggest(folded, tuple(known.values())) if len(folded) < 30 else ""
+    hint = notes.suggest(folded, known.values())
     notes.error("unknown-option", f"the line is no option of [{section.capitalize()}]", line, hint)
     return None
 

@@ -17,7 +17,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.kinds import configtext, files
 from gatewright.kinds.configtext import Notes, clip
-from gatewright.kinds.decode import key_of, suggest
+from gatewright.kinds.decode import key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import Record, ResolverConfig, ResolverFileIntent
@@ -146,7 +146,7 @@ class _Reading:
         else:
             known = name in _DIRECTIVES
             message = f"{name} needs a value" if known else f"{clip(entry.words[0])} is no directive"
-            hint = "" if known or len(name) > 20 else suggest(name, _DIRECTIVES)
+            hint = "" if known else self.notes.suggest(name, _DIRECTIVES)
             self.notes.error("invalid-value" if known else "unknown-option", message, entry.line, hint)
 
     def _absolute(self, word: str) -> str:
@@ -204,7 +204,7 @@ class _Reading:
         try:
             dns.rdatatype.from_text(type_)
         except (dns.exception.DNSException, ValueError):
-            hint = suggest(type_, _READ) if len(type_) < 20 else ""
+            hint = self.notes.suggest(type_, _READ)
             self.notes.error("unknown-type", f"{clip(type_)} is no type of record", line, hint)
 
 
