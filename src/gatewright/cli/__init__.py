@@ -18,7 +18,7 @@ EXIT_OURS = 3
 class _Lazy(click.Group):
     """Imports a command when it is used: `trace` must not wait for what `run` needs."""
 
-    COMMANDS = ("check", "completion", "diff", "explain", "run", "schema", "status", "test", "trace")
+    COMMANDS = ("check", "completion", "diff", "explain", "init", "run", "schema", "status", "test", "trace")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.COMMANDS)
