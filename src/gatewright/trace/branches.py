@@ -111,9 +111,11 @@ class Trail:
 
     def fork(self) -> Trail:
         """The same way so far, to go on differently."""
-        other = Trail(self.family)
-        for name in Trail.__slots__:
-            setattr(other, name, getattr(self, name))
+        other = Trail.__new__(Trail)
+        other.family, other.resolver, other.address = self.family, self.resolver, self.address
+        other.hops, other.limits, other.trust = self.hops, self.limits, self.trust
+        other.gateways, other.links, other.resolvers = self.gateways, self.links, self.resolvers
+        other.redirects = self.redirects
         return other
 
     def hop(self, kind: HopKind, summary: str, origin: Origin | None = None, details: tuple[str, ...] = ()) -> None:

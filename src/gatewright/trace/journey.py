@@ -309,8 +309,7 @@ class _Traveller:
 
     def _redirected(self, branch: Branch, request: Request, seen: frozenset[str]) -> Iterator[Branch]:
         outcome = branch.outcome
-        location = urljoin(request.url, outcome.location or "")
-        target = _followed(request, location, outcome.status)
+        location, target = _followed(request, outcome.location or "", outcome.status)
         if target is None:
             yield branch
             return
@@ -510,7 +509,11 @@ class _Traveller:
 
 
 def _host(request: Request) -> str:
-    """The host of the URL, which is what clients look up."""
+    """The host of the URL, which is what clients look up; mostly the Host header's too."""
+    start = len(request.scheme) + 3
+    end = start + len(request.host)
+    if request.url[start:end] == request.host and request.url[end : end + 1] in ("", "/", ":", "?"):
+        return request.host
     return urlsplit(request.url).hostname or request.host
 
 
@@ -528,14 +531,15 @@ def _forwarded(request: Request) -> Request:
     return structs.replace(request, headers=(*request.headers, ("x-forwarded-for", request.client)))
 
 
-def _followed(request: Request, location: str, status: int) -> Request | None:
-    """The request that a client makes of a redirect; None when it does not follow it."""
+def _followed(request: Request, location: str, status: int) -> tuple[str, Request | None]:
+    """Where a redirect leads, and the request that a client makes of it; None when it does not follow it."""
     method = "GET" if status == 303 or (status in (301, 302) and request.method == "POST") else request.method
     try:
+        location = urljoin(request.url, location)
         made = make_request(location, method, client=request.client)
-    except UsageError:
-        return None
-    return structs.replace(made, headers=request.headers) if made.scheme in ("http", "https") else None
+    except (ValueError, UsageError):
+        return location, None
+    return location, structs.replace(made, headers=request.headers) if made.scheme in ("http", "https") else None
 
 
 def _resumed(branch: Branch) -> Trail:

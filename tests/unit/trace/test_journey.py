@@ -454,6 +454,77 @@ def test_a_tunnel_answers_what_no_rule_sends_on(world: World) -> None:
     assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 404)
 
 
+IN_CLUSTER = """
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cloudflared, namespace: web}
+data:
+  config.yaml: |
+    tunnel: TUNNEL
+    ingress:
+      - {hostname: tunnel.example.com, path: ^/in, service: "http://app.web:80"}
+      - {hostname: tunnel.example.com, service: "http://gone.web.svc.cluster.local:80"}
+      - {hostname: other.example.com, service: "http://app:81"}
+      - {service: "ssh://app:22"}
+""".replace("TUNNEL", TUNNEL)
+
+
+def test_a_tunnel_from_a_config_map_reaches_services_of_its_cluster(world: World) -> None:
+    ask = world(
+        {
+            "ends: [{node: home/node1}], config: cloudflared.yml": "ends: [{cluster: home/k3s}], config: "
+            "{configMap: {name: cloudflared, namespace: web, key: config.yaml}}",
+            "data: {ca.crt: AUTHORITY}": "data: {}" + IN_CLUSTER,
+        }
+    )
+    # The file beside it is a tunnel of the same id that no Link runs: where it runs nobody knows.
+    (inside, *_) = ask("phone", "https://tunnel.example.com/in", "4")
+    assert inside.outcome.kind is OutcomeKind.DELIVERED
+    assert inside.outcome.backend is not None
+    assert (inside.outcome.backend.name, inside.outcome.backend.port) == ("app", 80)
+    (gone, *_) = ask("phone", "https://tunnel.example.com/", "4")
+    assert gone.outcome.kind in (OutcomeKind.UNKNOWN, OutcomeKind.ABSENT)
+    (port, *_) = ask("phone", "https://other.example.com/", "4")
+    assert (port.outcome.kind, port.outcome.status) == (OutcomeKind.REFUSED, 502)
+
+
+POLICY = """
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: web}
+spec: {podSelector: {matchLabels: {app: app}}, policyTypes: [Ingress], ingress: []}
+"""
+
+HTTP_POLICY = """
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: api-only, namespace: web}
+spec:
+  endpointSelector: {matchLabels: {app: app}}
+  ingress:
+    - toPorts:
+        - ports: [{port: "80", protocol: TCP}]
+          rules: {http: [{method: GET, path: "/api/.*"}]}
+"""
+
+
+def test_a_policy_that_forgets_the_gateway_closes_the_way_to_the_backend(world: World) -> None:
+    (branch,) = world({"data: {ca.crt: AUTHORITY}": "data: {}" + POLICY})("phone", "http://app.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 503)
+    assert HopKind.POLICY in kinds(branch)
+
+
+def test_http_rules_of_a_policy_answer_403(world: World) -> None:
+    ask = world({"data: {ca.crt: AUTHORITY}": "data: {}" + HTTP_POLICY})
+    (refused,) = ask("phone", "http://app.example.com/", "4")
+    assert (refused.outcome.kind, refused.outcome.status) == (OutcomeKind.REFUSED, 403)
+    (passed,) = ask("phone", "http://app.example.com/api/x", "4")
+    assert passed.outcome.kind is OutcomeKind.DELIVERED
+
+
 # --- limits and sharing -------------------------------------------------------------------------
 
 
@@ -492,3 +563,50 @@ def test_shared_walks_change_no_answer(world: World, tmp_path: Path) -> None:
 
     alone = [model.analysis.answer(journey, name, asked, ("4",)) for name in ("phone", "laptop")]
     assert model.analysis.answer(together) == alone
+
+
+CHANGES = (
+    ("{name: app, values: [203.0.113.9]}", "{name: app, values: [203.0.113.9], proxied: true}"),
+    ("[{name: app.example.com, values: [192.168.178.10]}]", "[{name: app.example.com, values: [192.168.178.99]}]"),
+    ("mtu: 1370", "mtu: 1280"),
+    ("addresses: [192.168.178.10], settings", "addresses: [192.168.178.11], settings"),
+    ("sslMode: full", "sslMode: flexible"),
+    ("externalName: app.example.com", "externalName: both.example.com"),
+    ("spec: {ports: [{port: 80}], selector: {app: app}}", "spec: {ports: [{port: 81}], selector: {app: app}}"),
+    ("trust: [public, {secret: {name: ca, namespace: web}}]", "trust: [public]"),
+    ("allowExternalNameServices: true", "allowExternalNameServices: false, idleTimeout: 30s"),
+    ("kind: Deployment", "kind: StatefulSet"),
+)
+ASKED = (
+    "http://app.example.com/",
+    "https://app.example.com/",
+    "http://hop.example.com/",
+    "http://hairpin.example.com/",
+    "https://cdn.example.com/",
+    "https://tunnel.example.com/",
+)
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES, ids=[old[:24] for old, _ in CHANGES])
+def test_after_a_change_the_remembered_answers_are_those_of_a_fresh_start(
+    world: World, tmp_path: Path, old: str, new: str
+) -> None:
+    world()
+
+    def answers(model: Model) -> list[object]:
+        names = ("", "phone", "laptop")
+        return [model.analysis.answer(journey, name, request(url), ()) for name in names for url in ASKED]
+
+    kept = Model(lambda: NOW)
+    kept.read([str(tmp_path)])
+    before = answers(kept)
+    file = tmp_path / "map.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+    kept.refresh([str(file)])
+    fresh = Model(lambda: NOW)
+    fresh.read([str(tmp_path)])
+    after = answers(fresh)
+    assert answers(kept) == after
+    assert before != after, "the change says nothing to anybody"
