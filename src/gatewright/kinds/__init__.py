@@ -6,6 +6,9 @@ and one line in the list.  Everything is pure: no file, network or clock, and no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gatewright.base.document import Document
 from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import (
@@ -144,7 +147,8 @@ def _lower(document: Document) -> Lowered | None:
     if kind is None:
         return None
     if document.group == files.GROUP:  # a file goes by its path
-        return kind.lower(document)
+        data: Any = document.data  # a file may hold anything
+        return kind.lower(document) if isinstance(data, Mapping) else Lowered(None, (_not_a_file(document),))
     scope = (document.namespace or "default") if kind.namespaced else ""
     fault = _identity_fault(document, scope)
     if fault is not None:
@@ -172,6 +176,10 @@ def _identity_fault(document: Document, scope: str) -> Problem | None:
         message = f"{scope[:80]!r} is not a namespace that Kubernetes accepts"
         return Problem("invalid-name", message, origin, hint="at most 63 lower-case letters, digits and '-'")
     return None
+
+
+def _not_a_file(document: Document) -> Problem:
+    return Problem("not-an-object", f"this is no {document.kind}", document.origin)
 
 
 def _unknown_version(document: Document, kind: Kind) -> Problem:

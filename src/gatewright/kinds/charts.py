@@ -94,7 +94,7 @@ def as_json(values: Mapping[str, Any], report: Report, *path: str | int) -> str:
     if not _is_small(values):
         report.warning("values-too-large", "values of more than 1 MiB are not read", *path)
         return "{}"
-    return json.dumps(values, separators=(",", ":"), sort_keys=True)
+    return json.dumps(values, separators=(",", ":"), skipkeys=True, default=str)
 
 
 def _is_small(values: Mapping[str, Any]) -> bool:

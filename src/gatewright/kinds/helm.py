@@ -253,8 +253,8 @@ def _application_values(helm: _Helm, report: Report, at: Path) -> tuple[Values, 
 def _lower_values(document: Document) -> Lowered:
     """A values file, of whichever chart it looks to be; where the release is, it does not say."""
     report = Report(document)
-    chart, path = charts.guess(document.name, document.data)
     values: Any = document.data
+    chart, path = charts.guess(document.name, values)
     for step in path:
         values = values[step]
     installed = _Installed(chart, charts.release_of(document.name, chart), "")

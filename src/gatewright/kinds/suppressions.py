@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
@@ -23,7 +24,8 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 def suppressions(document: Document) -> tuple[tuple[Suppression, ...], tuple[Problem, ...]]:
     """What the document's annotation suppresses, and what is wrong with it."""
-    metadata = document.data.get("metadata")
+    data: Any = document.data  # as the input has it
+    metadata = data.get("metadata") if isinstance(data, Mapping) else None
     annotations = metadata.get("annotations") if isinstance(metadata, Mapping) else None
     if not isinstance(annotations, Mapping) or ANNOTATION not in annotations:
         return (), ()
