@@ -46,6 +46,9 @@ MAX_REDIRECTS = 5
 MAX_GATEWAYS = 8
 """How many gateways one request passes before it is said to go round in circles."""
 
+MAX_WAYS = 2000
+"""How many addresses one journey connects to, over all redirects and proxies."""
+
 TYPES = {"4": "A", "6": "AAAA"}
 AT_GATEWAY = ""
 
@@ -145,6 +148,7 @@ class _Traveller:
         self._sight = sight
         self._start = start
         self._walks = walks
+        self._ways = 0
         self._client = Client(start.place, start.resolvers, start.roots, vantage=start.name)
 
     def set_out(self, request: Request, family: str) -> Iterator[Branch]:
@@ -226,6 +230,10 @@ class _Traveller:
     ) -> Iterator[Branch]:
         """From the client's place to an address, and into the gateways that answer there."""
         protocol = "udp" if request.scheme == "udp" else "tcp"
+        self._ways += 1
+        if self._ways > MAX_WAYS:
+            yield trail.fails(OutcomeKind.UNKNOWN, f"more than {MAX_WAYS} ways to go; this one is not followed")
+            return
         if client.place is None:
             yield trail.fails(OutcomeKind.UNKNOWN, f"the map does not say from where {address} is reached")
             return

@@ -12,7 +12,7 @@ from gatewright.base.errors import UsageError
 from gatewright.pipeline import Model
 from gatewright.trace.branches import Branch, Limit, Limits, Trust, smaller, tightest
 from gatewright.trace.hops import HopKind, OutcomeKind
-from gatewright.trace.journey import MAX_REDIRECTS, Walks, journey
+from gatewright.trace.journey import MAX_BRANCHES, MAX_REDIRECTS, Walks, journey
 from gatewright.trace.limits import octets, seconds
 from gatewright.trace.request import request
 from support.keys import NOW, pair
@@ -402,6 +402,44 @@ def test_an_external_name_that_leads_back_ends(world: World) -> None:
     (branch,) = world()("phone", "http://round.example.com/", "4")
     assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 508)
     assert "web/edge → web/edge" in branch.outcome.reason
+
+
+def test_many_addresses_and_many_redirects_come_to_an_end(world: World) -> None:
+    many = ", ".join(f"203.0.113.{number}" for number in range(9, 59))
+    chain = "".join(
+        f"""
+---
+apiVersion: traefik.io/v1alpha1
+kind: Middleware
+metadata: {{name: step{number}, namespace: web}}
+spec:
+  redirectRegex: {{regex: "^http://s{number}.example.com/(.*)", replacement: "http://s{number + 1}.example.com/"}}
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {{name: step{number}, namespace: web, annotations: {{kubernetes.io/ingress.class: web}}}}
+spec:
+  entryPoints: [web]
+  routes:
+    - match: Host(`s{number}.example.com`)
+      kind: Rule
+      middlewares: [{{name: step{number}}}]
+      services: [{{name: app, port: 80}}]
+"""
+        for number in range(6)
+    )
+    records = "".join(f"    - {{name: s{number}, values: [{many}]}}\n" for number in range(7))
+    ask = world(
+        {
+            '    - {name: "@"': records + '    - {name: "@"',
+            'addresses: [203.0.113.9, "2001:db8:1::9"]\n  settings': f"addresses: [{many}]\n  settings",
+            "data: {ca.crt: AUTHORITY}": "data: {}" + chain,
+        }
+    )
+    branches = ask("phone", "http://s0.example.com/", "4")
+    assert len(branches) == MAX_BRANCHES + 1
+    assert branches[-1].outcome.reason.startswith(f"more than {MAX_BRANCHES} branches")
+    assert f"more than {MAX_REDIRECTS} redirects" in branches[0].outcome.reason
 
 
 # --- edges and tunnels --------------------------------------------------------------------------
