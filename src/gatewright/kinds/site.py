@@ -7,7 +7,7 @@ Firewall.  docs/site-map.md explains each field.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from msgspec import field
@@ -18,6 +18,14 @@ from gatewright.kinds.decode import Object, Path, Report, Schema, decode, key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import AddressRange, ClusterSpec, NetworkSpec, NodeSpec, SiteIntent
+
+# The CIDRs of pods and of Services that a distribution gives its clusters unless told otherwise; kubeadm has none.
+_USUAL_CIDRS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "k3s": (("10.42.0.0/16",), ("10.43.0.0/16",)),
+    "rke2": (("10.42.0.0/16",), ("10.43.0.0/16",)),
+    "microk8s": (("10.1.0.0/16",), ("10.152.183.0/24",)),
+    "talos": (("10.244.0.0/16",), ("10.96.0.0/12",)),
+}
 
 
 class _Network(Schema, frozen=True):
@@ -37,7 +45,10 @@ class _Node(Schema, frozen=True):
 
 
 class _Cluster(Schema, frozen=True):
+    """`distribution`: who made the cluster; its usual CIDRs hold where none are given."""
+
     name: sitemap.Name
+    distribution: Literal["k3s", "rke2", "kubeadm", "microk8s", "talos"] | None = None
     pod_cidrs: tuple[str, ...] = field(default=(), name="podCIDRs")
     service_cidrs: tuple[str, ...] = field(default=(), name="serviceCIDRs")
     nodes: tuple[str, ...] = ()
@@ -120,17 +131,20 @@ def _cluster(cluster: _Cluster, report: Report, path: Path) -> ClusterSpec:
         for index, name in enumerate(cluster.nodes)
         if (found := sitemap.spot(sitemap.Place(node=name), report, *path, "nodes", index)) is not None
     )
+    distribution = cluster.distribution or ""
+    pods, services = _USUAL_CIDRS.get(distribution, ((), ()))
     return ClusterSpec(
         name=cluster.name,
         origin=report.origin.at(*path),
-        pod_cidrs=sitemap.each(cluster.pod_cidrs, sitemap.cidr, report, *path, "podCIDRs"),
-        service_cidrs=sitemap.each(cluster.service_cidrs, sitemap.cidr, report, *path, "serviceCIDRs"),
+        pod_cidrs=sitemap.each(cluster.pod_cidrs, sitemap.cidr, report, *path, "podCIDRs") or pods,
+        service_cidrs=sitemap.each(cluster.service_cidrs, sitemap.cidr, report, *path, "serviceCIDRs") or services,
         nodes=nodes,
         namespaces=sitemap.each(cluster.namespaces, sitemap.name_of_thing, report, *path, "namespaces"),
         encapsulation=cluster.encapsulation or "",
         overlay_mtu=cluster.mtu or 0,
         enforces_policies=cluster.enforces_policies,
         resolver=cluster.resolver,
+        distribution=distribution,
     )
 
 

@@ -81,6 +81,7 @@ class ClusterSpec(Struct, frozen=True, gc=False):
     `encapsulation`: "none" | "vxlan" | "geneve" | "wireguard" | "ipip"; "" unknown.  `overlay_mtu` 0: derived.
     `enforces_policies`: does its network plugin enforce NetworkPolicy?  `namespaces`: those whose objects live in this
     cluster, for maps with several clusters; empty: all that no other cluster names.  `dns` the cluster resolver's name.
+    `distribution` "k3s" and so on, "" unknown; its usual CIDRs are filled in where the map gives none.
     """
 
     name: str
@@ -93,6 +94,7 @@ class ClusterSpec(Struct, frozen=True, gc=False):
     overlay_mtu: int = 0
     enforces_policies: bool = True
     resolver: str = ""
+    distribution: str = ""
 
 
 class SiteIntent(Struct, frozen=True):

@@ -64,6 +64,25 @@ def test_defaults() -> None:
     assert (intent.clusters[0].overlay_mtu, intent.clusters[0].enforces_policies) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("distribution", "pods", "services"),
+    [
+        ("k3s", ("10.42.0.0/16",), ("10.43.0.0/16",)),
+        ("rke2", ("10.42.0.0/16",), ("10.43.0.0/16",)),
+        ("microk8s", ("10.1.0.0/16",), ("10.152.183.0/24",)),
+        ("talos", ("10.244.0.0/16",), ("10.96.0.0/12",)),
+        ("kubeadm", (), ()),
+    ],
+)
+def test_a_distribution_has_usual_cidrs(distribution: str, pods: tuple[str], services: tuple[str]) -> None:
+    bare = {"name": "a", "distribution": distribution}
+    said = {**bare, "name": "b", "podCIDRs": ["10.9.0.0/16", "fd01::/48"], "serviceCIDRs": ["10.8.0.0/16"]}
+    intent = good(written("Site", {"clusters": [bare, said]}), SiteIntent)
+    usual, own = intent.clusters
+    assert (usual.pod_cidrs, usual.service_cidrs, usual.distribution) == (pods, services, distribution)
+    assert (own.pod_cidrs, own.service_cidrs) == (("10.9.0.0/16", "fd01::/48"), ("10.8.0.0/16",))
+
+
 def test_a_site_has_no_namespace() -> None:
     text = written("Site", SPEC).replace("name: x", "name: x\n  namespace: somewhere")
     assert good(text, SiteIntent).key == Key("Site", "", "x")
