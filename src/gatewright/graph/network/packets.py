@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.network import cidrs
@@ -17,10 +17,12 @@ from gatewright.graph.network.nodes import Mtu, Net, Network, Step, StepKind, Wa
 
 
 class Packet(Struct, frozen=True):
-    """A packet under way.  `sources` are the prefixes that the sender's address may be in (empty: unknown).
+    """All that is known of a packet.  `sources`: prefixes that the sender's address may be in (empty: unknown).
 
-    `banned`: links that may not carry it, since it carries them.  `judged` False: firewalls are not asked; `hidden`: it
-    has come out of a link on the machine where it is, so that only the machine's own firewall sees it.
+    `seen`: the stations that it has passed; `tried`: those that it has on any branch, shared by all branches of a walk,
+    for what fails once from a station fails again.  `banned`: links that may not carry it, since it carries them.
+    `judged` False: firewalls are not asked; `hidden`: it has come out of a link on the machine where it is, so that
+    only the machine's own firewall sees it.
     """
 
     wanted: Address
@@ -31,6 +33,7 @@ class Packet(Struct, frozen=True):
     mtu: Mtu | None = None
     links: tuple[str, ...] = ()
     seen: frozenset[tuple[str, str]] = frozenset()
+    tried: set[tuple[str, str]] = field(default_factory=set)
     banned: frozenset[int] = frozenset()
     judged: bool = True
     hidden: bool = False
@@ -50,6 +53,22 @@ class Packet(Struct, frozen=True):
         same = [net for net in self.sources if net.version == self.wanted.version]
         wide = cidrs.is_global(self.wanted)
         return next((net for net in same if cidrs.is_global(net) == wide), same[0] if same else None)
+
+    def again(self, place: str) -> Way | None:
+        """The Way that ends at a station where the packet, or another branch, has been before; None where none has."""
+        station = (place, str(self.wanted))
+        if station in self.seen:
+            links = ", ".join(self.links) or "the routers"
+            return self.failed(f"packets for {self.wanted} go round in a circle ({links})")
+        if station in self.tried:
+            return self.failed(f"{place} has no way to {self.wanted} on another branch either", unknown=True)
+        return None
+
+    def at(self, place: str) -> Packet:
+        """The packet once it is at a station."""
+        station = (place, str(self.wanted))
+        self.tried.add(station)
+        return structs.replace(self, seen=self.seen | {station}, hidden=False)
 
     @property
     def said(self) -> str:

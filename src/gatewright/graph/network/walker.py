@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.cidrs import Address
@@ -25,6 +25,14 @@ OVERHEAD = {LinkType.WIREGUARD: 60, LinkType.NEBULA: 60, LinkType.LIQO: 110}
 USUAL_PORT = {LinkType.WIREGUARD: 51820, LinkType.NEBULA: 4242, LinkType.LIQO: 51840}
 
 
+class Carrier(Struct, frozen=True):
+    """What carries a link: the packets that it leaves room for; the way that fails where no end can dial another."""
+
+    mtu: int
+    details: tuple[str, ...] = ()
+    failed: Way | None = None
+
+
 class Walker:
     """The stations of one map."""
 
@@ -32,6 +40,7 @@ class Walker:
         self._map = topology
         self._tables = tables
         self._guards = guards
+        self._carriers: dict[Hop, Carrier] = {}
         public: dict[str, set[str]] = defaultdict(set)
         for machine in topology.machines.values():
             for value in map(cidrs.address, machine.addresses):
@@ -62,9 +71,10 @@ class Walker:
 
     def _at_network(self, id_: str, packet: Packet) -> Way:
         """On a segment: to a neighbour on it, into a link, through the site's router, or out."""
-        if (id_, str(packet.wanted)) in packet.seen:
-            return packet.failed(_circling(packet))
-        packet = structs.replace(packet, seen=packet.seen | {(id_, str(packet.wanted))})
+        ended = packet.again(id_)
+        if ended is not None:
+            return ended
+        packet = packet.at(id_)
         network = self._map.networks[id_]
         packet = packet.narrowed(network.mtu, f"network {id_}", network.origin)
         connected = self._tables.connected(id_, packet.wanted)
@@ -145,9 +155,10 @@ class Walker:
 
     def _at_machine(self, id_: str, packet: Packet) -> Way:
         """Sent or forwarded by a machine: by its own interfaces, links and clusters, else by way of its networks."""
-        if (id_, str(packet.wanted)) in packet.seen:
-            return packet.failed(_circling(packet))
-        packet = structs.replace(packet, seen=packet.seen | {(id_, str(packet.wanted))}, hidden=False)
+        ended = packet.again(id_)
+        if ended is not None:
+            return ended
+        packet = packet.at(id_)
         machine = self._map.machines[id_]
         if self._tables.has(machine, str(packet.wanted)):
             return packet.step(StepKind.NODE, f"{packet.wanted} is {id_}'s own", machine.origin).arrived(id_)
@@ -279,6 +290,9 @@ class Walker:
         """Into a link at one end, out at another."""
         tunnel = self._map.tunnels[hop.tunnel]
         enter, leave = tunnel.joints[hop.enter], tunnel.joints[hop.leave]
+        ended = packet.again(leave.place)
+        if ended is not None:
+            return ended
         if enter.place != place:
             packet = packet.step(StepKind.ROUTE, f"{place} sends it to {enter.place}, where {tunnel.name} starts")
         clear = tunnel.type is LinkType.DIRECT
@@ -286,14 +300,14 @@ class Walker:
         packet, blocked = self._pass(packet, self._at_end(enter.place, clear, place), Direction.OUTBOUND, counts)
         if blocked is not None:
             return blocked
-        mtu, carrying, why = self._carrier(hop, packet)
+        carrier = self._carrier(hop, packet)
         summary = f"through the {tunnel.type} link {tunnel.name} to {leave.place}"
-        packet = packet.step(StepKind.LINK, summary, tunnel.origin, f"MTU {mtu}", *carrying)
-        packet = packet.narrowed(mtu, f"link {tunnel.name}", tunnel.mtu_origin)
+        packet = packet.step(StepKind.LINK, summary, tunnel.origin, f"MTU {carrier.mtu}", *carrier.details)
+        packet = packet.narrowed(carrier.mtu, f"link {tunnel.name}", tunnel.mtu_origin)
         packet = structs.replace(packet, links=tuple(dict.fromkeys((*packet.links, tunnel.name))))
-        if why is not None:
-            reason = f"the link {tunnel.name} does not come up: {why.reason}"
-            return packet.failed(reason, blocked_by=why.blocked_by)
+        if carrier.failed is not None:
+            reason = f"the link {tunnel.name} does not come up: {carrier.failed.reason}"
+            return packet.failed(reason, blocked_by=carrier.failed.blocked_by)
         if place == enter.place and enter.addresses and place in self._map.machines:
             packet = structs.replace(packet, sources=hosts(enter.addresses) + packet.sources)
         return self._out_of(tunnel, hop, packet)
@@ -338,11 +352,17 @@ class Walker:
             return self._guards.networks.get(place, ()) + self._guards.sites.get(site, ())
         return ()
 
-    def _carrier(self, hop: Hop, packet: Packet) -> tuple[int, tuple[str, ...], Way | None]:
-        """What carries a link: its MTU, what is said of it, and the way that fails when neither end can dial the other.
+    def _carrier(self, hop: Hop, packet: Packet) -> Carrier:
+        """What carries a link.  Links that carry links are looked at, what carries those is taken to be as it should:
+        nobody nests deeper on purpose, and links in a circle must come to an end."""
+        if packet.banned:
+            return self._plain(hop)
+        if hop not in self._carriers:
+            self._carriers[hop] = self._dialled(hop)
+        return self._carriers[hop]
 
-        Links within links nest: each may not carry itself.
-        """
+    def _dialled(self, hop: Hop) -> Carrier:
+        """A link comes up when one of its ends reaches the other where that is dialled."""
         tunnel = self._map.tunnels[hop.tunnel]
         overhead = OVERHEAD.get(tunnel.type, 0)
         failed: Way | None = None
@@ -352,16 +372,19 @@ class Walker:
             if wanted is None:
                 continue
             port = endpoint_port(end) or USUAL_PORT[tunnel.type]
-            outer = Packet(wanted, port, "udp", banned=packet.banned | {hop.tunnel})
-            way = self._from_place(start.place, outer)
+            way = self._from_place(start.place, Packet(wanted, port, "udp", banned=frozenset((hop.tunnel,))))
             if way.reached or way.unknown:
                 under = way.mtu.value if way.mtu is not None else 1500
-                mtu = min(tunnel.mtu, under - overhead - (20 if wanted.version == 6 else 0))
                 carriers = (f"carried by {', '.join(way.links)}",) if way.links else ()
-                return mtu, carriers, None
+                return Carrier(min(tunnel.mtu, under - overhead - (20 if wanted.version == 6 else 0)), carriers)
             failed = failed or way
-        under = min((self._segment_mtu(tunnel.joints[end].place) for end in (hop.enter, hop.leave)), default=1500)
-        return min(tunnel.mtu, under - overhead), (), failed
+        return structs.replace(self._plain(hop), failed=failed)
+
+    def _plain(self, hop: Hop) -> Carrier:
+        """A link that is carried by the networks of its ends."""
+        tunnel = self._map.tunnels[hop.tunnel]
+        under = min(self._segment_mtu(tunnel.joints[end].place) for end in (hop.enter, hop.leave))
+        return Carrier(min(tunnel.mtu, under - OVERHEAD.get(tunnel.type, 0)))
 
     def _segment_mtu(self, place: str) -> int:
         names = self._map.machines[place].networks if place in self._map.machines else (place,)
@@ -464,11 +487,6 @@ def _first(ways: Iterable[Way]) -> Way:
             return way
         failed.append(way)
     return next((way for way in failed if not way.unknown), failed[0])
-
-
-def _circling(packet: Packet) -> str:
-    links = ", ".join(packet.links) or "the routers"
-    return f"packets for {packet.wanted} go round in a circle ({links})"
 
 
 def _forwarding(firewall: FirewallIntent, packet: Packet) -> PortForward | None:

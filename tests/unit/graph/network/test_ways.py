@@ -268,6 +268,24 @@ def test_packets_that_links_send_in_a_circle_end() -> None:
     assert "in a circle" in found.reason
 
 
+def test_many_links_that_all_lead_everywhere_come_to_an_end() -> None:
+    """Each station is left once: with every path tried, these would be more than anybody can walk."""
+    names = [f"s{i}" for i in range(12)]
+    sites = [site(name, network("lan", f"10.{i}.0.0/24")) for i, name in enumerate(names)]
+    pairs = [(one, other) for i, one in enumerate(names) for other in names[:i]]
+    route = "172.16.0.0/12"
+    links = [
+        link(
+            f"{one}-{other}",
+            end(f"network:{one}/lan", route, endpoint="172.16.0.1:1"),
+            end(f"network:{other}/lan", route, endpoint="172.16.0.2:1"),
+        )
+        for one, other in pairs
+    ]
+    found = walk((*sites, *links), "network:s0/lan", "172.20.0.1")
+    assert not found.reached
+
+
 def test_of_equal_routes_the_first_that_arrives_counts() -> None:
     objects = (
         site("a", network("lan", "10.1.0.0/24")),
