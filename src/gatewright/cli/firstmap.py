@@ -104,6 +104,7 @@ class Writer:
         self._names: set[tuple[str, str]] = set()
         self.links = firstlinks.links([end for end in found.ends if end.key.name not in found.linked], found.nodes)
         self.networks = {} if found.sites else networks(found)
+        self.nodes = list(_nodes(found))
 
     def text(self) -> str:
         """The whole map; only a head of comments when nothing is missing."""
@@ -167,7 +168,7 @@ class Writer:
         for name, (nets, why) in self.networks.items():
             lines += [f"  # guessed from {why}; put in the real CIDRs and what DHCP hands out"]
             lines += [f"  - name: {name}", f"    cidrs: [{', '.join(map(quoted, nets))}]", "    # dhcp: [FIRST-LAST]"]
-        machines = [(node.key.name, node.addresses, self.where(node.origin)) for node in self.found.nodes]
+        machines = [(name, addresses, self.where(origin)) for name, addresses, origin in self.nodes]
         machines += [(machine.name, machine.addresses, machine.why) for link in self.links for machine in link.machines]
         if machines:
             lines.append("nodes:")
@@ -187,8 +188,8 @@ class Writer:
         else:
             yield "    # podCIDRs: [10.42.0.0/16]  # k3s's default"
         yield "    # serviceCIDRs: [10.43.0.0/16]  # k3s's default"
-        if self.found.nodes:
-            yield f"    nodes: [{', '.join(quoted(node.key.name) for node in self.found.nodes)}]"
+        if self.nodes:
+            yield f"    nodes: [{', '.join(quoted(name) for name, *_ in self.nodes)}]"
         else:
             yield "    # nodes: [node1]"
 
@@ -310,6 +311,16 @@ def networks(found: Found) -> dict[str, tuple[tuple[str, ...], str]]:
         return {"lan": ((str(fours[0]), str(sixes[0])), why)}
     ordered = [*fours, *sixes]
     return {f"lan{n or ''}": ((str(net),), seen[net]) for n, net in zip([0, *range(2, 10**6)], ordered, strict=False)}
+
+
+def _nodes(found: Found) -> Iterator[tuple[str, tuple[str, ...], Origin]]:
+    """The Nodes with their addresses; one that two of them claim goes to the first."""
+    taken: set[str] = set()
+    for node in found.nodes:
+        addresses = tuple(address for address in node.addresses if address not in taken)
+        taken.update(addresses)
+        if addresses:
+            yield node.key.name, addresses, node.origin
 
 
 def _spans(found: Found) -> Iterator[tuple[str, str, str]]:
