@@ -160,7 +160,8 @@ class _Traveller:
         elif family not in start.families:
             yield trail.fails(OutcomeKind.UNREACHABLE, f"{start.name} has no IPv{family}")
         else:
-            yield from self._send(trail, request, frozenset({_identity(request)}), "")
+            sent = structs.replace(request, client=start.public[family])
+            yield from self._send(trail, sent, frozenset({_identity(request)}), "")
 
     # --- names ------------------------------------------------------------------------------
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.names import servers
+from gatewright.graph.names.resolvers import is_private
 from gatewright.graph.names.servers import ServerKind
 from gatewright.graph.network import spots
 from gatewright.graph.network.nodes import Place
@@ -18,7 +21,7 @@ from gatewright.trace.passages import Passage
 from gatewright.trace.request import is_address
 from gatewright.trace.trust import BROWSER, Roots
 
-ANYBODY = {"4": "198.18.0.1", "6": "2001:2::1"}
+ANYBODY: Mapping[str, str] = {"4": "198.18.0.1", "6": "2001:2::1"}
 """Stands for a client whose address nobody knows: an address that no list of clients names (RFC 2544, RFC 5180)."""
 
 INTERNET_PLACE = Place("network", INTERNET)
@@ -27,7 +30,7 @@ INTERNET_PLACE = Place("network", INTERNET)
 class Standing(Struct, frozen=True):
     """A Vantage, resolved.  `place` None: the map does not have the place that it names.
 
-    `roots`: whom it trusts.
+    `roots`: whom it trusts.  `public` is its address on the internet by family, as a CDN tells the origin.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Standing(Struct, frozen=True):
     place: Place | None
     families: tuple[str, ...]
     resolvers: tuple[str, ...]
+    public: Mapping[str, str]
     roots: Roots = BROWSER
 
 
@@ -60,6 +64,7 @@ def standing(sight: Sight, name: str) -> Standing | None:
         place=place,
         families=intent.families,
         resolvers=intent.resolvers,
+        public={**ANYBODY, **{"6" if ":" in one else "4": one for one in intent.addresses if not is_private(one)}},
         roots=sight.ask(trust.roots, "public" in intent.trust, trusted),
     )
 

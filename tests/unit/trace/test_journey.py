@@ -479,6 +479,30 @@ def test_an_edge_that_insists_on_https_redirects(world: World) -> None:
     assert branch.outcome.kind is OutcomeKind.DELIVERED
 
 
+def test_an_edge_tells_the_origin_of_the_client(world: World) -> None:
+    known = """
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: known, namespace: web, annotations: {kubernetes.io/ingress.class: web}}
+spec:
+  entryPoints: [websecure]
+  routes:
+    - match: Host(`cdn.example.com`) && Header(`X-Forwarded-For`, `192.0.2.44`)
+      kind: Rule
+      priority: 1000
+      services: [{name: app, port: 80}]
+  tls: {}
+"""
+    for client, rule in (("192.0.2.44", "IngressRoute web/known rule 0"), ("192.0.2.45", "Ingress web/app rule 4")):
+        changed = {
+            "spec: {network: internet}": f"spec: {{network: internet, addresses: [{client}]}}",
+            "data: {ca.crt: AUTHORITY}": "data: {}" + known,
+        }
+        (branch,) = world(changed)("phone", "https://cdn.example.com/", "4")
+        assert branch.outcome.rule == rule
+
+
 def test_a_tunnel_sends_no_sni_for_an_address(world: World) -> None:
     (branch,) = world()("phone", "https://tunnel.example.com/", "4")
     assert branch.outcome.kind is OutcomeKind.DELIVERED
