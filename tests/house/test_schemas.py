@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-import yaml
 
 from gatewright.kinds import lower
 from gatewright.kinds.decode import Object
@@ -39,8 +36,7 @@ def test_every_field_is_explained_in_the_schema() -> None:
 
 @pytest.mark.parametrize("kind", IDS)
 def test_the_examples_of_the_page_have_no_fault(kind: str) -> None:
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", schemas.section(kind), re.M | re.S)
-    documents = [item for block in blocks for item in yaml.safe_load_all(block)]
+    documents = schemas.examples(kind)
     assert kind in {item["kind"] for item in documents}
     for item in documents:
         lowered = lower(document(item))

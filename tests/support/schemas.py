@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import yaml
 
 from gatewright.kinds.decode import Object
 from gatewright.kinds.expectation import Expectation
@@ -115,6 +116,12 @@ def descriptions(kind: str) -> dict[str, str]:
 def section(kind: str, page: Path = PAGE) -> str:
     """The part of the page about a kind."""
     return page.read_text(encoding="utf-8").partition(f"\n## {kind}\n")[2].partition("\n## ")[0]
+
+
+def examples(kind: str) -> list[dict[str, Any]]:
+    """The documents that the page shows for a kind."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", section(kind), re.M | re.S)
+    return [item for block in blocks for item in yaml.safe_load_all(block)]
 
 
 def _plain(schema: Any, components: Schema) -> Any:
