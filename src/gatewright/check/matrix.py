@@ -106,7 +106,7 @@ def vantages(sight: Sight) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def row(sight: Sight, host: str) -> Row | None:
     """What becomes of a request for this hostname from everywhere; None when there is nothing to ask."""
     served = serving(sight, host)
-    asked = _request(host, served)
+    asked = _request(host, served) if served or not hostnames.is_wildcard(host) else None
     if asked is None:
         return None
     walks = Walks()

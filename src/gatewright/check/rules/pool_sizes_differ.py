@@ -1,8 +1,8 @@
 """The IPv4 and the IPv6 range of a pool are of different sizes.
 
 Ranges count both ends, and the last part of an IPv6 address is hexadecimal: `.10-.20` is eleven addresses,
-`::10-::20` is seventeen.  Dual-stack Services take one of each; when the smaller range is used up, the next Service stays pending
-(RequireDualStack) or silently gets one family (PreferDualStack).
+`::10-::20` is seventeen.  Dual-stack Services take one of each; when the smaller range is used up, the next Service
+stays pending (RequireDualStack) or silently gets one family (PreferDualStack).
 
     addresses:
       - 192.168.178.10-192.168.178.20            # 11

@@ -10,6 +10,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Certificate
 from gatewright.graph.objects import View
 from gatewright.kinds.intents import Key, SecretIntent
+from gatewright.kinds.world import CertificateIntent
 
 # Faults that do not keep clients from accepting the certificate for the right name.
 TOLERABLE = frozenset({Fault.CHAIN_ORDER, Fault.NO_NAMES})
@@ -51,3 +52,14 @@ def authorities(view: View, keys: tuple[Key, ...]) -> tuple[bytes, tuple[Key, ..
         else:
             bundle += pem.rstrip() + b"\n"
     return bundle, tuple(missing)
+
+
+# With one of these on an Ingress or a Gateway, cert-manager makes the Secrets that it names (its two shims).
+ISSUER_ANNOTATIONS = frozenset({"cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme"})
+
+
+def promised(view: View, secret: Key, annotations: tuple[tuple[str, str], ...]) -> bool:
+    """Will somebody make this Secret: a Certificate that names it, or the issuer that its owner's annotations name?"""
+    return any(name in ISSUER_ANNOTATIONS for name, _ in annotations) or bool(
+        view.listed("certificates-for", secret, CertificateIntent)
+    )

@@ -11,6 +11,7 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener, Refusal, VirtualHostKey
 from gatewright.graph.objects import Placement, View
+from gatewright.graph.resolve.certificates import promised
 from gatewright.graph.resolve.hosts import candidates
 from gatewright.graph.resolve.parents import DENIED, NO_PARENT
 from gatewright.graph.resolve.placing import Placed, Places
@@ -136,12 +137,14 @@ def _exact_hosts(route: RouteIntent) -> tuple[str, ...]:
 
 
 def missing_certificates(view: View, route: RouteIntent) -> tuple[Problem, ...]:
-    """A Problem for each Secret that a route's TLS names and that is not there."""
+    """A Problem for each Secret that a route's TLS names, that is not there and that nobody promises to make."""
     if not isinstance(route.attach, ClassRef):
         return ()
     hint = "create it; until then a certificate of the private CA is served"
     return tuple(
         Problem("certificate-missing", f"{use.secret} does not exist", use.origin, Severity.INFO, hint)
         for use in route.tls
-        if use.secret is not None and view.get(use.secret, SecretIntent) is None
+        if use.secret is not None
+        and view.get(use.secret, SecretIntent) is None
+        and not promised(view, use.secret, route.annotations)
     )

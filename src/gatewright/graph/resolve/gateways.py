@@ -14,7 +14,7 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, Port, TlsSettings
 from gatewright.graph.objects import View
-from gatewright.graph.resolve.certificates import authorities
+from gatewright.graph.resolve.certificates import authorities, promised
 from gatewright.graph.resolve.references import grant_hint, granted, namespace_allowed
 from gatewright.kinds.ingresscontroller import GATEWAY_API
 from gatewright.kinds.intents import (
@@ -130,11 +130,16 @@ def _certificates(view: View, owner: Key, tls: FrontendTls) -> tuple[tuple[Key, 
             problems.append(Problem("reference-not-permitted", message, tls.origin, Severity.ERROR, hint))
         elif view.certificate(key) is not None:
             usable.append(key)
-        elif view.get(key, SecretIntent) is None:
+        elif view.get(key, SecretIntent) is None and not promised(view, key, _annotations(view, owner)):
             hint = "create it; until then a certificate of the private CA is served"
             message = f"{key} does not exist"
             problems.append(Problem("certificate-missing", message, tls.origin, Severity.INFO, hint))
     return tuple(usable), tuple(problems)
+
+
+def _annotations(view: View, owner: Key) -> tuple[tuple[str, str], ...]:
+    gateway = view.get(owner, GatewayIntent)
+    return gateway.annotations if gateway is not None else ()
 
 
 def tls_settings(view: View, tls: FrontendTls) -> tuple[TlsSettings, str, tuple[Problem, ...]]:
