@@ -1,0 +1,34 @@
+"""An annotation exists, and Gatewright does not do what it says.
+
+Ingress controllers have hundreds of annotations.  Those that decide where a request goes are followed; the others are
+named here, so that nobody takes an answer of `trace` or a gateway that Gatewright runs for the whole truth.  The
+controller that the Ingress was written for still does what it says.
+
+    metadata:
+      annotations:
+        nginx.ingress.kubernetes.io/limit-rps: "5"
+
+What restricts access (authentication, allow and deny lists, client certificates) is never left out: the rules answer
+503.  Move such a protection to something that is followed, such as a Traefik Middleware or an HTTPRoute, where
+Gatewright serves the route itself.
+
+It is no fault where another controller serves the Ingress: accept it with `gatewright.dev/ignore`.
+"""
+
+from __future__ import annotations
+
+from gatewright.base.problem import Severity
+from gatewright.check.rule import Rule, Scope
+
+RULE = Rule(
+    "annotation-unsupported",
+    "an annotation that Gatewright does not follow",
+    Severity.WARNING,
+    Scope.PROBLEM,
+    __doc__,
+    lifts=(
+        "unsupported-annotation",
+        "unsupported-access-control",
+    ),
+    consequence="a gateway of Gatewright answers as if it were not there, or 503 where it is a lock",
+)

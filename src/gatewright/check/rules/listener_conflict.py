@@ -1,0 +1,26 @@
+"""Two listeners of one Gateway want the same port in ways that do not go together.
+
+On one port all listeners speak one protocol, no two have the same hostname, and TLS is ended in one way.  Gateway API
+keeps the first and marks the other Conflicted.
+
+    listeners:
+      - {name: web, port: 443, protocol: HTTPS, hostname: "*.example.com"}
+      - {name: tcp, port: 443, protocol: TCP}
+
+Give one another port or hostname.
+"""
+
+from __future__ import annotations
+
+from gatewright.base.problem import Severity
+from gatewright.check.rule import Rule, Scope
+
+RULE = Rule(
+    "listener-conflict",
+    "a listener that is not opened",
+    Severity.ERROR,
+    Scope.PROBLEM,
+    __doc__,
+    lifts=("listener-conflict",),
+    consequence="nothing is served there, and clients get what the other listener of that port has",
+)

@@ -1,0 +1,39 @@
+"""A field, option, filter or middleware is known, and Gatewright does not follow it.
+
+No field is passed over in silence.  What only changes looks or speed is left out; what protects (authentication, rate
+limits, plugins) refuses its route instead, because an open door is worse than a closed one.  The program that the
+document was written for still does what it says.
+
+    kind: Middleware
+    spec:
+      rateLimit: {average: 100}
+
+Where Gatewright only looks at the map, accept it with `gatewright.dev/ignore`; where it serves the route, use what the
+finding suggests.
+"""
+
+from __future__ import annotations
+
+from gatewright.base.problem import Severity
+from gatewright.check.rule import Rule, Scope
+
+RULE = Rule(
+    "unsupported",
+    "something that is valid and not followed",
+    Severity.WARNING,
+    Scope.PROBLEM,
+    __doc__,
+    lifts=(
+        "unsupported-field",
+        "unsupported-filter",
+        "unsupported-header",
+        "unsupported-middleware",
+        "unsupported-option",
+        "unsupported-protocol",
+        "unsupported-reference",
+        "unsupported-route-kind",
+        "unsupported-value",
+        "parameters-not-read",
+    ),
+    consequence="gateways of Gatewright go on without it, or refuse where that would open a route",
+)
