@@ -13,43 +13,72 @@ the new pod stays Pending ("didn't have free ports") and the rollout never ends;
           containers:
             - ports: [{containerPort: 443, hostPort: 443}]
 
+or, in the values of Traefik's Helm chart, whose own default is maxSurge 1 and maxUnavailable 0,
+
+    deployment: {kind: Deployment, replicas: 1}
+    ports: {websecure: {port: 443, hostPort: 443}}
+
 Mend it with `strategy: {type: Recreate}` (a short gap), or `rollingUpdate: {maxSurge: 0, maxUnavailable: 1}`, or a
 DaemonSet, whose default ends the old pod first.  More nodes than pods that may run it help only as long as that holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding, Patch
 from gatewright.check.rule import Rule, Scope
+from gatewright.graph.network import placement
+from gatewright.graph.network.topology import topology
+from gatewright.graph.resolve import helm_values
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import WorkloadIntent
-from gatewright.kinds.world import SiteIntent
+from gatewright.kinds.world import HelmIntent
 
 ID = "host-port-surge"
+CHARTS = frozenset(helm_values.TRAEFIK + helm_values.NGINX)
 
 
-def check(sight: Sight, workload: WorkloadIntent) -> Iterable[Finding]:
-    """A Deployment or DaemonSet that surges while its pods hold ports of their nodes."""
+def check(sight: Sight, subject: WorkloadIntent | HelmIntent) -> Iterable[Finding]:
+    """A Deployment or DaemonSet that surges while its pods hold ports of their nodes; or the values that make one."""
+    if isinstance(subject, WorkloadIntent):
+        yield from _judged(sight, subject, "spec.strategy", "spec.updateStrategy")
+    elif subject.chart in CHARTS:
+        made = sight.ask(_made_by_charts).get(subject.origin)
+        if made is not None:
+            values = "updateStrategy" if subject.chart in helm_values.TRAEFIK else "controller.updateStrategy"
+            yield from _judged(sight, made, values, values, chart=subject.chart)
+
+
+def _made_by_charts(sight: Sight) -> Mapping[Origin, WorkloadIntent]:
+    """The workload of each release, by the values that make it."""
+    return {one.controller.origin: one.workload for one in sight.ask(helm_values.installed).values()}
+
+
+def _judged(
+    sight: Sight, workload: WorkloadIntent, deployments: str, daemon_sets: str, *, chart: str = ""
+) -> Iterable[Finding]:
+    """`deployments` and `daemon_sets` are the fields that hold their way of rolling."""
     ports = sorted({port.host_port for port in workload.ports if port.host_port})
     if not ports or not _surges(workload) or _has_room(sight, workload):
         return
     named = ", ".join(map(str, ports))
     what = ("on the host's port" if workload.host_network else "on host port") + ("s" if len(ports) > 1 else "")
-    strategy = workload.origin.at("spec", "strategy", "type")
     deployment = workload.key.kind == "Deployment"
+    patch = Patch(workload.origin.at("spec", "strategy", "type"), "Recreate")
     yield Finding(
         ID,
         Severity.ERROR,
-        f"{workload.key} listens {what} {named} and starts its new pod before the old one ends",
+        f"{workload.key} {f'of the chart {chart} ' if chart else ''}listens {what} {named} and starts its new pod "
+        "before the old one ends",
         "the new pod finds the port taken and stays Pending: the next rollout never ends",
-        "set spec.strategy.type to Recreate, or rollingUpdate to maxSurge 0 and maxUnavailable 1"
+        f"set {deployments}.type to Recreate, or rollingUpdate to maxSurge 0 and maxUnavailable 1"
         if deployment
-        else "set spec.updateStrategy.rollingUpdate to maxSurge 0 and maxUnavailable 1",
+        else f"set {daemon_sets}.rollingUpdate to maxSurge 0 and maxUnavailable 1",
         (workload.origin,),
-        patch=Patch(strategy, "Recreate") if deployment and not workload.strategy else None,
+        patch=patch if deployment and not workload.strategy and not chart else None,
     )
 
 
@@ -62,20 +91,17 @@ def _surges(workload: WorkloadIntent) -> bool:
 
 
 def _has_room(sight: Sight, workload: WorkloadIntent) -> bool:
-    """Does the map show more nodes that may run it than it has pods?"""
+    """Does the map show more nodes that may run it than it has pods?  Those of its cluster, where that is known."""
     if workload.key.kind == "DaemonSet" or workload.node_name:
         return False
+    machines = sight.ask(topology).machines
+    mine = sight.ask(placement.home, workload.key.namespace).machines or tuple(machines)
     wanted = dict(workload.node_selector)
-    fitting = [
-        node
-        for site in sight.all("Site", SiteIntent)
-        for node in site.nodes
-        if wanted.items() <= dict(node.labels).items()
-    ]
+    fitting = [name for name in mine if name in machines and wanted.items() <= dict(machines[name].labels).items()]
     return len(fitting) > max(workload.replicas, 1)
 
 
 RULE = Rule(
     ID, "host ports and a rollout that needs two pods at once", Severity.ERROR, Scope.OBJECT, __doc__, check,
-    (WorkloadIntent,),
+    (WorkloadIntent, HelmIntent),
 )  # fmt: skip
