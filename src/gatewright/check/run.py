@@ -13,6 +13,7 @@ from datetime import date
 
 from msgspec import Struct, structs
 
+from gatewright.base import collector
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.check.finding import Finding
@@ -58,12 +59,13 @@ class Checker:
 
     def run(self, progress: Progress | None = None) -> None:
         """Examine everything."""
-        subjects = list(self._all())
-        for done, subject in enumerate(subjects):
-            if progress is not None and not done % STEP:
-                progress(done, len(subjects))
-            self._keep(subject)
-        self._analysis.sweep()
+        with collector.paused():
+            subjects = list(self._all())
+            for done, subject in enumerate(subjects):
+                if progress is not None and not done % STEP:
+                    progress(done, len(subjects))
+                self._keep(subject)
+            self._analysis.sweep()
 
     def update(self, change: Change, concerned: Iterable[Asked]) -> None:
         """Bring up to date after a change of the model; `concerned` is what `Analysis.update` returned."""
