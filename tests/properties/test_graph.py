@@ -15,6 +15,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gatewright.graph.nodes import Change, Graph
 from gatewright.kinds.intents import Intent, Key
@@ -174,6 +175,7 @@ def _differing(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> frozenset
 
 
 def _exact_change(before: Graph, after: Graph) -> Change:
+    """The nodes that differ; what else a Change tells is about what the graph does not hold."""
     return Change(
         gateways=_differing(before.gateways, after.gateways),
         virtual_hosts=_differing(before.virtual_hosts, after.virtual_hosts),
@@ -181,6 +183,11 @@ def _exact_change(before: Graph, after: Graph) -> Change:
         certificates=_differing(before.certificates, after.certificates),
         attachments=_differing(before.attachments, after.attachments),
     )
+
+
+def _readable(graph: Graph, change: Change) -> bool:
+    """Does `pooled` speak of gateways that there are, or that went with this change?"""
+    return {gateway_id for gateway_id, _ in change.pooled} <= {*graph.gateways, *change.gateways}
 
 
 @given(st.integers(0, SEEDS - 1), _steps())
@@ -191,7 +198,7 @@ def test_incremental_equals_cold(seed: int, steps: list[Step]) -> None:
     model = Modelled()
     model.apply(dict(current))
     for step in steps:
-        before = model.graph
+        before, objects = model.graph, dict(current)
         changes = dict(step)
         change = model.apply(changes)
         for key, intent in changes.items():
@@ -203,7 +210,9 @@ def test_incremental_equals_cold(seed: int, steps: list[Step]) -> None:
         cold.apply(dict(current))
         assert rendered(model.graph) == rendered(cold.graph)
         assert model.graph.certificates == cold.graph.certificates
-        assert change == _exact_change(before, model.graph)
+        assert structs.replace(change, pooled=frozenset(), objects=frozenset()) == _exact_change(before, model.graph)
+        assert {token for token in change.objects if isinstance(token, Key)} == _differing(objects, current)
+        assert _readable(model.graph, change)
 
 
 @given(st.integers(0, SEEDS - 1))
