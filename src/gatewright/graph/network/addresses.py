@@ -17,6 +17,7 @@ from gatewright.graph.network.placement import home
 from gatewright.graph.network.pods import CILIUM, ENVOY_GATEWAY, ENVOY_NAMESPACE, ISTIO, KGATEWAY, NGINX, controller
 from gatewright.graph.network.topology import topology
 from gatewright.graph.objects import ALL
+from gatewright.graph.resolve.helm_values import installed
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayIntent, Key, NamespaceIntent, ServiceIntent, ServicePort
 from gatewright.kinds.world import HelmIntent, PoolIntent
@@ -57,19 +58,24 @@ def service_of(sight: Sight, gateway_id: str) -> Key | None:
 
 
 def unseen(sight: Sight, gateway_id: str) -> Request | None:
-    """A question: what the Service of a gateway asks for, where no manifest has that Service."""
+    """A question: what the Service of a gateway asks for, where no manifest has that Service.
+
+    A chart's values say what its Service is; of others it is known that they are load balancers.
+    """
     gateway = sight.gateway(gateway_id)
     service = sight.ask(service_of, gateway_id)
     if gateway is None or service is None or gateway.addresses or sight.get(service, ServiceIntent) is not None:
         return None
+    made = sight.ask(installed).get(gateway_id)
+    if made is not None:
+        told = made.service
+        return _request(sight, told) if told is not None and told.type == "LoadBalancer" else None
     intent = sight.get(gateway.key, GatewayIntent)
     if intent is None and (gateway.implementation not in WITH_BALANCER or gateway.settings.host_ports):
         return None
     ports = tuple(ServicePort("", p.number, "UDP" if p.udp else "TCP") for p in gateway.ports)
-    made = ServiceIntent(
-        service, gateway.origin, "LoadBalancer", ports, annotations=intent.address_annotations if intent else ()
-    )
-    return _request(sight, made)
+    notes = intent.address_annotations if intent else ()
+    return _request(sight, ServiceIntent(service, gateway.origin, "LoadBalancer", ports, annotations=notes))
 
 
 def _requests(sight: Sight) -> Iterator[Request]:

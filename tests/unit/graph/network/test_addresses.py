@@ -240,3 +240,38 @@ def test_k3s_answers_on_its_nodes() -> None:
     manifests = [yaml.safe_load(text) for text in (chart, service("s"))]
     answer = World(home, manifests=manifests).answer(allocations)
     assert answer[Key("Service", "apps", "s")].addresses == ("10.0.0.5",)
+
+
+CHART = """
+apiVersion: helm.cattle.io/v1
+kind: HelmChart
+metadata: {name: traefik, namespace: kube-system}
+spec:
+  repo: https://traefik.github.io/charts
+  chart: traefik
+  targetNamespace: edge
+"""
+
+
+def chart(**service: Any) -> str:
+    return CHART + f"  valuesContent: {yaml.safe_dump({'service': service})!r}\n".replace("'", '"')
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({}, ("10.0.0.1",)),
+        ({"type": "ClusterIP"}, None),
+        ({"type": "NodePort"}, None),
+        ({"enabled": False}, None),
+        ({"annotations": {"metallb.io/address-pool": "vip"}}, ("10.0.9.1",)),
+        ({"ipFamilies": ["IPv6"]}, ("fd00::1",)),
+    ],
+)
+def test_a_chart_says_what_its_service_is(values: dict[str, Any], wanted: tuple[str, ...] | None) -> None:
+    pools = (
+        pool("a", "10.0.0.1-10.0.0.9", "fd00::1-fd00::9"),
+        pool("vip", "10.0.9.1-10.0.9.9", autoAssign=False),
+    )
+    lent = addresses(*pools, chart(**values)).get("traefik")
+    assert lent == wanted
