@@ -27,29 +27,25 @@ class Analysis:
         self.objects = objects
         self.graph = graph
         self.today = today
-        self._memo = Memo(self._compute)
+        self.memo = Memo(self._compute)
         self._serving: dict[str, set[VirtualHostKey]] = defaultdict(set)
         for key in graph.virtual_hosts:
             self._serving[key.hostname].add(key)
 
-    def ask(self, asked: Asked) -> Any:
-        """The answer to a question with its arguments."""
-        return self._memo.ask(asked)
-
     def answer(self, question: Callable[Concatenate[Sight, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The answer to a question, typed."""
         assert not kwargs, "questions take positional arguments"
-        found: T = self._memo.ask((question, args))
+        found: T = self.memo.ask((question, args))
         return found
 
     def keep(self, question: Callable[..., Any], *args: Hashable) -> None:
         """Ask now and remember, so that `update` tells of it."""
-        self._memo.keep((question, args))
-        self._memo.ask((question, args))
+        self.memo.keep((question, args))
+        self.memo.ask((question, args))
 
     def drop(self, question: Callable[..., Any], *args: Hashable) -> None:
         """Forget a kept question."""
-        self._memo.drop((question, args))
+        self.memo.drop((question, args))
 
     def serving(self, name: str) -> Iterable[VirtualHostKey]:
         """The VirtualHosts of this very hostname or wildcard."""
@@ -81,11 +77,11 @@ class Analysis:
         tokens.update(("attachment", key) for key in change.attachments)
         tokens.update(("pool", *pool) for pool in change.pooled)
         self.graph = graph
-        return self._memo.touch(tokens)
+        return self.memo.touch(tokens)
 
     def sweep(self) -> None:
         """Forget what no kept question needs any more."""
-        self._memo.sweep()
+        self.memo.sweep()
 
     def _compute(self, asked: Asked) -> tuple[Any, Iterable[Token]]:
         question, args = asked

@@ -34,7 +34,7 @@ class _Answer:
 
 
 class Memo:
-    """The answers.  `compute` answers a question and says what it read, in order."""
+    """The answers.  `compute` answers a question and says what it read, in order and each once."""
 
     def __init__(self, compute: Callable[[Asked], tuple[Any, Iterable[Token]]]) -> None:
         self._compute = compute
@@ -46,6 +46,11 @@ class Memo:
 
     def __len__(self) -> int:
         return len(self._answers)
+
+    def fresh(self, asked: Asked) -> _Answer | None:
+        """The answer if it is known and holds, else None: most questions end here, so this is kept short."""
+        answer = self._answers.get(asked)
+        return answer if answer is not None and answer.state == FRESH else None
 
     def ask(self, asked: Asked) -> Any:
         """The answer, computed when it has to be.  RuntimeError when a question depends on its own answer."""
@@ -108,7 +113,7 @@ class Memo:
             return
         before = answer.value
         value, reads = self._compute(asked)
-        self._record(asked, answer, tuple(dict.fromkeys(reads)))
+        self._record(asked, answer, tuple(reads))
         answer.state = FRESH
         if value != before:
             answer.value = value
@@ -126,6 +131,16 @@ class Memo:
         return answer.state == SUSPECT
 
     def _record(self, asked: Asked, answer: _Answer, reads: tuple[Token, ...]) -> None:
+        readers_of = self._readers
+        if not answer.reads:  # as most are that are recorded: in a cold run all
+            for token in reads:
+                readers = readers_of.get(token)
+                if readers is None:
+                    readers_of[token] = {asked}
+                else:
+                    readers.add(asked)
+            answer.reads = reads
+            return
         before, after = set(answer.reads), set(reads)
         for token in before - after:
             readers = self._readers[token]

@@ -27,7 +27,7 @@ class World:
         try:
             question, args = asked
             value = question(self, *args)
-            return value, self.reads
+            return value, list(dict.fromkeys(self.reads))
         finally:
             self.reads = outer
 
