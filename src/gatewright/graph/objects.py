@@ -16,6 +16,7 @@ from msgspec import Struct
 from gatewright.base import hostnames
 from gatewright.graph.listeners import Listeners
 from gatewright.graph.nodes import Certificate, Gateway, Listener, VirtualHostKey
+from gatewright.kinds import annotationnames
 from gatewright.kinds.intents import (
     BackendTlsIntent,
     ClassRef,
@@ -47,9 +48,6 @@ Token = Hashable
 """What a resolution read: a Key, ("index", name, value) or a node of an earlier stage."""
 
 T = TypeVar("T")
-
-ANNOUNCED_NAMES = "external-dns.alpha.kubernetes.io/hostname"
-"""The annotation by which a route asks for names that it has no rule for."""
 
 ALL = ""
 """The value under which an index lists every object, whatever it refers to."""
@@ -97,7 +95,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
         if intent.args and any("traefik" in image for image in intent.images):
             yield TRAEFIKS, ALL
     if isinstance(intent, RouteIntent) and intent.annotations:
-        for name in dict(intent.annotations).get(ANNOUNCED_NAMES, "").split(","):
+        # The names that a route asks external-dns for, although it has no rule for them.
+        for name in annotationnames.of_external_dns(intent.annotations).get("hostname", "").split(","):
             if name.strip():
                 yield "announces", name.strip().rstrip(".").lower()
     if isinstance(intent, WorldIntent | GatewayClassIntent):

@@ -1,12 +1,13 @@
 """The annotations that exist: names that some version of a controller, of external-dns or of cert-manager reads.
 
-Plain data and three functions.  What an annotation means is in `ingressannotations`; this only says whether anybody
+Plain data and a few functions.  What an annotation means is in `ingressannotations`; this only says whether anybody
 would read it.  A name of the controller's ConfigMap counts as existing where the controller takes both from one list.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from gatewright.kinds.decode import suggest
 
@@ -208,6 +209,14 @@ _EQUIVALENTS = {
     ALB: {"idle-timeout": f"use {ALB}load-balancer-attributes: idle_timeout.timeout_seconds=..."},
     TRAEFIK: {"router.rule": "the rule comes from the hosts and paths of the Ingress"},
 }
+
+
+def of_external_dns(annotations: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What is annotated for external-dns, by name without prefix; of both prefixes that of 0.22 and later wins."""
+    found: dict[str, str] = {}
+    for prefix in reversed(EXTERNAL_DNS):
+        found.update((name.removeprefix(prefix), value) for name, value in annotations if name.startswith(prefix))
+    return found
 
 
 def exists(annotation: str) -> bool:

@@ -16,11 +16,10 @@ from gatewright.graph.names import table
 from gatewright.graph.network.addresses import allocations
 from gatewright.graph.network.doors import door_addresses, gateways_at
 from gatewright.graph.sight import Sight
+from gatewright.kinds.annotationnames import of_external_dns
 from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
 from gatewright.kinds.world import Record
 
-EXTERNAL_DNS = "external-dns.alpha.kubernetes.io/"
-TARGET = EXTERNAL_DNS + "target"
 K8S_GATEWAY_NAME = "coredns.io/hostname"
 GATEWAY_API = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})
 
@@ -72,19 +71,19 @@ def announcements(sight: Sight, name: str) -> tuple[Announcement, ...]:
     found: list[Announcement] = []
     for gateway_id, key in serving(sight, name):
         route = sight.get(key, RouteIntent)
-        notes = dict(route.annotations) if route else {}
-        if route and notes.get(EXTERNAL_DNS + "ingress-hostname-source") != "annotation-only":
+        notes = of_external_dns(route.annotations) if route else {}
+        if route and notes.get("ingress-hostname-source") != "annotation-only":
             found += _announced(sight, gateway_id, route, notes)
     for route in sight.listed("announces", name, RouteIntent):
         attachment = sight.attachment(route.key)
         gateways = dict.fromkeys(host.gateway for host in attachment.virtual_hosts) if attachment else ()
         for gateway_id in gateways:
-            found += _announced(sight, gateway_id, route, dict(route.annotations))
+            found += _announced(sight, gateway_id, route, of_external_dns(route.annotations))
     return tuple(dict.fromkeys(found))
 
 
 def _announced(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[str, str]) -> Iterable[Announcement]:
-    if notes.get(EXTERNAL_DNS + "controller", "dns-controller") == "dns-controller":
+    if notes.get("controller", "dns-controller") == "dns-controller":
         targets = _targets(sight, gateway_id, route, notes)
         if targets:
             yield _announcement(gateway_id, route.key, targets, route.origin, notes)
@@ -94,7 +93,7 @@ def _targets(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[s
     """Where external-dns makes the names of a route lead: each of its sources has a rule of its own."""
     if route.key.kind in GATEWAY_API:
         return sight.ask(gateway_targets, gateway_id)
-    wanted = notes.get(TARGET, "")
+    wanted = notes.get("target", "")
     if wanted or route.key.kind != "Ingress":
         # Its source for Traefik's kinds knows no other way to an address.
         return _split(wanted)
@@ -105,7 +104,7 @@ def gateway_targets(sight: Sight, gateway_id: str) -> tuple[str, ...]:
     """A question: where the names of a Gateway's routes lead; its annotation counts, theirs does not."""
     gateway = sight.gateway(gateway_id)
     intent = sight.get(gateway.key, GatewayIntent) if gateway else None
-    wanted = dict(intent.annotations).get(TARGET, "") if intent else ""
+    wanted = of_external_dns(intent.annotations).get("target", "") if intent else ""
     return _split(wanted) or sight.ask(door_addresses, gateway_id)
 
 
@@ -120,8 +119,8 @@ def published(sight: Sight, gateway_id: str) -> tuple[str, ...]:
 def _announcement(
     gateway_id: str, source: Key, targets: tuple[str, ...], origin: Origin, notes: Mapping[str, str]
 ) -> Announcement:
-    ttl = notes.get(EXTERNAL_DNS + "ttl", "")
-    proxied = notes.get(EXTERNAL_DNS + "cloudflare-proxied")
+    ttl = notes.get("ttl", "")
+    proxied = notes.get("cloudflare-proxied")
     seconds = int(ttl) if ttl.isdecimal() else 0
     return Announcement(gateway_id, source, targets, origin, seconds, None if proxied is None else proxied == "true")
 
@@ -137,12 +136,12 @@ def claimed_names(sight: Sight) -> Mapping[str, tuple[Announcement, ...]]:
     """A question: the names that load balancer Services claim by annotation, with where these lead."""
     found: dict[str, list[Announcement]] = defaultdict(list)
     for service in sight.listed("load-balancers", "", ServiceIntent):
-        notes = dict(service.annotations)
-        for name in _split(notes.get(EXTERNAL_DNS + "hostname", "")):
-            targets = _split(notes.get(TARGET, "")) or sight.ask(service_addresses, service.key)
+        notes = of_external_dns(service.annotations)
+        for name in _split(notes.get("hostname", "")):
+            targets = _split(notes.get("target", "")) or sight.ask(service_addresses, service.key)
             if targets:
                 found[name].append(_announcement("", service.key, targets, service.origin, notes))
-        for name in _split(notes.get(EXTERNAL_DNS + "internal-hostname", "")):
+        for name in _split(notes.get("internal-hostname", "")):
             if service.cluster_ips:
                 found[name].append(_announcement("", service.key, service.cluster_ips, service.origin, notes))
     return {name: tuple(claims) for name, claims in found.items()}
@@ -161,8 +160,8 @@ def _annotated(sight: Sight) -> tuple[Mapping[str, tuple[str, ...]], ...]:
     """All of them, in pieces.  k8s_gateway reads an annotation of its own, and that of external-dns."""
     found: dict[str, tuple[str, ...]] = {}
     for service in sight.listed("load-balancers", "", ServiceIntent):
-        notes = dict(service.annotations)
-        for name in _split(notes.get(K8S_GATEWAY_NAME, "") or notes.get(EXTERNAL_DNS + "hostname", "")):
+        own = dict(service.annotations).get(K8S_GATEWAY_NAME, "")
+        for name in _split(own or of_external_dns(service.annotations).get("hostname", "")):
             found[name] = (*found.get(name, ()), *sight.ask(service_addresses, service.key))
     return table.in_pieces(found)
 

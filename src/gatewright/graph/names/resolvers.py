@@ -423,8 +423,6 @@ def _public(sight: Sight, query: Query, who: Server) -> Answers:
         return _end(query, Status.NXDOMAIN)
     if announced.is_door(sight, name):
         return _door(query, who)
-    if announced.is_door(sight, name):
-        return _door(query, who)
     return _end(query.said(who.label, f"public DNS: the map has no zone of {name}"), Status.UNKNOWN)
 
 

@@ -12,7 +12,7 @@ import enum
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
@@ -203,7 +203,8 @@ def _records(sight: Sight, zone: ZoneIntent) -> Iterable[Record]:
         for endpoint in sight.all("DNSEndpoint", RecordsIntent):
             for record in endpoint.records:
                 if record.name not in taken:
-                    yield record
+                    proxied = zone.proxied_default if record.default_proxy else record.proxied
+                    yield structs.replace(record, proxied=proxied, default_proxy=False)
         for name, claims in sight.ask(announced.claimed_names).items():
             if name not in taken:
                 for claim in claims:

@@ -96,6 +96,35 @@ class TestExternalDns:
         world = World(written, manifests=(*GATEWAYS, route("app", "app.example.com", **note)))
         assert world.one("app.example.com").status is status
 
+    @pytest.mark.parametrize("default", [False, True])
+    def test_a_record_of_a_dnsendpoint_is_proxied_as_it_says_or_as_the_zone_is(self, default: bool) -> None:
+        spoken = {"name": "external-dns.kubernetes.io/cloudflare-proxied", "value": "false"}
+        endpoints = [
+            {"dnsName": "silent.example.com", "recordType": "A", "targets": ["192.0.2.1"]},
+            {"dnsName": "told.example.com", "recordType": "A", "targets": ["192.0.2.1"], "providerSpecific": [spoken]},
+        ]
+        manifest = {
+            "apiVersion": "externaldns.k8s.io/v1alpha1",
+            "kind": "DNSEndpoint",
+            "metadata": {"namespace": "apps", "name": "more"},
+            "spec": {"endpoints": endpoints},
+        }
+        world = World(zone("example.com", external_dns=True, proxied_default=default), manifests=[manifest])
+        assert world.one("silent.example.com").status is (Status.EDGE if default else Status.ANSWER)
+        assert world.one("told.example.com").status is Status.ANSWER
+
+    def test_both_prefixes_are_read_and_the_newer_one_wins(self) -> None:
+        newer, older = "external-dns.kubernetes.io/", NOTE
+        gateways = gateway("outer", OUTER), gateway("inner", INNER)
+        gateways[0]["metadata"]["annotations"] = {newer + "target": "192.0.2.1", older + "target": "192.0.2.2"}
+        gateways[1]["metadata"]["annotations"] = {newer + "target": "192.0.2.3"}
+        named = route("named", "app.example.com", to=("inner",))
+        named["metadata"]["annotations"] = {newer + "hostname": "more.example.com"}
+        world = World(WRITTEN, manifests=(*gateways, named, route("other", "other.example.com")))
+        assert world.one("other.example.com").addresses == ("192.0.2.1",)
+        assert world.one("app.example.com").addresses == ("192.0.2.3",)
+        assert world.one("more.example.com").addresses == ("192.0.2.3",)
+
     def test_a_record_that_somebody_wrote_stays(self) -> None:
         written = zone("example.com", record("app.example.com", "A", "192.0.2.1"), external_dns=True)
         world = World(written, manifests=(*GATEWAYS, route("app", "app.example.com")))
