@@ -139,16 +139,26 @@ def _promised(
         if intent is not None and listener.name == host.listener and listener.tls is not None:
             if not listener.tls.certificates:
                 return None
-            # cert-manager makes nothing for a listener without a hostname.
-            names = (listener.hostname,) if listener.hostname != hostnames.ANY else ()
-            issuer = _annotated(intent.annotations, gateway.key.namespace) if names else None
-            return listener.tls.certificates[0], sni, issuer, names
+            # cert-manager makes nothing for a listener without a hostname; what others make nobody knows the names of.
+            named = listener.hostname != hostnames.ANY
+            issuer = _annotated(intent.annotations, gateway.key.namespace) if named else None
+            names = (listener.hostname,) if issuer is not None else ()
+            return _fitting(sight, listener.tls.certificates, sni), sni, issuer, names
     for entry in host.entries:
         route = sight.get(entry.rule.route, RouteIntent)
         for use in route.tls if route is not None else ():
             if route is not None and use.secret is not None and (not use.hosts or _covered(use.hosts, sni)):
                 return use.secret, sni, _annotated(route.annotations, route.key.namespace), use.hosts
     return None
+
+
+def _fitting(sight: Sight, secrets: tuple[Key, ...], sni: str) -> Key:
+    """The Secret among a listener's that is for a name, or nobody knows for which; else the first."""
+    for key in secrets if len(secrets) > 1 else ():
+        made = sight.listed("certificates-for", key, CertificateIntent)
+        if (not made and sight.certificate(key) is None) or any(_covered(item.names, sni) for item in made):
+            return key
+    return secrets[0]
 
 
 def _annotated(annotations: tuple[tuple[str, str], ...], namespace: str) -> Key | None:
