@@ -10,6 +10,7 @@ from gatewright.check.rules import (
     assumption,
     certificate_missing,
     cidr_overlap,
+    cname_loop,
     configuration_file,
     dataplane_limits,
     duplicate_object,
@@ -21,10 +22,13 @@ from gatewright.check.rules import (
     invalid_document,
     kustomization_not_followed,
     listener_conflict,
+    mixed_resolvers,
     no_effect,
     not_in_effect,
     pool_overlap,
     pool_sizes_differ,
+    rebind_protection,
+    resolver_points_at_resolver,
     route_conflict,
     route_not_attached,
     split_view_one_family,
@@ -32,6 +36,7 @@ from gatewright.check.rules import (
     unreadable_file,
     unresolved_variable,
     unsupported,
+    wildcard_misses_apex,
 )
 
 RULES: tuple[Rule, ...] = (
@@ -41,6 +46,11 @@ RULES: tuple[Rule, ...] = (
     pool_sizes_differ.RULE,
     # names
     split_view_one_family.RULE,
+    mixed_resolvers.RULE,
+    resolver_points_at_resolver.RULE,
+    wildcard_misses_apex.RULE,
+    rebind_protection.RULE,
+    cname_loop.RULE,
     # workloads
     host_port_surge.RULE,
     # documents

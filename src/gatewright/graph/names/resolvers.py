@@ -30,6 +30,9 @@ NOWHERE = frozenset({"local", "internal", "arpa", "test", "invalid", "example", 
 """Top-level domains that the public DNS does not have."""
 PRIVATE = ("10.", "192.168.", "127.", "169.254.", "fc", "fd", "fe80:", *(f"172.{n}." for n in range(16, 32)))
 
+REBIND = "rebind protection drops private addresses"
+"""The end of the last step of an answer that a resolver emptied."""
+
 
 class Query(Struct, frozen=True, gc=False):
     """A walk so far.  `first`: whom the client asked; `seen`: (resolver, name) pairs that were asked already."""
@@ -213,7 +216,7 @@ def _filtered(query: Query, who: Server, resolution: Resolution) -> Resolution:
             if name in who.rebind_exceptions:
                 return resolution
             name = name.partition(".")[2]
-        return _dropped(resolution, who, f"{who.label}: rebind protection drops private addresses")
+        return _dropped(resolution, who, f"{who.label}: {REBIND}")
     return resolution
 
 

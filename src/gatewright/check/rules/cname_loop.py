@@ -1,0 +1,78 @@
+"""Aliases that lead back to where they began: the name has no address.
+
+A CNAME says "see there".  Where "there" is an alias in turn that leads back, every resolver gives up after some steps and
+answers SERVFAIL; nobody says which of the records is the wrong one.  It often comes of a wildcard alias whose own target
+lies below it and has lost its record, or of two views of one zone that alias into each other.
+
+    kind: Zone
+    spec:
+      domain: example.com
+      records:
+        - {name: app, values: [www.example.com]}
+        - {name: www, values: [app.example.com]}
+
+Make one of the names on the circle an address again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gatewright.base.problem import Severity
+from gatewright.check.finding import Finding
+from gatewright.check.matrix import Row
+from gatewright.check.rule import Rule, Scope
+from gatewright.check.rules import _names
+from gatewright.graph.names.nodes import NameStep, Resolution, Status
+from gatewright.graph.sight import Sight
+from gatewright.trace.hops import OutcomeKind
+
+ID = "cname-loop"
+ALIASES = (" CNAME ", " ALIAS ")
+
+
+def check(sight: Sight, row: Row) -> Iterable[Finding]:
+    """A name whose aliases go round in a circle."""
+    for cell in row.cells:
+        if not any(fate.kind == OutcomeKind.UNREACHABLE and not fate.address for fate in cell.fates):
+            continue
+        who = _names.client(sight, cell.vantage)
+        if who is None:
+            continue
+        for item in _names.answers(sight, who, row.host, cell.family):
+            circle = _circle(item) if item.status is Status.LOOP else ()
+            if circle:
+                names = [name for name, _ in circle]
+                yield Finding(
+                    ID,
+                    Severity.ERROR,
+                    f"aliases go round in a circle: {' → '.join((*names, names[0]))}",
+                    "the name has no address: resolvers give up and answer SERVFAIL",
+                    f"give {names[0]} an address, or an alias that ends at one",
+                    _names.places(*(step.origin for _, step in circle)) or (who.origin,),
+                    (cell.vantage,),
+                    (row.host,),
+                )
+
+
+def _circle(item: Resolution) -> tuple[tuple[str, NameStep], ...]:
+    """The aliases on the circle with the step that tells of each, from the first of the names in order."""
+    targets = [(_target(step), step) for step in item.steps if _target(step)]
+    last = item.canonical
+    starts = [index for index, (target, _) in enumerate(targets) if target == last]
+    if not starts:
+        return ()
+    # The steps after which the last name is come to again; each is told by the name before it.
+    begin = starts[-2] + 1 if len(starts) > 1 else 0
+    steps = targets[begin : starts[-1] + 1]
+    names = [last, *(target for target, _ in steps[:-1])]
+    turn = names.index(min(names))
+    pairs = [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
+    return tuple(pairs[turn:] + pairs[:turn])
+
+
+def _target(step: NameStep) -> str:
+    return next((step.summary.rpartition(word)[2] for word in ALIASES if word in step.summary), "")
+
+
+RULE = Rule(ID, "aliases that go round in a circle", Severity.ERROR, Scope.NAME, __doc__, check)
