@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from gatewright.check.matrix import Cell, Row
 from gatewright.cli import output
 from gatewright.cli.reports.shown import VERSION, Shown, finding_document
@@ -12,6 +14,11 @@ from gatewright.trace.journey import Limit, Limits
 
 def document(shown: Shown) -> dict[str, Any]:
     """The whole report."""
+    return {**_frame(shown), "matrix": [_cell(row, cell) for row in shown.matrix for cell in row.cells]}
+
+
+def _frame(shown: Shown) -> dict[str, Any]:
+    """The report with an empty matrix in its place."""
     return {
         "version": VERSION,
         "findings": [finding_document(item) for item in shown.findings],
@@ -19,7 +26,7 @@ def document(shown: Shown) -> dict[str, Any]:
             {**finding_document(item), "reason": word.reason, "until": word.until or None}
             for item, word in shown.suppressed
         ],
-        "matrix": [_cell(row, cell) for row in shown.matrix for cell in row.cells],
+        "matrix": [],
         "documents": {
             "read": shown.documents.read,
             "unknown": dict(shown.documents.unknown),
@@ -29,7 +36,12 @@ def document(shown: Shown) -> dict[str, Any]:
 
 
 def as_json(shown: Shown) -> str:
-    return output.machine(document(shown), "json")
+    """The document with each cell of the matrix on a line: there may be a hundred thousand."""
+    frame = output.machine(_frame(shown), "json")
+    encode = msgspec.json.Encoder().encode
+    cells = ",\n".join("    " + encode(_cell(row, cell)).decode() for row in shown.matrix for cell in row.cells)
+    # No string of the document can hold this: quotes in strings are escaped.
+    return frame.replace('"matrix": []', f'"matrix": [\n{cells}\n  ]', 1) if cells else frame
 
 
 def as_yaml(shown: Shown) -> str:
