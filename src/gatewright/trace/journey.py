@@ -18,7 +18,9 @@ from gatewright.base.hostnames import Depth
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution, Status
 from gatewright.graph.network.doors import place_of
+from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.policies import Verdict
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Backend, Gateway
 from gatewright.graph.sight import Sight
@@ -260,9 +262,13 @@ class _Traveller:
             return
         source = way.source or ANYBODY["6" if ":" in address else "4"]
         arrived = structs.replace(request, client=source, port=port)
+        closed = dict(passage.closed)
         for gateway_id in passage.gateways:
             branch = trail.fork() if len(passage.gateways) > 1 else trail
-            yield from self._at_gateway(branch, gateway_id, arrived, client, visited)
+            if gateway_id in closed:
+                yield _kept_out(branch, gateway_id, closed[gateway_id], client)
+            else:
+                yield from self._at_gateway(branch, gateway_id, arrived, client, visited)
 
     def _at_gateway(
         self, trail: Trail, gateway_id: str, request: Request, client: Client, visited: Visited
@@ -479,7 +485,12 @@ class _Traveller:
             port = next((number for number in (request.port, target) if number in numbers), request.port)
             source = client.place.addresses[0] if client.place and client.place.addresses else ANYBODY["4"]
             arrived = structs.replace(request, port=port, client=source)
-            yield from self._at_gateway(trail.fork(), gateway_id, arrived, client, visited)
+            known = "" if source == ANYBODY["4"] else source
+            verdict = self._sight.ask(entered, gateway_id, client.place, known, port, "tcp")
+            if verdict.allowed:
+                yield from self._at_gateway(trail.fork(), gateway_id, arrived, client, visited)
+            else:
+                yield _kept_out(trail.fork(), gateway_id, verdict, client)
         if not gateways:
             name = BackendName(key.namespace, key.name, request.port)
             trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{request.port}", service.origin)
@@ -515,6 +526,13 @@ class _Traveller:
             yield from found
         else:  # outside the map: that is where it was sent on purpose
             yield trail.end(walked.outcome)
+
+
+def _kept_out(trail: Trail, gateway_id: str, verdict: Verdict, client: Client) -> Branch:
+    """Packets to the gateway's pods are dropped: a proxy answers for that, others wait in vain."""
+    trail.gateways += (gateway_id,)
+    trail.hop(HopKind.POLICY, verdict.reason, verdict.origins[0] if verdict.origins else None)
+    return trail.fails(OutcomeKind.UNREACHABLE, verdict.reason, edges.UNREACHED if client.refusal else 0)
 
 
 def _host(request: Request) -> str:

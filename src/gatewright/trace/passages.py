@@ -5,7 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gatewright.graph.network.doors import gateways_at
+from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place, Step, StepKind, Way
+from gatewright.graph.network.policies import Verdict
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits
@@ -26,13 +28,17 @@ HOP_KINDS = {
 
 
 class Passage(Struct, frozen=True):
-    """`gateways` listen where the way ends; `others` are there too, but not on that port."""
+    """`gateways` listen where the way ends; `others` are there too, but not on that port.
+
+    `closed`: those of the gateways into whose pods network policies do not let whoever comes this way.
+    """
 
     way: Way
     hops: tuple[Hop, ...]
     limits: Limits = NO_LIMITS
     gateways: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    closed: tuple[tuple[str, Verdict], ...] = ()
 
 
 def passage(sight: Sight, place: Place, address: str, port: int, protocol: str) -> Passage:
@@ -53,7 +59,10 @@ def passage(sight: Sight, place: Place, address: str, port: int, protocol: str) 
         ports = gateway.ports if gateway is not None else ()
         open_ = any(item.number == (found.port or port) and item.udp == (protocol == "udp") for item in ports)
         (listening if open_ else others).append(gateway_id)
-    return Passage(found, stations, limits, tuple(listening), tuple(others))
+    at = found.port or port
+    judged = ((one, sight.ask(entered, one, place, found.source, at, protocol)) for one in listening)
+    closed = tuple((one, verdict) for one, verdict in judged if not verdict.allowed)
+    return Passage(found, stations, limits, tuple(listening), tuple(others), closed)
 
 
 def hops(steps: tuple[Step, ...]) -> tuple[Hop, ...]:

@@ -587,6 +587,63 @@ def test_http_rules_of_a_policy_answer_403(world: World) -> None:
     assert passed.outcome.kind is OutcomeKind.DELIVERED
 
 
+DOOR = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: door, namespace: web}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: POLICY
+  loadBalancerIP: 192.168.178.60
+  selector: {app: door}
+  ports: [{port: 80, targetPort: 8000}]
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: door, namespace: web}
+spec:
+  selector: {matchLabels: {app: door}}
+  template:
+    metadata: {labels: {app: door}}
+    spec: {containers: [{name: door, image: door, ports: [{containerPort: 8000}]}]}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: door, namespace: web}
+spec:
+  implementation: traefik
+  service: {name: door}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: door, namespace: web}
+spec:
+  podSelector: {matchLabels: {app: door}}
+  policyTypes: [Ingress]
+  ingress: [{from: [{ipBlock: {cidr: FROM}}], ports: [{port: PORT}]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "cidr", "port", "kept_out"),
+    [
+        ("Local", "192.168.178.0/24", "8000", False),
+        ("Local", "0.0.0.0/0", "8000", False),
+        ("Local", "192.168.7.0/24", "8000", True),
+        ("Local", "192.168.178.0/24", "80", True),  # the Service's port is not the pod's
+        ("Cluster", "192.168.7.0/24", "8000", True),
+        ("Cluster", "203.0.113.0/24", "8000", False),  # handed on by the node in the cloud, with its address
+    ],
+)
+def test_policies_before_a_gateway_s_own_pods(world: World, policy: str, cidr: str, port: str, kept_out: bool) -> None:
+    more = DOOR.replace("POLICY", policy).replace("FROM", cidr).replace("PORT", port)
+    (branch,) = world({"data: {ca.crt: AUTHORITY}": "data: {}" + more})("laptop", "http://192.168.178.60/")
+    assert branch.gateways == ("web/door",)
+    assert (HopKind.POLICY in kinds(branch)) == kept_out or policy == "Cluster"
+    assert (branch.outcome.kind is OutcomeKind.UNREACHABLE) == kept_out
+
+
 # --- limits and sharing -------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ Questions (first argument a `Sight`), each in its own file:
 - `ways.way(sight, place, address, port, protocol) -> Way`: from a Place to an address, over networks, links, firewalls
 - `policies.admitted(sight, source, target, port, protocol) -> Verdict`: do network policies let one Party to another?
   `parties.party_of(place)` makes a Party of a Place
+- `entry.entered(sight, gateway_id, place, source, port, protocol) -> Verdict`: do policies let a client into a gateway?
 - `placement.home(sight, namespace) -> Home`: the cluster and machines on which the pods of a namespace run
 - `starts.starts(sight, gateway_id) -> tuple[Start, ...]`: where a gateway's own connections start, and as which Party
 - `reach.reach(sight, gateway_id, backend_key) -> Reach`: from a gateway to each endpoint of a backend
