@@ -5,10 +5,13 @@ from __future__ import annotations
 from gatewright.check.rule import Rule
 from gatewright.check.rules import (
     address_unavailable,
+    advertise_address_hostname,
     annotation_unknown,
     annotation_unsupported,
     assumption,
     certificate_missing,
+    certificate_name_mismatch,
+    certificate_untrusted,
     cidr_overlap,
     cname_loop,
     configuration_file,
@@ -20,11 +23,13 @@ from gatewright.check.rules import (
     filter_unusable,
     host_port_surge,
     invalid_document,
+    konnectivity_without_route,
     kustomization_not_followed,
     listener_conflict,
     mixed_resolvers,
     no_effect,
     not_in_effect,
+    passthrough_disabled,
     pool_overlap,
     pool_sizes_differ,
     rebind_protection,
@@ -36,6 +41,7 @@ from gatewright.check.rules import (
     unreadable_file,
     unresolved_variable,
     unsupported,
+    wildcard_depth,
     wildcard_misses_apex,
 )
 
@@ -51,8 +57,16 @@ RULES: tuple[Rule, ...] = (
     wildcard_misses_apex.RULE,
     rebind_protection.RULE,
     cname_loop.RULE,
+    # certificates and TLS
+    wildcard_depth.RULE,
+    certificate_name_mismatch.RULE,
+    certificate_untrusted.RULE,
     # workloads
     host_port_surge.RULE,
+    # hosted control planes
+    advertise_address_hostname.RULE,
+    konnectivity_without_route.RULE,
+    passthrough_disabled.RULE,
     # documents
     address_unavailable.RULE,
     annotation_unknown.RULE,
