@@ -9,6 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gatewright.graph.nodes import Gateway
+from gatewright.graph.resolve.helm_values import installed
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayClassIntent, Key, ServiceIntent, WorkloadIntent
 from gatewright.kinds.world import HelmIntent
@@ -59,7 +60,7 @@ def pods_of(sight: Sight, gateway_id: str) -> Pods:
         labels = found.selector if found is not None else ()
     if not labels:
         namespace, labels = _made(sight, gateway, namespace)
-    return Pods(namespace, labels, _workloads(sight, namespace, labels))
+    return Pods(namespace, labels, _workloads(sight, namespace, labels) or _of_chart(sight, gateway))
 
 
 def _made(sight: Sight, gateway: Gateway, namespace: str) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -77,6 +78,12 @@ def _made(sight: Sight, gateway: Gateway, namespace: str) -> tuple[str, tuple[tu
     if namespace in releases:
         return namespace, labels
     return (releases.pop(), labels) if len(releases) == 1 and not namespace else (namespace, ())
+
+
+def _of_chart(sight: Sight, gateway: Gateway) -> tuple[WorkloadIntent, ...]:
+    """The workload that a chart makes, which no manifest has."""
+    made = sight.ask(installed).get(gateway.id) if gateway.key.kind != "Gateway" else None
+    return (made.workload,) if made is not None else ()
 
 
 def _workloads(sight: Sight, namespace: str, labels: tuple[tuple[str, str], ...]) -> tuple[WorkloadIntent, ...]:

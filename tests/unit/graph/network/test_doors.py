@@ -124,3 +124,17 @@ def test_another_service_takes_what_is_free() -> None:
     assert known.answer(doors.door_addresses, INTERNAL) == ("192.168.178.11",)
     assert known.answer(doors.gateways_at, "192.168.178.10") == (WEB,)
     assert known.answer(doors.gateways_at, PUBLIC4) == (EXTERNAL,)
+
+
+def test_a_charts_pods_run_where_its_values_say() -> None:
+    values = "hostNetwork: true\nnodeSelector: {edge: 'true'}\ndeployment: {kind: DaemonSet}\n"
+    config = {
+        "apiVersion": "helm.cattle.io/v1",
+        "kind": "HelmChartConfig",
+        "metadata": {"name": "traefik", "namespace": "kube-system"},
+        "spec": {"valuesContent": values},
+    }
+    known = World(*homes(), manifests=[config, *(d for d in yaml.safe_load_all(DOORS) if d["kind"] == "Node")])
+    (made,) = known.answer(pods.pods_of, INTERNAL).workloads
+    assert (made.key.kind, dict(made.node_selector)) == ("DaemonSet", {"edge": "true"})
+    assert [(place.kind, place.id) for place in known.answer(doors.place_of, INTERNAL)] == [("machine", "cloud/edge")]
