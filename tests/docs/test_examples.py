@@ -116,12 +116,11 @@ DUAL_STACK_EDGE = Example(
             for scheme in ("http", "https")
         ),
         Ask(INSIDE, "http://grafana.home.arpa/", "apps/grafana:80"),
-        Ask(INSIDE, "https://paperless.home.arpa/", "apps/paperless:80"),
+        Ask(INSIDE, "http://paperless.home.arpa/", "apps/paperless:80"),
         Ask(OUTSIDE, "http://grafana.home.arpa/", status=404),
         Ask(OUTSIDE, "https://paperless.home.arpa/", status=404),
     ),
     chats=((OUTSIDE, "wss://paperless.example.com/ws/status/"), (INSIDE, "ws://grafana.home.arpa/api/live/ws")),
-    problems=(("certificate-missing", 2),),
 )
 
 CONTROLLERS = {"01": "ingress/traefik", "02": "ingress/haproxy", "03": "ingress/nginx", "04": "ingress/traefik"}
