@@ -39,7 +39,8 @@ class Rule(Struct, frozen=True):
     """One rule.  `id` is stable and kebab-case; `title` a few words for tables; `severity` its usual one.
 
     `check(sight, subject)` yields Findings (`check(sight)` for WORLD).  `kinds`: the types of intents for OBJECT.
-    `lifts`: ids of Problems that are this rule's findings; `consequence` is what they lead to.
+    `lifts`: ids of Problems that are this rule's findings; `consequence` is what they lead to, and `at_most` how bad
+    they may be here.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Rule(Struct, frozen=True):
     kinds: tuple[type[Any], ...] = ()
     lifts: tuple[str, ...] = ()
     consequence: str = ""
+    at_most: Severity | None = None
 
 
 Check = Callable[[Sight, Any], Iterable[Finding]]

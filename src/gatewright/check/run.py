@@ -80,7 +80,7 @@ class Checker:
     def report(self, problems: Iterable[Problem], suppressions: Iterable[Suppression], today: date) -> Report:
         """Everything found, with the Problems that rules take as theirs, without what owners accepted."""
         found = [finding for findings in self._findings.values() for finding in findings]
-        found += [self._lifted(problem) for problem in problems if problem.origin is not None]
+        found += self._lifted(problem for problem in problems if problem.origin is not None)
         kept, accepted, stale = _suppress(_merged(found), tuple(suppressions), today)
         ordered = tuple(sorted((*kept, *stale), key=_order))
         rows = tuple(self._rows[host] for host in sorted(self._rows))
@@ -168,12 +168,17 @@ class Checker:
                 findings += rule.check(sight, subject)
         return tuple(findings), subject if isinstance(subject, Row) else None, True
 
-    def _lifted(self, problem: Problem) -> Finding:
-        """A Problem as a Finding: of the rule that takes it as its own, or as it stands."""
-        assert problem.origin is not None
-        rule = self._lifting.get(problem.id)
-        consequence = rule.consequence if rule is not None else ""
-        return Finding(problem.id, problem.severity, problem.message, consequence, problem.hint, (problem.origin,))
+    def _lifted(self, problems: Iterable[Problem]) -> Iterator[Finding]:
+        """Problems as Findings: of the rule that takes them as its own.  What is said at many places is one Finding."""
+        places: dict[tuple[str, Severity, str, str], list[Origin]] = defaultdict(list)
+        for problem in problems:
+            assert problem.origin is not None
+            places[problem.id, problem.severity, problem.message, problem.hint].append(problem.origin)
+        for (name, severity, message, hint), origins in places.items():
+            rule = self._lifting.get(name)
+            most = rule.at_most if rule is not None and rule.at_most is not None else severity
+            consequence = rule.consequence if rule is not None else ""
+            yield Finding(name, max(severity, most, key=SEVERITIES.index), message, consequence, hint, tuple(origins))
 
 
 def _subject(sight: Sight, scope: Scope, key: Hashable) -> object | None:
