@@ -31,4 +31,5 @@ RULE = Rule(
         "unsupported-access-control",
     ),
     consequence="a gateway of Gatewright answers as if it were not there, or 503 where it is a lock",
+    at_most=Severity.INFO,
 )

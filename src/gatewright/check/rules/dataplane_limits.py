@@ -20,10 +20,13 @@ RULE = Rule(
     Scope.PROBLEM,
     __doc__,
     lifts=(
+        "refused",
+        "more",
         "not-carried-over",
         "tcp-match",
         "udp-rule",
         "unknown-cipher",
     ),
     consequence="the rule answers an error or closes its connections instead",
+    at_most=Severity.INFO,
 )

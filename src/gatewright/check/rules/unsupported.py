@@ -36,4 +36,5 @@ RULE = Rule(
         "parameters-not-read",
     ),
     consequence="gateways of Gatewright go on without it, or refuse where that would open a route",
+    at_most=Severity.INFO,
 )
