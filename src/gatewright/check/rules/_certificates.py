@@ -1,0 +1,192 @@
+"""What rules about certificates share: which certificate the clients of a hostname meet, and what they make of it.
+
+Counterparts: `trace.trust`, which judges one certificate; `_names`, which says where a name leads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from gatewright.base import hostnames
+from gatewright.base.origin import Origin
+from gatewright.check.matrix import Fate, Row, serving
+from gatewright.check.rules import _names
+from gatewright.graph.names import resolvers
+from gatewright.graph.names.nodes import Resolution
+from gatewright.graph.nodes import Family, Gateway
+from gatewright.graph.sight import Sight
+from gatewright.kinds.world import ZoneIntent
+from gatewright.trace import edges
+from gatewright.trace.hops import OutcomeKind
+from gatewright.trace.journey import Trust, Walks
+from gatewright.trace.request import Request
+from gatewright.trace.request import request as make_request
+from gatewright.trace.trust import BROWSER, Roots, Shown, judge, shown
+from gatewright.trace.vantages import INTERNET_PLACE
+
+TERMINATING = (Family.HTTPS, Family.TERMINATED)
+SOME = 4
+"""How many names of a certificate a sentence lists."""
+
+
+class Met(Struct, frozen=True):
+    """A certificate that clients of a hostname meet, at a gateway or a CDN's edge.
+
+    `label` says which and where; `names` those on it; `vantage` "" everybody; `fate` what came of it, None
+    where the map does not say who comes.
+    """
+
+    label: str
+    names: tuple[str, ...]
+    origins: tuple[Origin, ...]
+    vantage: str = ""
+    fate: Fate | None = None
+    shown: Shown | None = None
+    zone: ZoneIntent | None = None
+
+
+def named(names: tuple[str, ...]) -> str:
+    """The names of a certificate in a sentence."""
+    if not names:
+        return "no names"
+    more = f" and {len(names) - SOME} more" if len(names) > SOME else ""
+    return ", ".join(names[:SOME]) + more if more else _names.listing(names)
+
+
+def too_deep(names: tuple[str, ...], name: str) -> str:
+    """The wildcard among the names that would cover this one if it stood for several labels; "" when none would."""
+    return next((own for own in names if hostnames.is_wildcard(own) and name.endswith(own[1:])), "")
+
+
+def above(host: str) -> str:
+    """The wildcard that covers a hostname."""
+    return host if hostnames.is_wildcard(host) else f"*.{host.partition('.')[2]}"
+
+
+def mismatched(sight: Sight, row: Row) -> Iterator[Met]:
+    """The certificates without this name that its clients meet."""
+    if all(not cell.vantage or _unknown(fate) for cell in row.cells for fate in cell.fates):
+        yield from _at_its_gateways(sight, row)
+        yield from _at_public_edge(sight, row)
+        return
+    for vantage, family, fate in _judged(row, Trust.NAME_MISMATCH):
+        if fate.gateways:
+            yield from _refused(sight, row, vantage, fate, Trust.NAME_MISMATCH)
+        else:
+            who = _names.client(sight, vantage)
+            answers = _names.answers(sight, who, row.host, family) if who is not None else ()
+            yield from _at_edge(sight, row, answers, vantage, fate)
+
+
+def untrusted(sight: Sight, row: Row) -> Iterator[Met]:
+    """The certificates of gateways that its clients do not trust, whatever their names."""
+    for vantage, _, fate in _judged(row, Trust.UNTRUSTED):
+        if fate.gateways:
+            yield from _refused(sight, row, vantage, fate, Trust.UNTRUSTED)
+
+
+def _unknown(fate: Fate) -> bool:
+    return fate.kind == OutcomeKind.UNKNOWN and not fate.gateways
+
+
+def _judged(row: Row, trust: Trust) -> Iterator[tuple[str, str, Fate]]:
+    """The fates in which a client judged a certificate so, each kind of them once for a vantage."""
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for cell in row.cells:
+        for fate in cell.fates:
+            if fate.trust is trust and (cell.vantage, fate.gateways) not in seen:
+                seen.add((cell.vantage, fate.gateways))
+                yield cell.vantage, cell.family, fate
+
+
+# --- at gateways --------------------------------------------------------------------------------
+
+
+def _at_its_gateways(sight: Sight, row: Row) -> Iterator[Met]:
+    """Where the map does not say how clients come: the gateways that serve the name."""
+    name = _names.asked(row.host)
+    for host in serving(sight, row.host):
+        if host.key.family not in TERMINATING:
+            continue
+        gateway = sight.gateway(host.key.gateway)
+        if gateway is None:
+            continue
+        certificate = sight.served_certificate(gateway, host.key.port, name)
+        found = shown(sight, gateway, host, certificate, name)
+        if judge(found, name, BROWSER)[0] is Trust.NAME_MISMATCH:
+            yield _met(gateway, found)
+
+
+def _refused(sight: Sight, row: Row, vantage: str, fate: Fate, trust: Trust) -> Iterator[Met]:
+    """What the last gateway of a fate showed; nothing where a redirect had led to another name, which is asked too."""
+    who = _names.client(sight, vantage)
+    gateway = sight.gateway(fate.gateways[-1])
+    if who is None or gateway is None:
+        return
+    request = make_request(row.url)
+    found = at_gateway(sight, gateway, request)
+    if found is not None and judge(found, request.sni, who.roots)[0] is trust:
+        yield _met(gateway, found, vantage, fate)
+
+
+def at_gateway(sight: Sight, gateway: Gateway, request: Request) -> Shown | None:
+    """What a gateway shows for a request, on the port that it asks or, behind address translation, on another."""
+    walks = Walks()
+    ports = (request.port, *(port.number for port in gateway.ports if port.tls and port.number != request.port))
+    for port in ports:
+        found = walks.walk(sight, gateway, _on_port(request, port)).shown
+        if found is not None:
+            return found
+    return None
+
+
+def _on_port(request: Request, port: int) -> Request:
+    return Request(
+        request.url, request.scheme, request.host, port, request.target, request.method, request.headers, request.sni
+    )
+
+
+def _met(gateway: Gateway, found: Shown, vantage: str = "", fate: Fate | None = None) -> Met:
+    own = found.label.endswith(gateway.id)  # not a Secret, but what the door has from elsewhere
+    label = found.label if own else f"{found.label} at gateway {gateway.id}"
+    return Met(label, found.names or (), _names.places(found.origin, gateway.origin), vantage, fate, found)
+
+
+# --- at edges -----------------------------------------------------------------------------------
+
+
+def proxying(sight: Sight) -> tuple[tuple[str, ZoneIntent], ...]:
+    """A question: the zones of CDNs, by domain."""
+    return tuple((zone.domain, zone) for zone in sight.all("Zone", ZoneIntent) if zone.provider in edges.ENTRANCES)
+
+
+def public_answers(sight: Sight, host: str) -> tuple[Resolution, ...]:
+    """What the public DNS answers for a name of a CDN's zone; nothing for other names."""
+    name = _names.asked(host)
+    zones = sight.ask(proxying)
+    if not any(name == domain or name.endswith(f".{domain}") for domain, _ in zones):
+        return ()
+    return resolvers.resolutions(sight, (), name, "A", INTERNET_PLACE)
+
+
+def _at_public_edge(sight: Sight, row: Row) -> Iterator[Met]:
+    yield from _at_edge(sight, row, public_answers(sight, row.host), "", None)
+
+
+def _at_edge(sight: Sight, row: Row, answers: Iterable[Resolution], vantage: str, fate: Fate | None) -> Iterator[Met]:
+    for item in answers:
+        zone = sight.get(item.edge.zone, ZoneIntent) if item.edge is not None else None
+        if zone is None or item.edge is None or edges.covered(zone, _names.asked(row.host)):
+            continue
+        names = edges.certificate_names(zone)
+        label = f"the certificate of {_names.edge_name(item.edge.provider)} for {zone.domain}"
+        yield Met(label, names, _names.places(item.edge.origin, zone.origin), vantage, fate, zone=zone)
+        return
+
+
+def roots_of(sight: Sight, vantage: str) -> Roots:
+    """Whom a vantage trusts."""
+    who = _names.client(sight, vantage)
+    return who.roots if who is not None else BROWSER
