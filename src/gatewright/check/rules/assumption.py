@@ -19,6 +19,7 @@ RULE = Rule(
     Scope.PROBLEM,
     __doc__,
     lifts=(
+        "placeholder",
         "assumed-domain",
         "assumed-upstream",
         "assumed-resources",

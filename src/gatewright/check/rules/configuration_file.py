@@ -26,6 +26,9 @@ RULE = Rule(
     Scope.PROBLEM,
     __doc__,
     lifts=(
+        "syntax",
+        "unreachable",
+        "disabled",
         "unknown-option",
         "unknown-section",
         "unknown-type",

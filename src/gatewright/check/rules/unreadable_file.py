@@ -26,6 +26,7 @@ RULE = Rule(
     Scope.PROBLEM,
     __doc__,
     lifts=(
+        "unreadable",
         "yaml-syntax",
         "yaml-key",
         "yaml-tag",

@@ -1,0 +1,120 @@
+"""A route asks for more time or larger bodies than something before it bears.
+
+Every hop ends a connection that is idle for too long, and some refuse large bodies; the smallest of them counts.  An
+owner sets the value at one hop, and the WebSocket still closes after a minute.  Usual limits: an AWS load balancer 60 s
+(`idle_timeout.timeout_seconds`), ingress-nginx 60 s and 1 MiB, HAProxy 50 s, Traefik 180 s, Cloudflare 100 s and 100 MB
+(Free and Pro; not to be changed there).
+
+    kind: Ingress
+    metadata:
+      annotations:
+        nginx.ingress.kubernetes.io/proxy-read-timeout: "3600"     # and the ALB before it ends it after 60 s
+
+Raise the limit of the hop that the finding names, or send keep-alives (WebSocket pings, gRPC keepalive) more often than
+the smallest timeout.  What a CDN does not take has to go around it: a name of its own that is not proxied, or uploads
+in parts.
+
+It is no fault when nobody who comes that way needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gatewright.base.problem import Severity
+from gatewright.check.finding import Finding
+from gatewright.check.matrix import Fate, Row, serving
+from gatewright.check.rule import Rule, Scope
+from gatewright.graph.nodes import Rule as Served
+from gatewright.graph.sight import Sight
+from gatewright.trace import limits
+from gatewright.trace.branches import Limit
+
+ID = "limit-too-small"
+
+
+def check(sight: Sight, row: Row) -> Iterable[Finding]:
+    """A branch whose smallest limit is set by another hop than the route, which asks for more."""
+    seen: set[tuple[str, str, Limit | None, Limit | None]] = set()
+    for cell in row.cells:
+        for fate in cell.fates:
+            idle, body = fate.limits.idle_timeout, fate.limits.body
+            if not fate.rule or not (_elsewhere(idle, fate) or _elsewhere(body, fate)):
+                continue
+            identity = (cell.vantage, fate.rule, idle, body)
+            if identity not in seen:
+                seen.add(identity)
+                yield from _of_branch(sight, row, cell.vantage, fate)
+
+
+def _elsewhere(limit: Limit | None, fate: Fate) -> bool:
+    """Is a limit set by something that is neither the rule nor its gateway?"""
+    return limit is not None and limit.value > 0 and limit.hop != fate.rule and not limit.hop.endswith(fate.gateway)
+
+
+def _of_branch(sight: Sight, row: Row, vantage: str, fate: Fate) -> Iterator[Finding]:
+    rule = _rule(sight, row.host, fate)
+    gateway = sight.gateway(fate.gateway)
+    if rule is None or gateway is None:
+        return
+    asked = limits.of_gateway(sight, gateway, rule)
+    own = (str(rule.route), rule.id)
+    for wanted, given, what in (
+        (asked.idle_timeout, fate.limits.idle_timeout, "idle"),
+        (asked.body, fate.limits.body, "body"),
+    ):
+        if wanted is None or given is None or wanted.hop not in own or given.hop in own or not given.value:
+            continue
+        if wanted.value and wanted.value <= given.value:
+            continue
+        yield _finding(row.host, vantage, rule, wanted, given, what)
+
+
+def _rule(sight: Sight, host: str, fate: Fate) -> Served | None:
+    """The rule by which a branch ended."""
+    for served in serving(sight, host):
+        if served.key.gateway == fate.gateway:
+            for entry in served.entries:
+                if entry.rule.id == fate.rule:
+                    return entry.rule
+    return None
+
+
+def _finding(host: str, vantage: str, rule: Served, wanted: Limit, given: Limit, what: str) -> Finding:
+    if what == "idle":
+        asks = f"allows {_time(wanted.value)} without traffic" if wanted.value else "sets no timeout"
+        bears = f"ends connections after {_time(given.value)}"
+        consequence = f"WebSockets and slow answers are cut off after {_time(given.value)}"
+        fix = f"raise the idle timeout of {given.hop}, or send something more often than every {_time(given.value)}"
+    else:
+        asks = f"takes bodies of {_size(wanted.value)}" if wanted.value else "takes bodies of any size"
+        bears = f"refuses those above {_size(given.value)}"
+        consequence = f"uploads of more than {_size(given.value)} get 413"
+        fix = f"raise the limit of {given.hop}, or let large uploads go around it"
+    origins = tuple(item for item in (given.origin, wanted.origin or rule.origin) if item is not None)
+    return Finding(
+        ID,
+        Severity.WARNING if wanted.value else Severity.INFO,
+        f"{rule.route} {asks}, but {given.hop} before it {bears}",
+        consequence,
+        fix,
+        origins,
+        vantages=(vantage,) if vantage else (),
+        hosts=(host,),
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:g} s"
+
+
+def _size(octets: float) -> str:
+    for unit, size in (("GiB", 1024**3), ("MiB", 1024**2), ("GB", 1000**3), ("MB", 1000**2), ("KiB", 1024)):
+        if octets >= size and not octets % size:
+            return f"{octets / size:g} {unit}"
+    return f"{octets:g} octets"
+
+
+RULE = Rule(
+    ID, "a limit on the way that is smaller than what was asked for", Severity.WARNING, Scope.NAME, __doc__, check
+)
