@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gatewright.check.rule import Rule
 from gatewright.check.rules import (
-    address_unavailable,
     advertise_address_hostname,
     annotation_unknown,
     annotation_unsupported,
@@ -17,7 +16,6 @@ from gatewright.check.rules import (
     cname_loop,
     configuration_file,
     dashboard_public,
-    dataplane_limits,
     duplicate_object,
     external_name_refused,
     file_not_manifests,
@@ -33,7 +31,6 @@ from gatewright.check.rules import (
     listener_conflict,
     mixed_resolvers,
     no_effect,
-    not_in_effect,
     passthrough_disabled,
     pool_overlap,
     pool_sizes_differ,
@@ -77,13 +74,11 @@ RULES: tuple[Rule, ...] = (
     konnectivity_without_route.RULE,
     passthrough_disabled.RULE,
     # documents
-    address_unavailable.RULE,
     annotation_unknown.RULE,
     annotation_unsupported.RULE,
     assumption.RULE,
     certificate_missing.RULE,
     configuration_file.RULE,
-    dataplane_limits.RULE,
     duplicate_object.RULE,
     external_name_refused.RULE,
     file_not_manifests.RULE,
@@ -93,7 +88,6 @@ RULES: tuple[Rule, ...] = (
     kustomization_not_followed.RULE,
     listener_conflict.RULE,
     no_effect.RULE,
-    not_in_effect.RULE,
     route_conflict.RULE,
     route_not_attached.RULE,
     traefik_rule.RULE,

@@ -7,7 +7,11 @@ keeps the first and marks the other Conflicted.
       - {name: web, port: 443, protocol: HTTPS, hostname: "*.example.com"}
       - {name: tcp, port: 443, protocol: TCP}
 
+`gatewright run` also says here when another program has a port, or an address belongs to no interface of the machine.
+
 Give one another port or hostname.
+
+It is no fault when the other program is about to end: the port is taken as soon as it is free.
 """
 
 from __future__ import annotations
@@ -21,6 +25,11 @@ RULE = Rule(
     Severity.ERROR,
     Scope.PROBLEM,
     __doc__,
-    lifts=("listener-conflict",),
+    lifts=(
+        "port-moved",
+        "port-unavailable",
+        "address-elsewhere",
+        "listener-conflict",
+    ),
     consequence="nothing is served there, and clients get what the other listener of that port has",
 )

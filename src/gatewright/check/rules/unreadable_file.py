@@ -11,6 +11,9 @@ A key that stands twice is worse: parsers take the last one, so half of what the
 Correct the line that is named.  Files above 64 MiB, documents nested deeper than any real one, and aliases that blow up
 are not read at all.
 
+A gateway that is running keeps the last good version of what can no longer be read, and says so; the next start has
+none to keep.
+
 It is no fault when the file is a template (Helm, Jinja): give the rendered manifests instead, or leave it out.
 """
 
@@ -26,6 +29,9 @@ RULE = Rule(
     Scope.PROBLEM,
     __doc__,
     lifts=(
+        "held",
+        "held-back",
+        "input-gone",
         "unreadable",
         "yaml-syntax",
         "yaml-key",

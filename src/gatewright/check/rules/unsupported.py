@@ -8,6 +8,8 @@ document was written for still does what it says.
     spec:
       rateLimit: {average: 100}
 
+Some rules are right, and only the Envoy that `gatewright run` starts cannot do them: they are refused, not half done.
+
 Where Gatewright only looks at the map, accept it with `gatewright.dev/ignore`; where it serves the route, use what the
 finding suggests.
 """
@@ -24,6 +26,9 @@ RULE = Rule(
     Scope.PROBLEM,
     __doc__,
     lifts=(
+        "tcp-match",
+        "udp-rule",
+        "unknown-cipher",
         "unsupported-field",
         "unsupported-filter",
         "unsupported-header",
