@@ -30,6 +30,7 @@ class Case:
         return FIXTURES / f"{self.name}.txt"
 
 
+LABS = ("annotation-unknown", "snippet-disabled", "certificate-per-host")
 TENANT = ("advertise-address-hostname", "tunnel-drops-sni", "wildcard-depth")
 CASES = (
     Case(
@@ -37,10 +38,11 @@ CASES = (
         ("dual-ingress",),
         ("cidr-overlap", "external-name-refused", "host-port-surge", "wildcard-depth"),
     ),
+    Case("hybrid-nginx", ("hybrid-ingress-labs/common", "hybrid-ingress-labs/nginx"), LABS),
     Case(
-        "hybrid-ingress-labs",
-        ("hybrid-ingress-labs",),
-        ("annotation-unknown", "snippet-disabled", "certificate-per-host"),
+        "hybrid-nginx-behind-alb",
+        ("hybrid-ingress-labs/common", "hybrid-ingress-labs/nginx-behind-alb"),
+        (*LABS, "wildcard-depth"),
     ),
     Case(
         "dual-stack-edge",
