@@ -210,6 +210,7 @@ def test_incremental_equals_cold(seed: int, steps: list[Step]) -> None:
         cold.apply(dict(current))
         assert rendered(model.graph) == rendered(cold.graph)
         assert model.graph.certificates == cold.graph.certificates
+        assert model.graph.tls_sockets == cold.graph.tls_sockets
         assert structs.replace(change, pooled=frozenset(), objects=frozenset()) == _exact_change(before, model.graph)
         assert {token for token in change.objects if isinstance(token, Key)} == _differing(objects, current)
         assert _readable(model.graph, change)

@@ -72,6 +72,7 @@ class Analysis:
                 serving.discard(key)
                 if not serving:
                     del self._serving[key.hostname]
+        tokens.update(("tls-socket", *socket) for socket in graph.tls_sockets ^ self.graph.tls_sockets)
         tokens.update(("backend", key) for key in change.backends)
         tokens.update(("certificate", key) for key in change.certificates)
         tokens.update(("attachment", key) for key in change.attachments)

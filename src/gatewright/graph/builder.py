@@ -19,6 +19,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph import lookup
 from gatewright.graph.listeners import Listeners, differing, door
 from gatewright.graph.nodes import (
+    BY_TLS,
     Attachment,
     Backend,
     BackendKey,
@@ -188,6 +189,8 @@ class Builder:
         self._touched: set[Token] = set()
         self._own_hosts: dict[str, set[VirtualHostKey]] = {}
         self._own_count: Counter[VirtualHostKey] = Counter()
+        self._tls_count: Counter[tuple[str, int]] = Counter()
+        self._tls_sockets: frozenset[tuple[str, int]] = frozenset()
         self._used: dict[VirtualHostKey, frozenset[BackendKey]] = {}
         self._users: Counter[BackendKey] = Counter()
         self._problems: Map[str, tuple[Problem, ...]] = Map()
@@ -401,12 +404,22 @@ class Builder:
             view = View(self._objects, self)
             host, problems = virtual_hosts.virtual_host(view, key) if wanted else (None, ())
             self._report(f"{key.family} {key}", problems)
+            before = key in self._hosts.values
             if host is None:
                 if self._hosts.forget(key):
                     changed.add(key)
             elif self._hosts.put(key, host, view.reads):
                 changed.add(key)
+            if key.family in BY_TLS and (host is not None) != before:
+                self._count_tls((key.gateway, key.port), -1 if before else 1)
         return changed
+
+    def _count_tls(self, socket: tuple[str, int], more: int) -> None:
+        self._tls_count[socket] += more
+        if not self._tls_count[socket]:
+            del self._tls_count[socket]
+        if (socket in self._tls_count) != (socket in self._tls_sockets):
+            self._tls_sockets ^= {socket}
 
     def _refresh_backends(self, touched: set[Token], hosts: set[VirtualHostKey]) -> None:
         dirty = self._backends.concerned(touched)
@@ -445,6 +458,7 @@ class Builder:
             certificate_names=self._pool_map,
             attachments=self._attachments.values,
             problems=self._problems,
+            tls_sockets=self._tls_sockets,
         )
 
     def _change(self) -> Change:

@@ -262,6 +262,10 @@ class Family(enum.StrEnum):
     UDP = "udp"
 
 
+BY_TLS = frozenset({Family.HTTPS, Family.PASSTHROUGH, Family.TERMINATED})
+"""The families that take part in TLS."""
+
+
 class VirtualHostKey(Struct, frozen=True, order=True, gc=False):
     """(gateway, port, family, hostname): the unit of everything.  `gateway` is the Gateway's id, "namespace/name"."""
 
@@ -421,6 +425,7 @@ class Graph(Struct, frozen=True):
     Mappings are persistent (immutables.Map) keyed as typed; iteration order is unspecified: sort to print.
     `certificate_names`: which certificates routes brought to a gateway, by (gateway id, name pattern).
     `problems` are those of resolution, by the node (its string form) that has them.
+    `tls_sockets`: the (gateway id, port) of which some VirtualHost looks into TLS.
     """
 
     gateways: Mapping[str, Gateway]
@@ -430,6 +435,7 @@ class Graph(Struct, frozen=True):
     certificate_names: Mapping[tuple[str, str], tuple[Key, ...]]
     attachments: Mapping[Key, Attachment]
     problems: Mapping[str, tuple[Problem, ...]]
+    tls_sockets: frozenset[tuple[str, int]] = frozenset()
 
 
 class Change(Struct, frozen=True):

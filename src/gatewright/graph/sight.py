@@ -116,6 +116,11 @@ class Sight:
         self.reads["attachment", route] = None
         return self._source.graph.attachments.get(route)
 
+    def tls_socket(self, gateway: Gateway, port: int) -> bool:
+        """Does some VirtualHost of this port look into TLS?"""
+        self.reads["tls-socket", gateway.id, port] = None
+        return (gateway.id, port) in self._source.graph.tls_sockets
+
     def graph_for(self, gateway: Gateway, host: str) -> Graph:
         """The graph, to walk a request for `host` (and SNI) at this gateway through it; counts as a read of all that
         such a walk may look at but its backends, which the walker names with `backend`.

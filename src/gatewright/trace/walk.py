@@ -34,7 +34,6 @@ from gatewright.trace.paths import normalise
 from gatewright.trace.request import STREAMS, Request, is_address
 
 NEAR_MISSES = 5
-BY_TLS = (Family.HTTPS, Family.TERMINATED, Family.PASSTHROUGH)
 
 
 def gateways_for(graph: Graph, request: Request) -> list[Gateway]:
@@ -131,10 +130,7 @@ class _Walk:
         if not port.tls:
             return False
         promised = port.http or any(item.tls for item in self._gateway.listeners if item.name in port.listeners)
-        here = (self._gateway.id, port.number)
-        return promised or any(
-            key.family in BY_TLS for key in self._graph.virtual_hosts if (key.gateway, key.port) == here
-        )
+        return promised or (self._gateway.id, port.number) in self._graph.tls_sockets
 
     def _is_taken(self, port: Port) -> bool:
         """Does a TCP route take all plain connections of a port that could speak HTTP?"""

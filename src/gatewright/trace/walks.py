@@ -98,6 +98,8 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
     graph = sight.graph_for(gateway, request.host)
     if request.sni and request.sni != request.host:
         sight.graph_for(gateway, request.sni)
+    if request.encrypted:
+        sight.tls_socket(gateway, request.port)
     trace = walk(graph, gateway, request)
     by_client = bool(believed) or (
         trace.host is not None and any(entry.match.sources or entry.rule.access for entry in trace.host.entries)
