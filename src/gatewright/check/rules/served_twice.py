@@ -14,7 +14,8 @@ Give every controller a class of its own (`providers.kubernetesIngress.ingressCl
 `providers.kubernetesCRD.ingressClass`) and every object the class of its door (`ingressClassName`, for Traefik's own
 kinds the annotation `kubernetes.io/ingress.class`).
 
-It is no fault when the object is meant for both doors: accept it where it stands, with the reason.
+It is no fault when the object is meant for both doors: accept it where it stands, with the reason.  Controllers of
+different clusters (`clusters[].namespaces` of the map) have objects of their own, and are no finding.
 
     annotations: {gatewright.dev/ignore: "served-twice: at home and on the internet"}
 """
@@ -28,6 +29,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import open_ports
 from gatewright.graph.network.doors import door_addresses
+from gatewright.graph.network.placement import home
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import ClassRef, RouteIntent
@@ -45,10 +47,14 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
     doors = sorted({key.gateway for key in attachment.virtual_hosts})
     if len(doors) < 2:
         return
-    gateways = [gateway for door in doors if (gateway := sight.gateway(door)) is not None]
+    found = (sight.gateway(door) for door in doors)
+    gateways = [gateway for gateway in found if gateway is not None and not _of_another_cluster(sight, gateway, route)]
+    if len(gateways) < 2:
+        return
     public = [gateway.id for gateway in gateways if sight.ask(open_ports, gateway.id)]
     named = "has no class" if route.attach.name is None else f"is of class {route.attach.name}"
-    hosts = tuple(sorted({key.hostname for key in attachment.virtual_hosts}))
+    ids = {gateway.id for gateway in gateways}
+    hosts = tuple(sorted({key.hostname for key in attachment.virtual_hosts if key.gateway in ids}))
     exposed = f", and {', '.join(public)} is on the internet" if public and len(public) < len(gateways) else ""
     yield Finding(
         ID,
@@ -61,6 +67,14 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
         (route.origin, *dict.fromkeys(gateway.origin for gateway in gateways)),
         hosts=hosts,
     )
+
+
+def _of_another_cluster(sight: Sight, gateway: Gateway, route: RouteIntent) -> bool:
+    """Does the map put the two into different clusters?  Controllers read the objects of their own."""
+    if not gateway.key.namespace:
+        return False
+    there, here = (sight.ask(home, namespace).cluster for namespace in (gateway.key.namespace, route.key.namespace))
+    return bool(there and here) and there != here
 
 
 def _told(sight: Sight, gateway: Gateway) -> str:
