@@ -1,8 +1,8 @@
 """Aliases that lead back to where they began: the name has no address.
 
-A CNAME says "see there".  Where "there" is an alias in turn that leads back, every resolver gives up after some steps and
-answers SERVFAIL; nobody says which of the records is the wrong one.  It often comes of a wildcard alias whose own target
-lies below it and has lost its record, or of two views of one zone that alias into each other.
+A CNAME says "see there".  Where "there" is an alias in turn that leads back, every resolver gives up after some
+steps and answers SERVFAIL; nobody says which of the records is the wrong one.  It often comes of a wildcard alias
+whose own target lies below it and has lost its record, or of two views of one zone that alias into each other.
 
     kind: Zone
     spec:

@@ -1,9 +1,9 @@
 """A resolver with rebind protection drops the private address of a name that is served there.
 
-A web site that answers with an address of your own network could make browsers attack it (DNS rebinding), so a FritzBox,
-dnsmasq with `stop-dns-rebind`, Pi-hole and Unbound with `private-address` drop private addresses from the answers of
-others.  They cannot tell your own domain from an attacker's: a public record or a second resolver inside that answers
-192.168.178.10 is emptied, and the name has no address, at home only.
+A web site that answers with an address of your own network could make browsers attack it (DNS rebinding), so a
+FritzBox, dnsmasq with `stop-dns-rebind`, Pi-hole and Unbound with `private-address` drop private addresses from the
+answers of others.  They cannot tell your own domain from an attacker's: a public record or a second resolver inside
+that answers 192.168.178.10 is emptied, and the name has no address, at home only.
 
     kind: Resolver
     metadata: {name: fritzbox}
@@ -13,9 +13,9 @@ others.  They cannot tell your own domain from an attacker's: a public record or
     metadata: {name: adguard}
     spec: {implementation: AdGuardHome, overrides: [{name: "*.example.com", values: [192.168.178.10]}]}
 
-Except the domain: FritzBox under Home Network, Network, Network Settings, DNS Rebind Protection (`example.com`, which
-covers the names below it); dnsmasq `rebind-domain-ok=/example.com/`; Unbound `private-domain: example.com`; in the site
-map `rebindProtection: {except: [example.com]}`.  Or let clients ask the resolver inside directly.
+Except the domain: FritzBox under Home Network, Network, Network Settings, DNS Rebind Protection (`example.com`,
+which covers the names below it); dnsmasq `rebind-domain-ok=/example.com/`; Unbound `private-domain: example.com`;
+in the site map `rebindProtection: {except: [example.com]}`.  Or let clients ask the resolver inside directly.
 """
 
 from __future__ import annotations

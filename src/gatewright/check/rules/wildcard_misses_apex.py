@@ -1,9 +1,9 @@
 """A wildcard `*.x` does not cover `x` itself, and `x` is served, too.
 
-In DNS, in TLS and in routes a wildcard stands for at least one label: `*.example.com` is `www.example.com` and never
-`example.com` (RFC 4592).  Rewrites of AdGuard Home and Unbound follow it; dnsmasq's `address=/example.com/` is the
-exception and covers both.  So the names below are answered inside, while the domain itself is asked upstream or does not
-exist at all, and only the start page is broken.
+In DNS, in TLS and in routes a wildcard stands for at least one label: `*.example.com` is `www.example.com` and
+never `example.com` (RFC 4592).  Rewrites of AdGuard Home and Unbound follow it; dnsmasq's `address=/example.com/`
+is the exception and covers both.  So the names below are answered inside, while the domain itself is asked upstream
+or does not exist at all, and only the start page is broken.
 
     kind: Resolver
     metadata: {name: adguard}
@@ -16,8 +16,8 @@ exist at all, and only the start page is broken.
 
 Add a second entry for the domain itself, with the same values.
 
-It is no fault where no gateway at the wildcard's addresses serves the domain, or where the same zone has a record of
-its own for it: then it was sent elsewhere on purpose.
+It is no fault where no gateway at the wildcard's addresses serves the domain, or where the same zone has a record
+of its own for it: then it was sent elsewhere on purpose.
 """
 
 from __future__ import annotations

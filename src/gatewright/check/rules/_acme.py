@@ -1,0 +1,128 @@
+"""What rules about ACME challenges share: which solver a name gets, and where cert-manager runs and whom it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from gatewright.base import hostnames
+from gatewright.base.origin import Origin
+from gatewright.graph.names import resolvers, servers
+from gatewright.graph.names.nodes import PUBLIC, Status
+from gatewright.graph.network.placement import home
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents import WorkloadIntent
+from gatewright.kinds.world import CertificateIntent, HelmIntent, IssuerIntent, Solver
+
+USUAL_NAMESPACE = "cert-manager"
+IMAGE = "cert-manager-controller"
+NAMESERVERS = "--dns01-recursive-nameservers"
+ONLY = "--dns01-recursive-nameservers-only"
+
+
+class Controller(Struct, frozen=True):
+    """cert-manager as far as the input tells of it.
+
+    `nameservers`: those that it asks instead of its cluster's resolver.  `origin` None: it is not among the input.
+    `own_dns`: its pods have resolvers of their own, which nobody here knows.
+    """
+
+    namespace: str
+    origin: Origin | None = None
+    nameservers: tuple[str, ...] = ()
+    own_dns: bool = False
+
+
+def controller(sight: Sight) -> Controller:
+    """A question: the cert-manager of the input."""
+    charts = sight.listed("charts", "cert-manager", HelmIntent)
+    for namespace in dict.fromkeys((*(chart.namespace for chart in charts), USUAL_NAMESPACE)):
+        for workload in sight.listed("workloads-in", namespace, WorkloadIntent):
+            if any(IMAGE in image for image in workload.images):
+                return Controller(namespace, workload.origin, _nameservers(workload.args))
+    for chart in charts:
+        values = _values(chart)
+        extra = values.get("extraArgs")
+        found = _nameservers(str(arg) for arg in extra) if isinstance(extra, list) else ()
+        found = found or _split(values.get("dns01RecursiveNameservers"))
+        own = any(values.get(name) for name in ("podDnsConfig", "podDnsPolicy"))
+        return Controller(chart.namespace or USUAL_NAMESPACE, chart.origin, found, own)
+    return Controller(USUAL_NAMESPACE)
+
+
+def _values(chart: HelmIntent) -> dict[str, object]:
+    try:
+        values = msgspec.json.decode(chart.values)
+    except msgspec.DecodeError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _nameservers(args: Iterable[str]) -> tuple[str, ...]:
+    """The servers that arguments name, `--flag=value` or `--flag value`."""
+    found: tuple[str, ...] = ()
+    before = ""
+    for arg in args:
+        flag, _, value = arg.partition("=")
+        if flag == NAMESERVERS and value:
+            found = _split(value)
+        elif before == NAMESERVERS:
+            found = _split(arg)
+        before = arg
+    return found
+
+
+def _split(text: object) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip()) if isinstance(text, str) else ()
+
+
+def cluster(sight: Sight) -> str:
+    """The cluster on which cert-manager runs, "" unknown."""
+    return sight.ask(home, sight.ask(controller).namespace).cluster
+
+
+def issuer_of(sight: Sight, certificate: CertificateIntent) -> IssuerIntent | None:
+    """The ACME issuer of a certificate."""
+    found = sight.get(certificate.issuer, IssuerIntent) if certificate.issuer is not None else None
+    return found if found is not None and found.type == "acme" else None
+
+
+def is_public(sight: Sight, issuer: IssuerIntent) -> bool:
+    """Is the authority one on the internet, rather than one of the house?"""
+    host = urlsplit(issuer.server).hostname or ""
+    found = resolvers.resolutions(sight, (PUBLIC,), host, "A", None)
+    return all(
+        item.status is Status.UNKNOWN
+        or (item.status is Status.ANSWER and not any(map(resolvers.is_private, item.addresses)))
+        for item in found
+    )
+
+
+def solver_for(issuer: IssuerIntent, certificate: CertificateIntent, name: str) -> Solver | None:
+    """The solver that cert-manager takes: named names before zones (the longest) before labels, then the first.
+
+    A wildcard can only be proved by DNS-01.
+    """
+    best: tuple[tuple[int, int, int], Solver] | None = None
+    labels = dict(certificate.labels)
+    for solver in issuer.solvers:
+        if solver.type == "http01" and hostnames.is_wildcard(name):
+            continue
+        zones = [zone for zone in solver.zones if f".{name}".endswith(f".{zone}")]
+        if (solver.zones and not zones) or (solver.names and name not in solver.names):
+            continue
+        if any(labels.get(key) != value for key, value in solver.labels):
+            continue
+        rank = (len(solver.names and (name,)), max(map(len, zones), default=0), len(solver.labels))
+        if best is None or rank > best[0]:
+            best = rank, solver
+    return best[1] if best is not None else None
+
+
+def asked(sight: Sight) -> tuple[str, ...]:
+    """Whom cert-manager asks for names."""
+    told = sight.ask(controller).nameservers
+    return told or (sight.ask(servers.cluster_resolver, cluster(sight)),)
