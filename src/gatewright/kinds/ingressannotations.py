@@ -63,6 +63,12 @@ _QUIET = frozenset(
         "target-type",
     )
 )
+# How long and how much: no question of where a request goes.  `trace` reads the limits of a way from them.
+_LIMITS = frozenset(
+    {f"{NGINX}{name}" for name in ("proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout")}
+    | {f"{prefix}timeout-{end}" for prefix in (HAPROXY, HAPROXY_COMMUNITY) for end in ("client", "server", "connect")}
+    | {f"{NGINX}proxy-body-size", f"{HAPROXY_COMMUNITY}proxy-body-size", f"{ALB}load-balancer-attributes"}
+)
 _QUIET_PATTERN = re.compile(rf"{re.escape(ALB)}(?:healthcheck-.*|success-codes|(?:un)?healthy-threshold-count)")
 
 _ACCESS_NAME = re.compile(
@@ -92,7 +98,7 @@ def meaning(annotation: str, value: str) -> Meaning:
         return Meaning.FOREIGN if annotationnames.exists(annotation) else Meaning.UNKNOWN
     if annotation in HONOURED:
         return Meaning.HONOURED
-    if annotation in _QUIET or _QUIET_PATTERN.fullmatch(annotation):
+    if annotation in _QUIET or annotation in _LIMITS or _QUIET_PATTERN.fullmatch(annotation):
         return Meaning.QUIET
     name = annotation.removeprefix(prefix)
     guarded_snippet = _SNIPPET_NAME.fullmatch(name) and _SNIPPET_GUARD.search(value)

@@ -10,8 +10,11 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Attachment, Refusal
 from gatewright.graph.objects import View
 from gatewright.graph.resolve import classes, parents
+from gatewright.graph.resolve.classes import NO_CONTROLLER
 from gatewright.graph.resolve.placing import Placed, Places
 from gatewright.kinds.intents import ClassRef, RouteIntent
+
+CLASS = "ingress-class-unserved"
 
 
 def attachment(view: View, route: RouteIntent) -> tuple[Attachment, Placed]:
@@ -33,6 +36,9 @@ def problems(found: Attachment) -> tuple[Problem, ...]:
 
 
 def _problem(found: Attachment, refusal: Refusal) -> Problem:
+    if refusal.reason == NO_CONTROLLER:
+        severity = Severity.INFO if refusal.absent else Severity.ERROR
+        return Problem(CLASS, f"{found.route}: {refusal.message}", refusal.origin, severity, refusal.hint)
     lost = not found.virtual_hosts and not refusal.absent
     told = "is attached elsewhere but not here" if found.virtual_hosts else "is not attached"
     message = f"{found.route} {told}: {refusal.message}"

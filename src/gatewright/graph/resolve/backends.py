@@ -51,13 +51,15 @@ VERIFIED = "verified"
 class Failure(Struct, frozen=True, gc=False):
     """A reference that cannot be used.
 
-    `status` is what its share of the requests gets; 0: the whole rule falls away.
+    `status` is what its share of the requests gets; 0: the whole rule falls away.  `severity` is less than an error
+    where what is missing may well be elsewhere.
     """
 
     id: str
     status: int
     reason: str
     hint: str = ""
+    severity: Severity = Severity.ERROR
 
 
 def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) -> BackendKey | Failure:
@@ -69,7 +71,7 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
         return Failure("reference-not-permitted", status, *denied)
     service = view.get(ref.target, ServiceIntent)
     if service is None:
-        return Failure("backend-missing", status, f"{ref.target} does not exist", "create it or correct the name")
+        return _missing(view, ref.target, status)
     if service.type == "ExternalName" and not _external_allowed(gateway, route):
         why = f"{ref.target} is an ExternalName Service, which {gateway.id} refuses by default"
         hint = "allow it in the controller's settings.allowExternalNameServices"
@@ -82,6 +84,15 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
         why = f"{ref.target} has no port {ref.port if ref.port is not None else '(none given)'} (it has: {has})"
         return Failure("backend-port", status, why, "name a port that the Service has")
     return BackendKey(ref.target.namespace, ref.target.name, port.port, _variant(gateway, route, ref, port))
+
+
+def _missing(view: View, service: Key, status: int) -> Failure:
+    """A Service that is not there.  Where no workload of its namespace is either, a chart may make all of them."""
+    why = f"{service} does not exist"
+    if view.listed("workloads-in", service.namespace, WorkloadIntent):
+        return Failure("backend-missing", status, why, "create it or correct the name")
+    hint = "create it, correct the name, or give the manifests of whatever makes it, such as a chart"
+    return Failure("backend-missing", status, why, hint, Severity.WARNING)
 
 
 def broken_status(gateway: Gateway, route: RouteIntent) -> int:

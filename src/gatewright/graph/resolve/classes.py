@@ -10,15 +10,17 @@ from collections.abc import Iterable, Iterator
 from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener, Refusal, VirtualHostKey
-from gatewright.graph.objects import Placement, View
+from gatewright.graph.objects import ALL, Placement, View
 from gatewright.graph.resolve.certificates import promised
 from gatewright.graph.resolve.hosts import candidates
 from gatewright.graph.resolve.parents import DENIED, NO_PARENT
 from gatewright.graph.resolve.placing import Placed, Places
+from gatewright.kinds.decode import suggest
 from gatewright.kinds.intents import (
     ClassRef,
     Dialect,
     HostKind,
+    IngressClassIntent,
     Key,
     Protocol,
     RouteIntent,
@@ -26,6 +28,8 @@ from gatewright.kinds.intents import (
 )
 
 NO_CONTROLLER = "NoMatchingController"
+INFERRED = "(inferred)"
+"""The file of doors that nobody described, see `controllers`."""
 Brought = set[tuple[tuple[str, str], Key]]
 """((gateway id, name pattern), Secret): certificates that may serve names at a gateway."""
 
@@ -39,11 +43,27 @@ def attach(view: View, route: RouteIntent, ref: ClassRef, places: Places) -> Non
             found = True
             _on_entry_points(route, ref, gateway, places)
     if not found:
-        name = f"class {ref.name}" if ref.name else "objects without a class"
-        served = ", ".join(view.served()) or "none"
-        hint = "describe its controller with an IngressController, or correct the class"
-        message = f"no controller serves {name} (known: {served})"
-        places.refusals.append(Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint))
+        places.refusals.append(_unserved(view, route, ref))
+
+
+def _unserved(view: View, route: RouteIntent, ref: ClassRef) -> Refusal:
+    """Why no controller takes a route.  Without any class or controller among the input, they are elsewhere."""
+    name = f"class {ref.name}" if ref.name else "objects without a class"
+    listed = view.listed("ingress-classes", ALL, IngressClassIntent)
+    doors = [door for door in map(view.door, view.served()) if door is not None and door.origin.file != INFERRED]
+    if not listed and not doors:
+        hint = "give its IngressClass and its controller, too, or describe it with an IngressController"
+        message = f"no controller serves {name}: there are none among the input, and no IngressClass"
+        return Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint, absent=True)
+    served = ", ".join(view.served()) or "none"
+    hint = "describe its controller with an IngressController, or correct the class"
+    message = f"no controller serves {name} (known: {served})"
+    own = next((item for item in listed if item.key.name == ref.name), None)
+    if own is not None:
+        message = f"no controller serves {name}: its IngressClass is {own.controller}'s, which is not known"
+    elif ref.name and (meant := suggest(ref.name, frozenset(item.key.name for item in listed))):
+        hint = f"{meant}  Else {hint}"
+    return Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint)
 
 
 def _serves(gateway: Gateway, route: RouteIntent, ref: ClassRef) -> bool:
