@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from gatewright.base.document import Document
 from gatewright.base.problem import Severity
-from gatewright.kinds import charts, files
+from gatewright.kinds import charts, files, traefik_common
 from gatewright.kinds.charts import Values
 from gatewright.kinds.decode import Lenient, LenientObject, Path, Report, decode, key_of
 from gatewright.kinds.intents import Lowered
@@ -68,6 +68,10 @@ def _unheeded(values: Mapping[str, Any], report: Report, path: Path) -> None:
                 report.unsupported(
                     "not followed, so requests may fare otherwise", *path, "ports", name, *field.split(".")
                 )
+    for field in ("globalArguments", "additionalArguments"):
+        arguments = values.get(field)
+        if isinstance(arguments, list):
+            traefik_common.unheeded(arguments, report, *path, field)
 
 
 def _bare(chart: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from gatewright.base.document import Document
+from gatewright.kinds import traefik_common
 from gatewright.kinds.decode import Lenient, LenientObject, Metadata, Report, decode, key_of
 from gatewright.kinds.intents import ContainerPort, Lowered, WorkloadIntent
 from gatewright.kinds.kind import Kind
@@ -79,6 +80,7 @@ def _lower_workload(document: Document) -> Lowered:
     template = workload.spec.template
     labels = template.metadata.labels if template.metadata else {}
     strategy = workload.spec.strategy or workload.spec.update_strategy or _Strategy()
+    _unheeded(template.spec, report, "spec", "template", "spec")
     return report.lowered(_intent(document, labels, template.spec, workload.spec.replicas, strategy))
 
 
@@ -87,7 +89,17 @@ def _lower_pod(document: Document) -> Lowered:
     report = Report(document, problems)
     if pod is None:
         return report.lowered(None)
+    _unheeded(pod.spec, report, "spec")
     return report.lowered(_intent(document, pod.metadata.labels, pod.spec, 1, _Strategy()))
+
+
+def _unheeded(spec: _PodSpec, report: Report, *path: str | int) -> None:
+    """Options of a Traefik that nothing here follows."""
+    for number, container in enumerate(spec.containers or ()):
+        if "traefik" in (container.image or ""):
+            own = (*path, "containers", number)
+            traefik_common.unheeded(container.command or (), report, *own, "command")
+            traefik_common.unheeded(container.args or (), report, *own, "args")
 
 
 def _intent(

@@ -204,6 +204,9 @@ def test_what_is_not_followed_is_said() -> None:
     assert told(result.problems) == [("unsupported-field", "ports.web.redirections")]
     assert isinstance(result.intent, HelmIntent)
     assert file_intent("grafana/values.yaml", data).chart == ""
+    options = ["--entrypoints.web.address=:80", "--entryPoints.web.http.redirections.entryPoint.to=websecure", 7]
+    result = file("traefik/values.yaml", {"ports": {"web": {"port": 80}}, "additionalArguments": options})
+    assert told(result.problems) == [("unsupported-field", "additionalArguments.1")]
 
 
 def test_huge_numbers_are_kept() -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from gatewright.kinds.intents import ContainerPort, Key, WorkloadIntent
-from support.lowering import bad, good, told
+from support.lowering import bad, good, lowered, told
 
 POD = {
     "containers": [
@@ -76,3 +76,14 @@ def test_where_it_runs_and_how_it_is_replaced() -> None:
 def test_a_daemon_set_calls_it_update_strategy() -> None:
     made = good(workload("DaemonSet", updateStrategy={"type": "OnDelete"}), WorkloadIntent)
     assert (made.strategy, made.max_surge, made.max_unavailable) == ("OnDelete", "", "")
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Pod"])
+def test_options_of_a_traefik_that_are_not_followed_are_said(kind: str) -> None:
+    args = ["--entrypoints.web.address=:80", "--entrypoints.web.http.middlewares=apps-auth@kubernetescrd"]
+    pod = {"containers": [{"image": "other", "args": args}, {"image": "docker.io/traefik:v3", "args": args}]}
+    spec = pod if kind == "Pod" else {"selector": {}, "template": {"spec": pod}}
+    version = "v1" if kind == "Pod" else "apps/v1"
+    text = yaml.safe_dump({"apiVersion": version, "kind": kind, "metadata": {"name": "w"}, "spec": spec})
+    path = "spec" if kind == "Pod" else "spec.template.spec"
+    assert told(lowered(text).problems) == [("unsupported-field", f"{path}.containers.1.args.1")]
