@@ -14,8 +14,8 @@ record for ... not yet propagated") for ever; the record at the provider is righ
         solvers: [{dns01: {cloudflare: {...}}}]
 
 Tell cert-manager whom to ask: `--dns01-recursive-nameservers=1.1.1.1:53,9.9.9.9:53` together with
-`--dns01-recursive-nameservers-only` (Helm: `dns01RecursiveNameservers` and `dns01RecursiveNameserversOnly`, chart
-1.9 and later, else `extraArgs`).  The second flag alone keeps asking the cluster's resolver.  Or forward
+`--dns01-recursive-nameservers-only` (Helm: `dns01RecursiveNameservers` and `dns01RecursiveNameserversOnly`, in older
+charts `extraArgs`).  The second flag alone keeps asking the cluster's resolver.  Or forward
 `_acme-challenge` names to the public DNS.
 
 It is no fault where the solver writes into the private zone's own server (rfc2136 to both views), nor for an
