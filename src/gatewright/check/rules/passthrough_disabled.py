@@ -13,8 +13,8 @@ Start the controller with the option; in the values of its chart:
     controller:
       extraArgs: {enable-ssl-passthrough: "true"}
 
-Where the site map describes the controller, `settings.passthrough: true` says that it is on.  An Ingress whose
-controller nobody describes is no finding.  HAProxy's annotation needs no such option.
+Where the site map describes the controller, `settings.passthrough: true` says that it is on, or its Deployment beside
+it does.  An Ingress whose controller nobody describes is no finding.  HAProxy's annotation needs no such option.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import is_described
+from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import RouteIntent
+from gatewright.kinds.intents import RouteIntent, WorkloadIntent
 
 ID = "passthrough-disabled"
 ANNOTATION = "nginx.ingress.kubernetes.io/ssl-passthrough"
+OPTION = "enable-ssl-passthrough"
 
 
 def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
@@ -43,7 +45,7 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
         gateway = sight.gateway(door)
         if gateway is None or gateway.implementation != "ingress-nginx" or gateway.settings.passthrough:
             continue
-        if not is_described(sight, gateway):
+        if not is_described(sight, gateway) or (gateway.settings.passthrough is None and _started(sight, gateway)):
             continue
         yield Finding(
             ID,
@@ -56,6 +58,16 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
             (route.origin.at("metadata", "annotations", ANNOTATION), gateway.origin),
             hosts=tuple(sorted({key.hostname for key in attachment.virtual_hosts if key.gateway == door})),
         )
+
+
+def _started(sight: Sight, gateway: Gateway) -> bool:
+    """Is there a workload beside the door whose command line has the option?"""
+    for workload in sight.listed("workloads-in", gateway.key.namespace, WorkloadIntent):
+        for argument in workload.args:
+            name, _, value = argument.lstrip("-").partition("=")
+            if name == OPTION and value != "false":
+                return True
+    return False
 
 
 RULE = Rule(ID, "TLS passthrough that is switched off", Severity.ERROR, Scope.OBJECT, __doc__, check, (RouteIntent,))
