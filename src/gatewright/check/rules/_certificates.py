@@ -14,16 +14,16 @@ from gatewright.base.origin import Origin
 from gatewright.check.matrix import Fate, Row, serving
 from gatewright.check.rules import _names
 from gatewright.graph.names import resolvers
-from gatewright.graph.names.nodes import Resolution
+from gatewright.graph.names.nodes import Edge, Resolution
 from gatewright.graph.nodes import Family, Gateway
 from gatewright.graph.sight import Sight
 from gatewright.kinds.world import ZoneIntent
-from gatewright.trace import edges
+from gatewright.trace import edges, tunnels
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.journey import Trust, Walks
 from gatewright.trace.request import Request
 from gatewright.trace.request import request as make_request
-from gatewright.trace.trust import BROWSER, Roots, Shown, judge, shown
+from gatewright.trace.trust import BROWSER, Shown, judge, shown
 from gatewright.trace.vantages import INTERNET_PLACE
 
 TERMINATING = (Family.HTTPS, Family.TERMINATED)
@@ -67,7 +67,7 @@ def above(host: str) -> str:
 
 def mismatched(sight: Sight, row: Row) -> Iterator[Met]:
     """The certificates without this name that its clients meet."""
-    if all(not cell.vantage or _unknown(fate) for cell in row.cells for fate in cell.fates):
+    if nobody_comes(row):
         yield from _at_its_gateways(sight, row)
         yield from _at_public_edge(sight, row)
         return
@@ -87,8 +87,13 @@ def untrusted(sight: Sight, row: Row) -> Iterator[Met]:
             yield from _refused(sight, row, vantage, fate, Trust.UNTRUSTED)
 
 
-def _unknown(fate: Fate) -> bool:
-    return fate.kind == OutcomeKind.UNKNOWN and not fate.gateways
+def nobody_comes(row: Row) -> bool:
+    """Does the map say nothing of how clients come to the name?"""
+    return all(
+        not cell.vantage or (fate.kind == OutcomeKind.UNKNOWN and not fate.gateways)
+        for cell in row.cells
+        for fate in cell.fates
+    )
 
 
 def _judged(row: Row, trust: Trust) -> Iterator[tuple[str, str, Fate]]:
@@ -186,7 +191,31 @@ def _at_edge(sight: Sight, row: Row, answers: Iterable[Resolution], vantage: str
         return
 
 
-def roots_of(sight: Sight, vantage: str) -> Roots:
-    """Whom a vantage trusts."""
-    who = _names.client(sight, vantage)
-    return who.roots if who is not None else BROWSER
+def only_edges(sight: Sight, row: Row) -> Iterator[tuple[str, Edge]]:
+    """The vantages, "" for everybody, that come to a name through CDN edges alone, with the first edge of each."""
+    if nobody_comes(row):
+        edge = next((item.edge for item in public_answers(sight, row.host) if item.edge is not None), None)
+        if edge is not None:
+            yield "", edge
+        return
+    for vantage in dict.fromkeys(cell.vantage for cell in row.cells):
+        cells = [cell for cell in row.cells if cell.vantage == vantage]
+        arriving = [fate for cell in cells for fate in cell.fates if fate.kind != OutcomeKind.ABSENT]
+        who = _names.client(sight, vantage)
+        if who is None or not arriving or any(fate.address not in edges.ENTRANCES for fate in arriving):
+            continue
+        answers = (item for cell in cells for item in _names.answers(sight, who, row.host, cell.family))
+        edge = next((item.edge for item in answers if item.edge is not None), None)
+        if edge is not None:
+            yield vantage, edge
+
+
+def speaks_http(sight: Sight, edge: Edge, row: Row, *schemes: str) -> bool:
+    """Does the tunnel behind an edge carry the name as HTTP, in one of the schemes where some are given?"""
+    request = make_request(row.url)
+    for daemon in sight.ask(tunnels.cloudflareds).get(edge.tunnel, ()):
+        rule = tunnels.choose(daemon.intent, request)
+        service = tunnels.service(rule, request) if rule is not None else None
+        if service is not None and service.scheme in (schemes or ("http", "https")):
+            return True
+    return False
