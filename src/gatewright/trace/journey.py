@@ -17,12 +17,13 @@ from gatewright.base.errors import UsageError
 from gatewright.base.hostnames import Depth
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution, Status
+from gatewright.graph.network import reach
 from gatewright.graph.network.doors import place_of
 from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.policies import Verdict
 from gatewright.graph.network.topology import topology
-from gatewright.graph.nodes import Backend, Gateway
+from gatewright.graph.nodes import Backend, BackendKey, Gateway
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import Key, ServiceIntent
 from gatewright.kinds.world import ZoneIntent
@@ -215,6 +216,9 @@ class _Traveller:
         trail.resolvers += item.asked
         if item.status is Status.EDGE and item.edge is not None:
             yield from self._at_edge(trail, item.edge, request, client, visited)
+        elif item.status in (Status.ANSWER, Status.UNKNOWN) and (key := self._own_service(request, client)):
+            trail.address = trail.address or next(iter(item.addresses), "")
+            yield from self._to_service(trail, key, request, client, visited)
         elif item.status is Status.ANSWER and item.addresses:
             for address in item.addresses:
                 branch = trail.fork()
@@ -225,6 +229,14 @@ class _Traveller:
             kind = ENDINGS.get(item.status, OutcomeKind.ABSENT)
             said = item.steps[-1].summary if item.steps else item.status.value
             yield trail.fails(kind, said)
+
+    def _own_service(self, request: Request, client: Client) -> Key | None:
+        """The Service of the vantage's own cluster that a name is; its address need not be among the input."""
+        if client.refusal or client.place is None or client.place.kind != "cluster" or ".svc" not in request.host:
+            return None
+        key = tunnels.service_key(_host(request), "")
+        service = self._sight.get(key, ServiceIntent) if key is not None else None
+        return key if service is not None and service.type != "ExternalName" else None
 
     # --- addresses --------------------------------------------------------------------------
 
@@ -492,9 +504,17 @@ class _Traveller:
             else:
                 yield _kept_out(trail.fork(), gateway_id, verdict, client)
         if not gateways:
-            name = BackendName(key.namespace, key.name, request.port)
-            trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{request.port}", service.origin)
-            yield trail.end(Outcome(OutcomeKind.DELIVERED, 200, backend=name))
+            yield self._to_pods(trail, BackendKey(key.namespace, key.name, request.port), service, client)
+
+    def _to_pods(self, trail: Trail, key: BackendKey, service: ServiceIntent, client: Client) -> Branch:
+        """To the pods of a Service, if network policies let the client in."""
+        trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{key.port}", service.origin)
+        if client.place is not None and client.place.kind == "cluster":
+            found = self._sight.ask(reach.reach_from, client.place, key)
+            trail.passed(passages.hops(found.steps), links=found.links)
+            if not found.reached:
+                return trail.fails(OutcomeKind.UNREACHABLE, found.reason, edges.UNREACHED if client.refusal else 0)
+        return trail.end(Outcome(OutcomeKind.DELIVERED, 200, backend=BackendName(key.namespace, key.name, key.port)))
 
     # --- ExternalName -----------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from gatewright.graph.names.zones import Found, Kind
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import GatewayIntent, Key, ServiceIntent
+from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
 from gatewright.kinds.world import Forwarding, GatewayNames, Override, Record
 
 MAX_STEPS = 16
@@ -380,12 +380,18 @@ def routed(sight: Sight, key: Key, domain: str, name: str) -> Mapping[str, tuple
 def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> bool:
     """Does this k8s_gateway look at such a route at this gateway?"""
     kinds = names.resources or ("Ingress", "HTTPRoute", "TLSRoute", "GRPCRoute")
-    if route.kind not in kinds:
+    if route.kind not in kinds or not _names_hosts(sight, route):
         return False
     if names.gateways and gateway_id not in names.gateways:
         return False
     wanted = names.ingress_classes if route.kind == "Ingress" else names.classes
     return not wanted or not frozenset(wanted).isdisjoint(sight.ask(classes_of, gateway_id))
+
+
+def _names_hosts(sight: Sight, key: Key) -> bool:
+    """Has the route hostnames of its own?  k8s_gateway does not look at those of listeners."""
+    route = sight.get(key, RouteIntent) if key.kind in announced.GATEWAY_API else None
+    return route is None or bool(route.hostnames)
 
 
 def classes_of(sight: Sight, gateway_id: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from gatewright.base.origin import Origin
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.names.resolvers import resolutions
 from gatewright.graph.network import parties
-from gatewright.graph.network.nodes import Machine, Mtu, Step, StepKind
+from gatewright.graph.network.nodes import Machine, Mtu, Place, Step, StepKind
 from gatewright.graph.network.parties import Party, PartyKind
 from gatewright.graph.network.placement import Home, candidates, crossing, home
 from gatewright.graph.network.policies import admitted
@@ -101,6 +101,20 @@ def reach(sight: Sight, gateway_id: str, key: BackendKey) -> Reach:
             _outside_by_name(sight, start, found, tally)
         for target in found.targets:
             tally.add(target, *_judged(sight, start, target))
+    return tally.reach(found)
+
+
+def reach_from(sight: Sight, place: Place, key: BackendKey) -> Reach:
+    """A question: how a pod gets to the pods of a Service without a gateway between."""
+    found = _found(sight, key)
+    workloads = workloads_of(sight, place.namespace, place.labels)
+    machines = dict.fromkeys(
+        id_ for w in workloads for id_ in sight.ask(candidates, place.id, w.node_name, w.node_selector)
+    )
+    start = Start(place, parties.party_of(place), place.id, tuple(machines) or sight.ask(candidates, place.id, "", ()))
+    tally = Tally()
+    for target in found.targets:
+        tally.add(target, *_judged(sight, start, target))
     return tally.reach(found)
 
 
