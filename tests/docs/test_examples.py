@@ -194,7 +194,6 @@ GATEWAY_SPLIT_DNS = Example(
         Ask(HOUSE, "https://otlp.example.org/opentelemetry.proto.collector.logs.v1.LogsService/Export", status=404),
     ),
     chats=((HOUSE, "wss://home.example.org/api/websocket"),),
-    problems=(("certificate-missing", 3), ("not-attached", 1)),
 )
 
 EXPECTED = (DUAL_INGRESS, HYBRID_LABS, DUAL_STACK_EDGE, TENANT_INGRESS, GATEWAY_SPLIT_DNS)
