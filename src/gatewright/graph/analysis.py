@@ -41,7 +41,6 @@ class Analysis:
     def keep(self, question: Callable[..., Any], *args: Hashable) -> None:
         """Ask now and remember, so that `update` tells of it."""
         self.memo.keep((question, args))
-        self.memo.ask((question, args))
 
     def drop(self, question: Callable[..., Any], *args: Hashable) -> None:
         """Forget a kept question."""

@@ -22,15 +22,22 @@ Asked = tuple[Question, tuple[Hashable, ...]]
 FRESH, SUSPECT, STALE = range(3)
 
 
-class _Answer:
-    """One remembered answer.  SUSPECT: something below may have changed; STALE: something that it read has."""
+class Answer:
+    """One remembered answer.  SUSPECT: something below may have changed; STALE: something that it read has.
 
-    __slots__ = ("reads", "state", "value")
+    `inputs` are the tokens that it read itself, `below` the other answers, in the order of reading.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("asked", "below", "inputs", "kept", "readers", "state", "value")
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
         self.value: Any = None
-        self.reads: tuple[Token, ...] = ()
+        self.inputs: frozenset[Token] = frozenset()
+        self.below: tuple[Answer, ...] = ()
+        self.readers: set[Answer] = set()
         self.state = STALE
+        self.kept = False
 
 
 class Memo:
@@ -38,16 +45,15 @@ class Memo:
 
     def __init__(self, compute: Callable[[Asked], tuple[Any, Iterable[Token]]]) -> None:
         self._compute = compute
-        self._answers: dict[Asked, _Answer] = {}
-        self._readers: dict[Token, set[Asked]] = {}
+        self._answers: dict[Asked, Answer] = {}
+        self._readers: dict[Token, set[Answer]] = {}
         self._active: set[Asked] = set()
-        self._kept: set[Asked] = set()
-        self._loose: set[Asked] = set()
+        self._loose: set[Answer] = set()
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def fresh(self, asked: Asked) -> _Answer | None:
+    def fresh(self, asked: Asked) -> Answer | None:
         """The answer if it is known and holds, else None: most questions end here, so this is kept short."""
         answer = self._answers.get(asked)
         return answer if answer is not None and answer.state == FRESH else None
@@ -55,100 +61,107 @@ class Memo:
     def ask(self, asked: Asked) -> Any:
         """The answer, computed when it has to be.  RuntimeError when a question depends on its own answer."""
         answer = self._answers.get(asked)
-        if answer is not None and answer.state == FRESH:
-            return answer.value
-        if asked in self._active:
-            raise RuntimeError(f"{asked[0].__qualname__} depends on its own answer")
-        self._active.add(asked)
-        try:
-            self._settle(asked)
-        finally:
-            self._active.discard(asked)
-        return self._answers[asked].value
+        if answer is None:
+            answer = self._answers[asked] = Answer(asked)
+            self._loose.add(answer)
+        return self._up_to_date(answer).value
 
-    def keep(self, asked: Asked) -> None:
-        """Remember this answer although no other question reads it."""
-        self._kept.add(asked)
+    def keep(self, asked: Asked) -> Any:
+        """Remember this answer although no other question reads it, and hand it out."""
+        value = self.ask(asked)
+        self._answers[asked].kept = True
+        return value
 
     def drop(self, asked: Asked) -> None:
         """No longer remember it, nor what only it needed."""
-        self._kept.discard(asked)
-        self._loose.add(asked)
+        answer = self._answers.get(asked)
+        if answer is not None:
+            answer.kept = False
+            self._loose.add(answer)
 
     def touch(self, tokens: Iterable[Token]) -> set[Asked]:
-        """Say what has changed; returns the kept answers that may be different now."""
-        stack: list[Asked] = []
+        """Say what has changed; returns the kept questions whose answers may be different now."""
+        suspects: list[Answer] = []
         for token in tokens:
-            for asked in self._readers.get(token, ()):
-                answer = self._answers[asked]
+            for answer in self._readers.get(token, ()):
                 if answer.state == FRESH:
-                    stack.append(asked)
+                    suspects.append(answer)
                 answer.state = STALE
-        suspects = set(stack)
-        while stack:
-            for asked in self._readers.get(stack.pop(), ()):
-                answer = self._answers[asked]
-                if answer.state == FRESH:
-                    answer.state = SUSPECT
-                    suspects.add(asked)
-                    stack.append(asked)
-        return suspects & self._kept
+        for answer in suspects:  # it grows while it is walked
+            for reader in answer.readers:
+                if reader.state == FRESH:
+                    reader.state = SUSPECT
+                    suspects.append(reader)
+        return {answer.asked for answer in suspects if answer.kept}
 
     def sweep(self) -> None:
         """Forget the answers that nobody reads any more."""
         while self._loose:
-            asked = self._loose.pop()
-            if asked in self._kept or self._readers.get(asked) or asked not in self._answers:
+            answer = self._loose.pop()
+            if answer.kept or answer.readers or self._answers.get(answer.asked) is not answer:
                 continue
-            self._record(asked, self._answers[asked], ())
-            del self._answers[asked]
+            self._record(answer, frozenset(), ())
+            del self._answers[answer.asked]
 
-    def _settle(self, asked: Asked) -> None:
-        answer = self._answers.get(asked)
-        if answer is None:
-            answer = self._answers[asked] = _Answer()
-            self._loose.add(asked)
-        elif answer.state == SUSPECT and self._still_holds(answer):
-            answer.state = FRESH
-            return
+    def _up_to_date(self, answer: Answer) -> Answer:
+        if answer.state == FRESH:
+            return answer
+        if answer.asked in self._active:
+            raise RuntimeError(f"{answer.asked[0].__qualname__} depends on its own answer")
+        self._active.add(answer.asked)
+        try:
+            if answer.state == SUSPECT and self._still_holds(answer):
+                answer.state = FRESH
+            else:
+                self._answer(answer)
+        finally:
+            self._active.discard(answer.asked)
+        return answer
+
+    def _still_holds(self, answer: Answer) -> bool:
+        """Bring up to date what a suspect answer read, in order of reading; False once one came out different."""
+        for below in answer.below:
+            if below.state != FRESH:
+                self._up_to_date(below)
+                if answer.state == STALE:
+                    return False
+        return True
+
+    def _answer(self, answer: Answer) -> None:
         before = answer.value
-        value, reads = self._compute(asked)
-        self._record(asked, answer, tuple(reads))
+        value, reads = self._compute(answer.asked)
+        inputs: list[Token] = []
+        below: list[Answer] = []
+        for token in reads:
+            found = self._answers.get(token)  # type: ignore[call-overload]
+            if found is None:
+                inputs.append(token)
+            else:
+                below.append(found)
+        self._record(answer, frozenset(inputs), tuple(below))
         answer.state = FRESH
         if value != before:
             answer.value = value
-            for reader in self._readers.get(asked, ()):
-                self._answers[reader].state = STALE
+            for reader in answer.readers:
+                reader.state = STALE
 
-    def _still_holds(self, answer: _Answer) -> bool:
-        """Bring up to date what a suspect answer read, in order of reading; False once one came out different."""
-        for token in answer.reads:
-            below = self._answers.get(token) if isinstance(token, tuple) else None
-            if below is not None and below.state != FRESH:
-                self.ask(token)  # type: ignore[arg-type]
-                if answer.state == STALE:
-                    return False
-        return answer.state == SUSPECT
-
-    def _record(self, asked: Asked, answer: _Answer, reads: tuple[Token, ...]) -> None:
-        readers_of = self._readers
-        if not answer.reads:  # as most are that are recorded: in a cold run all
-            for token in reads:
-                readers = readers_of.get(token)
-                if readers is None:
-                    readers_of[token] = {asked}
-                else:
-                    readers.add(asked)
-            answer.reads = reads
-            return
-        before, after = set(answer.reads), set(reads)
-        for token in before - after:
+    def _record(self, answer: Answer, inputs: frozenset[Token], below: tuple[Answer, ...]) -> None:
+        for token in answer.inputs - inputs:
             readers = self._readers[token]
-            readers.discard(asked)
+            readers.discard(answer)
             if not readers:
                 del self._readers[token]
-                if token in self._answers:
-                    self._loose.add(token)
-        for token in after - before:
-            self._readers.setdefault(token, set()).add(asked)
-        answer.reads = reads
+        for token in inputs - answer.inputs if answer.inputs else inputs:
+            known = self._readers.get(token)
+            if known is None:
+                self._readers[token] = {answer}
+            else:
+                known.add(answer)
+        if answer.below != below:
+            for other in answer.below:
+                other.readers.discard(answer)
+                if not other.readers:
+                    self._loose.add(other)
+            for other in below:
+                other.readers.add(answer)
+        answer.inputs, answer.below = inputs, below
