@@ -41,6 +41,7 @@ class Walker:
         self._tables = tables
         self._guards = guards
         self._carriers: dict[Hop, Carrier] = {}
+        self._nodes = frozenset(id_ for cluster in topology.clusters.values() for id_ in cluster.machines)
         public: dict[str, set[str]] = defaultdict(set)
         for machine in topology.machines.values():
             for value in map(cidrs.address, machine.addresses):
@@ -240,6 +241,8 @@ class Walker:
         if any(net.version == wanted.version and wanted in net for net in cluster.service_cidrs):
             return packet.step(StepKind.CLUSTER, f"{wanted} is a Service address of {id_}", cluster.origin).arrived()
         if not any(net.version == wanted.version and wanted in net for net in cluster.pod_cidrs):
+            return None
+        if self._map.owners.get(str(wanted)) in self._nodes:  # no pod gets a node's address, whatever overlaps
             return None
         packet = packet.narrowed(cluster.mtu, f"pod network of {id_}", cluster.origin)
         homes = [m for m in self._tables.pod_homes.longest(wanted)[1] if m in cluster.machines]

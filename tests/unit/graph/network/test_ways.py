@@ -78,7 +78,7 @@ HOMES = {
     "somebody whom the map does not know": Case(
         "network:internet", "198.51.100.9", reached=False, unknown=True, reason="does not say who has 198.51.100.9"
     ),
-    "a private address that nobody has": Case("node:home/n1", "10.9.9.9", reached=False, unknown=True),
+    "a private address that nobody has": Case("machine:home/n1", "10.9.9.9", reached=False, unknown=True),
     "from the server to the home network": Case(
         "machine:cloud/edge", "192.168.178.10", mtu=1420, links=("wg",), source="192.168.178.201"
     ),
@@ -342,3 +342,19 @@ def test_an_overlay_that_is_set_by_hand_counts_only_where_it_fits() -> None:
     found = walk(objects, "cluster:home/k", "10.43.0.1")
     assert found.mtu is not None
     assert found.mtu.value == 1400
+
+
+def test_node_addresses_within_pod_networks_are_no_pods() -> None:
+    """Two clusters, each of whose pod networks holds the addresses of the other's nodes, and one its own."""
+    objects = (
+        site(
+            "home",
+            network("lan", "10.1.0.0/24"),
+            *(node(f"n{number}", f"10.1.0.{number}") for number in (1, 2, 3)),
+            cluster("k", "n1", "n2", pods="10.1.0.0/16"),
+            cluster("l", "n1", "n3", pods="10.1.0.0/30"),
+        ),
+    )
+    assert walk(objects, "machine:home/n1", "10.1.0.2").machine == "home/n2"
+    assert walk(objects, "machine:home/n1", "10.1.0.3").machine == "home/n3"
+    assert walk(objects, "cluster:home/k", "10.1.7.7").reached
