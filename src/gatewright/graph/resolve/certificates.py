@@ -24,21 +24,24 @@ def certificate(view: View, key: Key, now: datetime) -> tuple[Certificate | None
         return None, ()  # who refers to it reports it, at the reference
     chain, private = secret.get("tls.crt") or b"", secret.get("tls.key") or b""
     facts = inspect(chain, private, now)
-    problems = tuple(
-        Problem(
-            "unusable-certificate",
-            f"{key}: {fault}",
-            secret.origin,
-            Severity.WARNING if fault in TOLERABLE else Severity.ERROR,
-            "replace tls.crt and tls.key"
-            if fault in TOLERABLE
-            else "replace tls.crt and tls.key; until then a certificate of the private CA is served",
-        )
-        for fault in facts.faults
-    )
+    renewed = bool(view.listed("certificates-for", key, CertificateIntent)) if facts.faults else False
+    problems = tuple(_problem(key, secret, fault, renewed) for fault in facts.faults)
     if not TOLERABLE.issuperset(facts.faults):
         return None, problems
     return Certificate(key, secret.origin, chain, Sensitive(private), facts), problems
+
+
+def _problem(key: Key, secret: SecretIntent, fault: Fault, renewed: bool) -> Problem:
+    """What is wrong with a pair.  `renewed`: a Certificate makes it, so an old copy says little."""
+    if fault is Fault.EXPIRED and renewed:
+        hint = "drop the copy from the manifests: its Certificate makes it"
+        return Problem("certificate-expired", f"{key}: {fault}", secret.origin, Severity.INFO, hint)
+    hint, severity = "replace tls.crt and tls.key", Severity.WARNING
+    if fault not in TOLERABLE:
+        hint, severity = f"{hint}; until then a certificate of the private CA is served", Severity.ERROR
+    if fault is Fault.EXPIRED:
+        return Problem("certificate-expired", f"{key}: {fault}", secret.origin, severity, hint)
+    return Problem("unusable-certificate", f"{key}: {fault}", secret.origin, severity, hint)
 
 
 def authorities(view: View, keys: tuple[Key, ...]) -> tuple[bytes, tuple[Key, ...]]:
