@@ -9,6 +9,9 @@ from gatewright.check.rules import (
     annotation_unsupported,
     assumption,
     backend_unusable,
+    cdn_ssl_mode,
+    certificate_expired,
+    certificate_expires_soon,
     certificate_from_route_hostname,
     certificate_missing,
     certificate_name_mismatch,
@@ -93,6 +96,9 @@ RULES: tuple[Rule, ...] = (
     passthrough_with_termination.RULE,
     passthrough_through_edge.RULE,
     client_certificate_at_edge.RULE,
+    certificate_expired.RULE,
+    certificate_expires_soon.RULE,
+    cdn_ssl_mode.RULE,
     # workloads
     host_port_surge.RULE,
     # hosted control planes
