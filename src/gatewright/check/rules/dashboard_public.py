@@ -86,7 +86,9 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
                 Severity.INFO if weak else Severity.WARNING,
                 f"{route.key} publishes {what} at {key.gateway} ({address}), which the internet reaches, with neither "
                 "authentication nor an allow list before it",
-                f"anybody gets to the login of {what}" if login else f"anybody can read, and partly change, {what}",
+                f"anybody gets to the login of {what}"
+                if login
+                else f"anybody sees all that {what} shows, and may do what it lets do",
                 "move it to a gateway for your own networks, or put an allow list or authentication before it",
                 (rule.origin,),
                 hosts=(key.hostname,),

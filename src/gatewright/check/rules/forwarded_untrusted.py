@@ -13,7 +13,8 @@ list by it is open to all.
     kind: Middleware
     spec: {ipAllowList: {sourceRange: [192.0.2.0/24]}}       # looks at the CDN's address
 
-Trust exactly the hops before: Traefik `entryPoints.*.forwardedHeaders.trustedIPs` and `ipStrategy`, ingress-nginx
+Trust exactly the hops before: Traefik `entryPoints.*.forwardedHeaders.trustedIPs` together with `ipStrategy` of the
+middleware (without it the connection's address counts), ingress-nginx
 `use-forwarded-headers` with `proxy-real-ip-cidr` (whose default is 0.0.0.0/0: everybody).  Where the hop before passes
 bytes, not requests, use the PROXY protocol instead.
 
@@ -29,12 +30,17 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Fate, Row, serving
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import open_ports
-from gatewright.graph.nodes import Entry, Gateway
+from gatewright.graph.network import cidrs
+from gatewright.graph.nodes import Access, Entry, Gateway
 from gatewright.graph.resolve.traefik_config import EVERYBODY
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ControllerIntent
+from gatewright.kinds.intents import ControllerIntent, Dialect
+from gatewright.trace.edges import ENTRANCES
+from gatewright.trace.hops import OutcomeKind
 
 ID = "forwarded-untrusted"
+WIDE = {4: 24, 6: 56}
+"""A prefix shorter than this is no list of proxies."""
 
 
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
@@ -49,34 +55,56 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
 
 
 def _proxied(row: Row, gateway: Gateway, entries: list[Entry]) -> Iterator[Finding]:
-    """Is another gateway before this one, on the way from some vantage, that ends the client's connection?"""
+    """Is something before this gateway, on the way from some vantage, that ends the client's connection?"""
+    believes = (
+        gateway.settings.forwarded_from and gateway.dialect is not Dialect.TRAEFIK
+    )  # which asks for ipStrategy, too
+    if believes or gateway.settings.proxy_protocol_from:
+        return
     for cell in row.cells:
         for fate in cell.fates:
-            before = _before(fate, gateway.id)
-            if before is None or gateway.settings.forwarded_from or gateway.settings.proxy_protocol_from:
+            before, cdn = _before(fate, gateway.id)
+            if not before:
                 continue
             for entry in entries:
-                if any(not access.depth for access in entry.rule.access):
-                    yield Finding(
-                        ID,
-                        Severity.WARNING,
-                        f"{entry.rule.route} lets in clients by their address at {gateway.id}, which sees that of "
-                        f"{before} and trusts nobody to name the client's",
-                        f"all who come through {before} have one address: the allow list lets in all of them, or none",
-                        f"make {gateway.id} trust {before} with X-Forwarded-For (forwardedHeaders) or with the PROXY "
-                        "protocol",
-                        (entry.rule.access[0].origin, gateway.origin),
-                        vantages=(cell.vantage,) if cell.vantage else (),
-                        hosts=(row.host,),
-                    )
+                access = next((a for a in entry.rule.access if not a.depth and _meaningless(a.cidrs, fate, cdn)), None)
+                if entry.rule.id == fate.rule and access is not None:
+                    yield _lost(row.host, cell.vantage, gateway, before, entry, access)
 
 
-def _before(fate: Fate, gateway_id: str) -> str | None:
-    """The gateway that passes requests on to this one."""
-    if gateway_id not in fate.gateways:
-        return None
+def _meaningless(allowed: tuple[str, ...], fate: Fate, cdn: bool) -> bool:
+    """Does an allow list decide by the proxy's address what it should decide by the client's?
+
+    A list of the proxy's own addresses is meant so.  One of public addresses that nobody is let in by was meant for
+    clients; and so was a wide range that lets in everybody because a proxy happens to be in it.
+    """
+    nets = cidrs.networks(allowed)
+    if fate.kind == OutcomeKind.DELIVERED:
+        return not cdn and any(net.prefixlen < WIDE[net.version] for net in nets)
+    return fate.status in (401, 403) and any(map(cidrs.is_global, nets))
+
+
+def _lost(host: str, vantage: str, gateway: Gateway, before: str, entry: Entry, access: Access) -> Finding:
+    return Finding(
+        ID,
+        Severity.WARNING,
+        f"{entry.rule.route} lets in clients by their address at {gateway.id}, which looks at that of {before} instead",
+        f"all who come through {before} have one address: the allow list lets in all of them, or none",
+        f"use the PROXY protocol, or trust {before} with X-Forwarded-For and look at that (ipStrategy)",
+        (access.origin, gateway.origin),
+        vantages=(vantage,) if vantage else (),
+        hosts=(host,),
+    )
+
+
+def _before(fate: Fate, gateway_id: str) -> tuple[str, bool]:
+    """What passes requests on to the gateway at which a branch ends, "" nothing; and whether it is a CDN."""
+    if fate.gateway != gateway_id or gateway_id not in fate.gateways:
+        return "", False
     place = fate.gateways.index(gateway_id)
-    return fate.gateways[place - 1] if place and fate.gateways[place - 1] != gateway_id else None
+    if place:
+        return fate.gateways[place - 1], False
+    return (fate.address, True) if fate.address in ENTRANCES else ("", False)
 
 
 def _spoofed(sight: Sight, row: Row, gateway: Gateway, entries: list[Entry]) -> Iterator[Finding]:

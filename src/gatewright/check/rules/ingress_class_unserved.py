@@ -60,7 +60,7 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
             f"{route.key} names no class, no IngressClass is the default one, and none of the controllers that are "
             "known serves objects without a class",
             CONSEQUENCE,
-            f"set spec.ingressClassName to one of {names}, or make an IngressClass the default",
+            f"set spec.ingressClassName ({names}), or make an IngressClass the default",
             (route.origin,),
             patch=Patch(field, names) if len(known) == 1 else None,
         )

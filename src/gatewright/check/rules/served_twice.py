@@ -58,7 +58,7 @@ def check(sight: Sight, route: RouteIntent) -> Iterable[Finding]:
     exposed = f", and {', '.join(public)} is on the internet" if public and len(public) < len(gateways) else ""
     yield Finding(
         ID,
-        Severity.WARNING,
+        Severity.WARNING if route.attach.name is None else Severity.INFO,  # two doors of one class are mostly meant
         f"{route.key} {named}, so {' and '.join(_told(sight, gateway) for gateway in gateways)} publish it{exposed}",
         _consequence(route, leaks=bool(exposed)),
         "name the class of the one that is meant"

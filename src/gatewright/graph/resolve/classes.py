@@ -55,13 +55,14 @@ def _unserved(view: View, route: RouteIntent, ref: ClassRef) -> Refusal:
         hint = "give its IngressClass and its controller, too, or describe it with an IngressController"
         message = f"no controller serves {name}: there are none among the input, and no IngressClass"
         return Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint, absent=True)
-    served = ", ".join(view.served()) or "none"
+    known = {item.key.name for item in listed} | {name for door in doors for name in door.classes if name}
+    served = ", ".join(sorted(known)) or "none"
     hint = "describe its controller with an IngressController, or correct the class"
-    message = f"no controller serves {name} (known: {served})"
+    message = f"no controller serves {name} (classes that are known: {served})"
     own = next((item for item in listed if item.key.name == ref.name), None)
     if own is not None:
         message = f"no controller serves {name}: its IngressClass is {own.controller}'s, which is not known"
-    elif ref.name and (meant := suggest(ref.name, frozenset(item.key.name for item in listed))):
+    elif ref.name and (meant := suggest(ref.name, frozenset(known))):
         hint = f"{meant}  Else {hint}"
     return Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint)
 
