@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gatewright.base import hostnames
+from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
 from gatewright.check.matrix import SAMPLE, Cell, Fate, Row
 from gatewright.graph.names import resolvers, servers
@@ -61,6 +62,16 @@ def overriding(sight: Sight, who: Server, name: str) -> Override | None:
             own = tuple(item for item in own if item.apex)
         parent = parent.partition(".")[2]
     return own[0] if own else None
+
+
+def has_route(sight: Sight, gateway_id: str, host: str) -> bool:
+    """Does a gateway have a rule for a hostname, be it by a wildcard or for all?"""
+    for pattern in hostnames.parents(host, Depth.MANY):
+        for key in sight.serving(pattern):
+            found = sight.virtual_host(key) if key.gateway == gateway_id else None
+            if found is not None and found.entries:
+                return True
+    return False
 
 
 def edge_name(provider: str) -> str:

@@ -40,23 +40,25 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
         if who is None:
             continue
         for item in _names.answers(sight, who, row.host, cell.family):
-            circle = _circle(item) if item.status is Status.LOOP else ()
-            if circle:
-                names = [name for name, _ in circle]
+            found = circle(item)
+            if found:
+                names = [name for name, _ in found]
                 yield Finding(
                     ID,
                     Severity.ERROR,
                     f"aliases go round in a circle: {' → '.join((*names, names[0]))}",
                     "the name has no address: resolvers give up and answer SERVFAIL",
                     f"give {names[0]} an address, or an alias that ends at one",
-                    _names.places(*(step.origin for _, step in circle)) or (who.origin,),
+                    _names.places(*(step.origin for _, step in found)) or (who.origin,),
                     (cell.vantage,),
                     (row.host,),
                 )
 
 
-def _circle(item: Resolution) -> tuple[tuple[str, NameStep], ...]:
+def circle(item: Resolution) -> tuple[tuple[str, NameStep], ...]:
     """The aliases on the circle with the step that tells of each, from the first of the names in order."""
+    if item.status is not Status.LOOP:
+        return ()
     targets = [(_target(step), step) for step in item.steps if _target(step)]
     last = item.canonical
     starts = [index for index, (target, _) in enumerate(targets) if target == last]
