@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gatewright.base import yaml
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
-from gatewright.base import yaml
 
 GATEWAY = "edge/public"
 HTTP, HTTPS, TLS = 80, 443, 8443

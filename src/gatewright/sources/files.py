@@ -84,9 +84,9 @@ class _Batch:
     def touch(self, manifest: Manifest, id: DocumentId) -> None:
         self.before.setdefault(id, manifest.live.get(id))
 
-    def put(self, manifest: Manifest, id: DocumentId, document: Document) -> None:
+    def put(self, manifest: Manifest, id: DocumentId, document: Document, entry: Entry) -> None:
         self.touch(manifest, id)
-        manifest.live[id] = document.origin.document
+        manifest.live[id] = f"{document.origin.document} {entry.digest}"
         manifest.held.pop(id, None)
         self.made[id] = document
 
@@ -308,7 +308,7 @@ class FileSource:
             entry.documents = ()
         for id, (entry, document) in made.items():
             entry.documents += (id,)
-            batch.put(manifest, id, document)
+            batch.put(manifest, id, document, entry)
         self._let_go(path, {id: entry for id, entry in gone.items() if id not in made}, batch)
 
     def _remake(self, path: str, batch: _Batch, removed: Iterable[Entry] = ()) -> None:
@@ -327,7 +327,7 @@ class FileSource:
                 id = _id(manifest.file, document)
                 seen[id] += 1
                 id = id._replace(repetition=seen[id] - 1)
-                batch.put(manifest, id, document)
+                batch.put(manifest, id, document, entry)
                 ids.append(id)
             entry.documents = tuple(ids)
             made.update(ids)

@@ -1,10 +1,11 @@
 """Where an Origin is in its file: the Locator of everything that `sources` read.
 
+An object that is edited keeps its id, so that whoever remembers where something was written need not learn it anew.
 Lines are found when a message needs them, by reading the events of one document again; nothing is
 kept for it but the texts.  The id of a document (`Origin.document`) is made and read here alone:
 
-    3f9c0a1b2c3d4e5f        the hash of the document's text
-    3f9c0a1b2c3d4e5f~2      the second repetition of that text in the file
+    3f9c0a1b2c3d4e5f        the hash of the object's own name, or of the text of a document that names none
+    3f9c0a1b2c3d4e5f~2      the second document of that name, or with that text, in the file
     .../3/0                 an item of a List (of a List)
     ...@0a1b2c3d            as some Kustomization made it (namespace, substituted variables)
     ...+12                  the 12th line of that text: a mistake that no field stands for
@@ -26,10 +27,15 @@ from gatewright.base.origin import Origin, Place
 _ID = re.compile(r"([0-9a-f]{16}(?:~[0-9]+)?)?((?:/[0-9]+)*)(?:@[0-9a-f]+)?(?:\+([0-9]+))?")
 
 
-def text_id(text: str, repetition: int = 0) -> str:
-    """The id of a document by its text: an edit elsewhere in the file does not change it."""
-    digest = blake2b(text.encode(), digest_size=8).hexdigest()
-    return f"{digest}~{repetition + 1}" if repetition else digest
+def digest(text: str) -> str:
+    """A hash that stands for a text."""
+    return blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def repeated(id: str, repetition: int) -> str:
+    """The id of the document after `repetition` others of the same."""
+    plain = id.partition("~")[0]
+    return f"{plain}~{repetition + 1}" if repetition else plain
 
 
 def item_id(document: str, items: tuple[int, ...]) -> str:
@@ -39,7 +45,7 @@ def item_id(document: str, items: tuple[int, ...]) -> str:
 
 def variant_id(document: str, *made_of: str) -> str:
     """The id of a document as a Kustomization changes it: the same text, different effects."""
-    return f"{document}@{blake2b(chr(0).join(made_of).encode(), digest_size=8).hexdigest()}"
+    return f"{document}@{digest(chr(0).join(made_of))}"
 
 
 def line_id(document: str, line: int) -> str:

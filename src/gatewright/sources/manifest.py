@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.base.yaml import Fault, is_blank, parse, split
+from gatewright.base.yaml import Fault, Parsed, is_blank, parse, split
 from gatewright.sources import foreign
-from gatewright.sources.lines import item_id, line_id, text_id
+from gatewright.sources.lines import digest, item_id, line_id, repeated
 
 KUSTOMIZATION_NAMES = frozenset(("kustomization.yaml", "kustomization.yml", "Kustomization"))
 
@@ -58,12 +58,14 @@ class Header(NamedTuple):
 class Entry:
     """One document text of a file; `id` is "" for a stretch that holds no document."""
 
-    __slots__ = ("documents", "headers", "id", "newlines", "problems", "text", "unresolved")
+    __slots__ = ("digest", "documents", "headers", "id", "newlines", "problems", "text", "unresolved")
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.newlines = text.count("\n")
         self.id = ""
+        self.digest = ""
+        """The hash of the text: how an edit is told."""
         self.headers: tuple[Header, ...] = ()
         self.problems: tuple[Problem, ...] = ()
         self.documents: tuple[DocumentId, ...] = ()
@@ -87,8 +89,8 @@ class Manifest:
 
     __slots__ = (
         "_basename",
+        "_ids",
         "_lines",
-        "_texts",
         "entries",
         "file",
         "held",
@@ -107,7 +109,7 @@ class Manifest:
         self.problem: Problem | None = None
         """Why the file as a whole cannot be read now; the entries are then the last good ones."""
         self.live: dict[DocumentId, str] = {}
-        """The live documents of this file, each with its Origin.document."""
+        """The live documents of this file, each with its Origin.document and the digest of its text."""
         self.held: dict[DocumentId, Entry] = {}
         """Those of them that the file no longer says, kept because something in it is broken."""
         self.repeats = False
@@ -115,7 +117,7 @@ class Manifest:
         self.noisy: set[Entry] = set()
         """The entries that have something to report."""
         self._basename = file.rpartition("/")[2]
-        self._texts: Counter[str] = Counter()
+        self._ids: Counter[str] = Counter()
         self._lines: tuple[dict[str, int], list[int]] | None = None
         """By the id of an entry its index, and by that its first line."""
 
@@ -160,8 +162,9 @@ class Manifest:
         self.noisy.difference_update(removed)
         self._lines = None
         fresh = [entry for entry in entries if not entry.id and (self.text_kind or not is_blank(entry.text))]
-        self._identify(removed, fresh)
-        return Change(removed, [(entry, self._read(entry)) for entry in fresh])
+        parsed = {entry: None if self.text_kind else parse(entry.text) for entry in fresh}
+        self._identify(removed, parsed)
+        return Change(removed, [(entry, self._read(entry, parsed[entry])) for entry in fresh])
 
     def _unchanged(self, text: str) -> tuple[int, int, int, int]:
         """Which entries (first, last) and which stretch of `text` (begin, end) an edit can have touched."""
@@ -187,37 +190,41 @@ class Manifest:
             last, end = last - 1, start
         return first, last, begin, end
 
-    def _identify(self, removed: list[Entry], fresh: list[Entry]) -> None:
-        """Give new entries their ids; equal texts are told apart by their order in the file."""
+    def _identify(self, removed: list[Entry], fresh: Mapping[Entry, Parsed | None]) -> None:
+        """Give new entries their ids; several of one name, or equal texts, are told apart by their order."""
         for entry in removed:
             plain = entry.id.partition("~")[0]
-            self._texts[plain] -= 1
-            if not self._texts[plain]:
-                del self._texts[plain]
-        for entry in fresh:
-            entry.id = text_id(entry.text)
-            self._texts[entry.id] += 1
-        if self.repeats or any(self._texts[entry.id] > 1 for entry in fresh):
+            self._ids[plain] -= 1
+            if not self._ids[plain]:
+                del self._ids[plain]
+        for entry, parsed in fresh.items():
+            entry.digest = digest(entry.text)
+            entry.id = digest(self.text_kind) if parsed is None else _own_id(parsed.value) or entry.digest
+            self._ids[entry.id] += 1
+        if self.repeats or any(self._ids[entry.id] > 1 for entry in fresh):
             self.repeats = True
             seen: Counter[str] = Counter()
             for entry in self.entries:
                 if entry.id:
                     plain = entry.id.partition("~")[0]
                     seen[plain] += 1
-                    entry.id = text_id(entry.text, seen[plain] - 1)
+                    entry.id = repeated(plain, seen[plain] - 1)
 
-    def _read(self, entry: Entry) -> Objects:
-        """Parse a new entry and note what it holds."""
-        objects, entry.problems = self.objects(entry, entry.text)
+    def _read(self, entry: Entry, parsed: Parsed | None) -> Objects:
+        """Note what a new entry holds."""
+        objects, entry.problems = self.objects(entry, entry.text, parsed)
         entry.headers = tuple(header for header, _ in objects)
         self.listen(entry)
         return objects
 
-    def objects(self, entry: Entry, text: str) -> tuple[Objects, tuple[Problem, ...]]:
-        """The objects in `text`, which is the entry's own or made of it line by line, and its problems."""
+    def objects(self, entry: Entry, text: str, parsed: Parsed | None = None) -> tuple[Objects, tuple[Problem, ...]]:
+        """The objects in `text`, which is the entry's own or made of it line by line, and its problems.
+
+        `parsed` is what the text holds, if the caller has it at hand.
+        """
         if self.text_kind:
             return [(self._foreign(self.text_kind), {"text": text})], ()
-        parsed = parse(text)
+        parsed = parsed or parse(text)
         problems = [self._problem(entry, fault) for fault in parsed.faults]
         found: Objects = []
         value = parsed.value
@@ -302,6 +309,15 @@ class Manifest:
             Severity.INFO,
             "decrypt it into the input if its values matter",
         )
+
+
+def _own_id(value: Any) -> str:
+    """The id of an object by what it calls itself; "" when it does not say."""
+    if not isinstance(value, dict) or not isinstance(metadata := value.get("metadata"), dict):
+        return ""
+    names = (value.get("apiVersion"), value.get("kind"), metadata.get("namespace") or "", metadata.get("name"))
+    said = [name for name in names if isinstance(name, str)]
+    return digest("\0".join(said)) if len(said) == len(names) and said[-1] else ""
 
 
 _NOT_AN_OBJECT = Fault(

@@ -1,13 +1,13 @@
 """A git revision as a folder: the files that it holds, without touching the working tree.
 
-Counterpart of `files`, which reads the folder as it reads any other.
+They are written as a checkout would (line ends, large files), through an index of their own.  Counterpart of `files`,
+which reads the folder as it reads any other.
 """
 
 from __future__ import annotations
 
-import io
+import os
 import subprocess
-import tarfile
 from pathlib import Path
 
 from gatewright.base.errors import UsageError
@@ -17,32 +17,50 @@ SECONDS = 120
 
 
 def is_revision(word: str) -> bool:
-    """Does git, in the current folder, know a commit by this word?"""
-    if word.startswith("-"):
-        return False
-    try:
-        return _git("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}").returncode == 0
-    except FileNotFoundError:
-        return False
+    """Does git, in the current folder, know a commit by this word?
 
-
-def extract(revision: str, paths: tuple[str, ...], into: Path) -> None:
-    """Write the files of `paths` (relative to the current folder) as they are in `revision` below `into`.
-
-    UsageError when git cannot.  Links that lead out of `into` are refused by tarfile's data filter (PEP 706).
+    UsageError when there is no git, or no repository here: then no word is one.
     """
-    inside = _git("rev-parse", "--show-prefix").stdout.decode().strip()
-    wanted = [path or "." for path in paths] or ["."]
-    done = _git("archive", "--format=tar", f"{revision}:{inside}" if inside else revision, "--", *wanted)
+    if not word or word.startswith("-"):
+        return False
+    if _git("rev-parse", "--verify", "--quiet", f"{word}^{{commit}}").returncode == 0:
+        return True
+    if _git("rev-parse", "--git-dir").returncode:
+        raise UsageError(f"there is no {word}, neither here nor as a revision: this folder is in no git repository")
+    return False
+
+
+def extract(revision: str, paths: tuple[str, ...], into: Path) -> Path:
+    """Write what `revision` holds of `paths` (relative to the current folder) below `into`.
+
+    Hands out the folder there that stands for the current one.  UsageError when git cannot.
+    """
+    inside = _checked(revision, "rev-parse", "--show-prefix").decode().strip()
+    index = {"GIT_INDEX_FILE": str(into / "index")}
+    folder = into / "tree"
+    _checked(revision, "read-tree", f"{revision}^{{commit}}", extra=index)
+    names = _checked(revision, "ls-files", "-z", "--", *(paths or (".",)), extra=index)
+    _checked(revision, "checkout-index", "-z", "--stdin", f"--prefix={folder}/", extra=index, stdin=names)
+    here = folder / inside
+    here.mkdir(parents=True, exist_ok=True)
+    return here
+
+
+def _checked(revision: str, *words: str, extra: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
+    done = _git(*words, extra=extra, stdin=stdin)
     if done.returncode:
         reason = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
         raise UsageError(f"git cannot give {revision}: {reason}")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        try:
-            archive.extractall(into, filter="data")
-        except tarfile.FilterError as error:
-            raise UsageError(f"{revision} holds a file that leads out of it: {error}") from error
+    return done.stdout
 
 
-def _git(*words: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *words], capture_output=True, check=False, timeout=SECONDS)
+def _git(*words: str, extra: dict[str, str] | None = None, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(
+            ["git", *words], input=stdin, capture_output=True, check=False, timeout=SECONDS,
+            env={**os.environ, **(extra or {})},
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise UsageError("git is not installed: only folders and files can be compared") from error
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"git {words[0]} took longer than {SECONDS} seconds") from error
