@@ -21,7 +21,7 @@ PROGRAMS: Mapping[str, Program] = {
     "passthrough": lambda given: passthrough.measure(given.hosts or [1_000, 10_000], given.times or 50),
     "start": lambda given: start.measure(given.hosts or [10_000], given.times or 3),
     "throughput": lambda given: throughput.measure(given.hosts or [1_000], given.times or 5),
-    "check": lambda given: check.measure(given.hosts or [1_000, 10_000], given.times or 50),
+    "check": lambda given: check.measure(given.hosts or [1_000, 3_000, 10_000], given.times or 50),
     "model": lambda given: model.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 100),
 }
 

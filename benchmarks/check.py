@@ -129,11 +129,12 @@ spec:
   ingress: [{}]
 """
 
+_LAST_RECORD = '    - {name: "*", type: AAAA, values: ["2001:db8::20"]}\n'
 MAP_CHANGES = (
     (
-        "a record of one name appended to the zone",
-        '    - {name: "*", type: AAAA, values: ["2001:db8::20"]}\n',
-        '    - {name: "*", type: AAAA, values: ["2001:db8::20"]}\n    - {name: host-5, type: A, values: [203.0.113.20]}\n',
+        "a record appended to the zone",
+        _LAST_RECORD,
+        _LAST_RECORD + "    - {name: host-5, type: A, values: [203.0.113.20]}\n",
     ),
     ("a firewall rule that concerns nobody", "ports: [22, 80, 443]", "ports: [80, 443]"),
     ("a port forward by which every name's fate changes at one vantage", "toPort: 80}", "toPort: 81}"),
