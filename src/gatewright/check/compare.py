@@ -1,15 +1,16 @@
 """Two reports side by side: which name, from where, changes its fate; which findings came, went and stayed.
 
-A finding is the same when its id, message and file are; lines and order may move.  `comparable(x, x)` is empty.
+Lines and order may move, documents too, and files may be renamed: what is left over on both sides is matched by less
+and less.  A report compared with itself shows nothing but unchanged findings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
 
 from msgspec import Struct
 
-from gatewright.base.origin import Origin
 from gatewright.check.finding import Finding
 from gatewright.check.matrix import Cell, Row
 from gatewright.check.run import Report
@@ -39,21 +40,52 @@ class Comparison(Struct, frozen=True):
     unchanged: tuple[Finding, ...]
 
 
-def compare(old: Report, new: Report, old_name: Rename, new_name: Rename) -> Comparison:
+def _same(file: str) -> str:
+    return file
+
+
+def compare(old: Report, new: Report, old_name: Rename = _same, new_name: Rename = _same) -> Comparison:
     """Set two reports side by side."""
-    before = {_identity(item, old_name): item for item in old.findings}
-    after = {_identity(item, new_name): item for item in new.findings}
+    introduced, fixed = dict.fromkeys(new.findings), dict.fromkeys(old.findings)
+    for identity in (_in_document, _in_file, _anywhere, _otherwise):
+        waiting: dict[Hashable, list[Finding]] = defaultdict(list)
+        for item in fixed:
+            waiting[identity(item, old_name)].append(item)
+        for item in tuple(introduced):
+            there = waiting.get(identity(item, new_name))
+            if there:
+                del introduced[item], fixed[there.pop(0)]
     return Comparison(
         turns=tuple(_turns(_cells(old.matrix), _cells(new.matrix))),
-        introduced=tuple(item for key, item in after.items() if key not in before),
-        fixed=tuple(item for key, item in before.items() if key not in after),
-        unchanged=tuple(item for key, item in after.items() if key in before),
+        introduced=tuple(introduced),
+        fixed=tuple(fixed),
+        unchanged=tuple(item for item in new.findings if item not in introduced),
     )
 
 
-def _identity(finding: Finding, name: Rename) -> tuple[str, str, str]:
-    first: Origin = finding.origins[0]
-    return (finding.id, finding.message, name(first.file))
+# What makes a finding the same, from exact to rough.
+
+
+def _in_document(finding: Finding, name: Rename) -> Hashable:
+    first = finding.origins[0]
+    return (finding.id, finding.message, name(first.file), first.document, first.path)
+
+
+def _in_file(finding: Finding, name: Rename) -> Hashable:
+    return (finding.id, finding.message, name(finding.origins[0].file))
+
+
+def _anywhere(finding: Finding, _name: Rename) -> Hashable:
+    return (finding.id, finding.message)
+
+
+def _otherwise(finding: Finding, name: Rename) -> Hashable:
+    """The same fault of the same field, in other words: an address in it changed, say."""
+    first = finding.origins[0]
+    return (finding.id, name(first.file), first.document, first.path)
+
+
+# --- the matrix ---------------------------------------------------------------------------------
 
 
 def _cells(rows: Iterable[Row]) -> dict[tuple[str, str, str], Cell]:

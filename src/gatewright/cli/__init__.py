@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -51,8 +52,11 @@ def cli() -> None:
 
 def main() -> None:
     """The `gatewright` program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal without ✓ gets ?
+            stream.reconfigure(errors="replace")
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(standalone_mode=False, color=False if os.environ.get("NO_COLOR") else None)
     except SystemExit as leaving:
         _leave(leaving.code if isinstance(leaving.code, int) else 0)
     except click.exceptions.Abort:

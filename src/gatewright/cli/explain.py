@@ -7,7 +7,7 @@ import click
 from gatewright.base.errors import UsageError
 from gatewright.check.rule import Rule
 from gatewright.check.rules import RULES
-from gatewright.cli import output
+from gatewright.cli import complete, output
 
 EPILOG = """\b
 Examples:
@@ -21,7 +21,7 @@ Examples:
     "-o", "--output", "form", type=click.Choice(["text", "json", "yaml"]), default="text", show_default=True,
     help="How to print it.",
 )  # fmt: skip
-@click.argument("rule", required=False, metavar="[ID]")
+@click.argument("rule", required=False, metavar="[ID]", shell_complete=complete.rules)
 def command(form: str, rule: str | None) -> None:
     """Explain a finding of `gatewright check`; without ID, list the rules."""
     if rule is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -93,6 +95,30 @@ def problems(found: tuple[Problem, ...], locator: Locator, *, every: bool) -> No
         click.echo(
             click.style(f"{', '.join(counts)} more in the manifests (--problems shows them)", dim=True), err=True
         )
+
+
+WIDEST = 110
+"""Longer lines are hard to read, however wide the terminal is."""
+
+
+def columns() -> int:
+    """How wide lines may be: as wide as the terminal (or COLUMNS), within reason."""
+    return max(40, min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns))
+
+
+def paragraph(text: str, label: str = "", indent: str = "  ") -> list[str]:
+    """A text in indented lines, none for no text.  Words are never broken: names and paths are to be copied."""
+    if not text:
+        return []
+    return textwrap.wrap(
+        label + text, columns(), initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def count(number: int, word: str) -> str:
+    """ "1 host", "2 hosts" """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

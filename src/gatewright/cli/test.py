@@ -10,9 +10,9 @@ import click
 
 from gatewright.base.errors import UsageError
 from gatewright.base.origin import Locator
-from gatewright.check.expectations import Verdict, asked_at, verdicts
-from gatewright.cli import output
-from gatewright.cli.reports import junit
+from gatewright.check.expectations import Verdict, verdicts
+from gatewright.cli import complete, output
+from gatewright.cli.reports import junit, table
 from gatewright.kinds.world import ExpectationIntent
 from gatewright.pipeline import Model
 
@@ -32,7 +32,10 @@ VERSION = 1
     "-o", "--output", "form", type=click.Choice(["table", "json", "yaml", "junit"]), default="table", show_default=True,
     help="How to print it.",
 )  # fmt: skip
-@click.option("--only", multiple=True, metavar="NAME", help="Only these Expectations; * is a wildcard; repeatable.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", shell_complete=complete.expectations,
+    help="Only these Expectations; * is a wildcard; repeatable.",
+)  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Also print what holds, branch by branch.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(form: str, only: tuple[str, ...], verbose: bool, paths: tuple[str, ...]) -> None:
@@ -63,7 +66,7 @@ def _chosen(name: str, only: tuple[str, ...]) -> bool:
 
 
 def _label(verdict: Verdict) -> str:
-    return f"{verdict.expectation} from {asked_at(verdict.vantage)} v{verdict.family}"
+    return f"{verdict.expectation} {table.label(verdict.vantage, verdict.family)}"
 
 
 def _table(found: list[Verdict], locator: Locator, *, verbose: bool) -> str:
@@ -72,9 +75,11 @@ def _table(found: list[Verdict], locator: Locator, *, verbose: bool) -> str:
         sign, colour = ("✓", "green") if verdict.holds else ("✗", "red")
         where = click.style(str(locator.locate(verdict.origin)), dim=True)
         lines.append(f"{click.style(sign, fg=colour)} {_label(verdict)}  {verdict.url}  {where}")
-        lines += [f"    {failure}" for failure in verdict.failures]
+        for failure in verdict.failures:
+            lines += output.paragraph(failure, indent="    ")
         if verbose:
-            lines += [click.style(f"    {fate.words}", dim=True) for fate in verdict.fates]
+            told = dict.fromkeys(fate.words for fate in verdict.fates)
+            lines += [click.style(line, dim=True) for words in told for line in output.paragraph(words, indent="    ")]
     failed = sum(not verdict.holds for verdict in found)
     lines.append(
         click.style(f"{failed} of {len(found)} do not hold", fg="red")

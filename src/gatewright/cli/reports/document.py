@@ -29,7 +29,8 @@ def _frame(shown: Shown) -> dict[str, Any]:
         "matrix": [],
         "documents": {
             "read": shown.documents.read,
-            "unknown": dict(shown.documents.unknown),
+            "unknown": sum(shown.documents.unknown.values()),
+            "unknownKinds": dict(shown.documents.unknown),
             "problems": shown.documents.problems,
         },
     }

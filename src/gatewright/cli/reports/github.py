@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.base.problem import Severity
-from gatewright.cli.reports.shown import Located, Shown
+from gatewright.cli.reports.shown import Located, Shown, relative
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
@@ -15,7 +15,7 @@ def render(shown: Shown) -> str:
 
 def _line(item: Located) -> str:
     finding, place = item.finding, item.places[0]
-    properties = [f"file={_property(place.file)}"]
+    properties = [f"file={_property(relative(place.file))}"]
     if place.line:
         properties.append(f"line={place.line}")
     properties.append(f"title={_property(finding.id)}")

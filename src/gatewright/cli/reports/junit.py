@@ -15,10 +15,12 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 def render(shown: Shown) -> str:
     """The findings as a test suite; info does not fail."""
+    known = shown.by_id()
     by_rule: dict[str, list[Located]] = defaultdict(list)
     for item in shown.findings:
         if item.finding.severity is not Severity.INFO:
-            by_rule[item.finding.id].append(item)
+            rule = known.get(item.finding.id)
+            by_rule[rule.id if rule is not None else item.finding.id].append(item)
     names = sorted({rule.id for rule in shown.rules} | by_rule.keys())
     cases = "".join(case("check", name, [_text(item) for item in by_rule.get(name, ())]) for name in names)
     return suite("gatewright check", cases, len(names), len(by_rule))
@@ -45,7 +47,7 @@ def case(group: str, name: str, failures: list[str]) -> str:
 def _text(item: Located) -> str:
     finding = item.finding
     where = ", ".join(map(str, item.places))
-    told = [f"{where}: {finding.message}", finding.consequence, finding.fix and f"Fix: {finding.fix}"]
+    told = [f"{where}: {finding.id}: {finding.message}", finding.consequence, finding.fix and f"Fix: {finding.fix}"]
     return "\n".join(filter(None, told))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,15 +12,17 @@ from gatewright.base.origin import Place
 from gatewright.base.problem import Severity
 from gatewright.check.rule import Rule
 from gatewright.cli import output
-from gatewright.cli.reports.shown import Located, Shown
+from gatewright.cli.reports.shown import Located, Shown, relative
 
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+ROOT = "%SRCROOT%"
+"""What relative addresses are relative to: the checkout, as code scanning services call it."""
 
 
 def render(shown: Shown) -> str:
     """The findings as one run; suppressed ones are in it, marked so (§3.35)."""
-    known = {rule.id: rule for rule in shown.rules}
+    known = shown.by_id()
     ids = sorted({item.finding.id for item in shown.findings} | {item.finding.id for item, _ in shown.suppressed})
     results = [_result(item) for item in shown.findings]
     for item, word in shown.suppressed:
@@ -30,9 +33,12 @@ def render(shown: Shown) -> str:
         "version": version("gatewright"),
         "rules": [_rule(name, known.get(name)) for name in ids],
     }
-    return output.machine(
-        {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}, "json"
-    )
+    run = {
+        "tool": {"driver": driver},
+        "originalUriBaseIds": {ROOT: {"description": {"text": "the folder that gatewright was started in"}}},
+        "results": results,
+    }
+    return output.machine({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, "json")
 
 
 def _rule(name: str, rule: Rule | None) -> dict[str, Any]:
@@ -52,7 +58,7 @@ def _result(item: Located) -> dict[str, Any]:
     text = "\n".join(filter(None, (finding.message, finding.consequence, finding.fix and f"Fix: {finding.fix}")))
     first, *others = item.places
     # What stays the same when lines move: id, message and file.
-    mark = hashlib.sha256("\0".join((finding.id, finding.message, first.file)).encode()).hexdigest()
+    mark = hashlib.sha256("\0".join((finding.id, finding.message, relative(first.file))).encode()).hexdigest()
     return {
         "ruleId": finding.id,
         "level": _LEVELS[finding.severity],
@@ -64,7 +70,10 @@ def _result(item: Located) -> dict[str, Any]:
 
 
 def _location(place: Place) -> dict[str, Any]:
-    where: dict[str, Any] = {"artifactLocation": {"uri": quote(place.file)}}
+    file = relative(place.file)
+    where: dict[str, Any] = {"artifactLocation": {"uri": quote(file), "uriBaseId": ROOT}}
+    if file.startswith("/"):
+        where = {"artifactLocation": {"uri": Path(file).as_uri()}}
     if place.line:
         where["region"] = {"startLine": place.line}
     return {"physicalLocation": where}

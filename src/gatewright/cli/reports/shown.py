@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -37,6 +40,18 @@ class Shown(Struct, frozen=True):
     def count(self, severity: Severity) -> int:
         """How many findings of this severity there are."""
         return sum(item.finding.severity is severity for item in self.findings)
+
+    def by_id(self) -> dict[str, Rule]:
+        """The rule of each finding's id: its own, or that of a Problem that it lifts."""
+        return {name: rule for rule in self.rules for name in (*rule.lifts, rule.id)}
+
+
+def relative(file: str) -> str:
+    """A file as seen from the current folder where it is below, with forward slashes: how code hosts know it."""
+    path = Path(file)
+    with suppress(ValueError):
+        path = path.relative_to(Path.cwd())
+    return posixpath.normpath(path.as_posix())
 
 
 def locate(finding: Finding, locator: Locator) -> Located:

@@ -1,0 +1,40 @@
+"""What a shell completes besides options: rules, vantages and Expectations, read from the paths typed so far."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import click
+
+from gatewright.base.errors import UsageError
+from gatewright.pipeline import Model
+
+
+def rules(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The ids of rules."""
+    from gatewright.check.rules import RULES
+
+    return [rule.id for rule in RULES if rule.id.startswith(incomplete)]
+
+
+def vantages(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of Vantages."""
+    from gatewright.trace.vantages import names
+
+    return [name for name in _model(ctx).analysis.answer(names) if name.startswith(incomplete)]
+
+
+def expectations(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of Expectations."""
+    from gatewright.kinds.world import ExpectationIntent
+
+    keys = _model(ctx).analysis.objects.keys_of((ExpectationIntent,))
+    return [name for name in sorted({key.name for key in keys}) if name.startswith(incomplete)]
+
+
+def _model(ctx: click.Context) -> Model:
+    """What the paths typed so far hold, or else this folder."""
+    model = Model()
+    with suppress(UsageError, OSError):
+        model.read(ctx.params.get("paths") or (".",))
+    return model
