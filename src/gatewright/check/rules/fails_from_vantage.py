@@ -50,7 +50,14 @@ OWN = frozenset(
 
 NO_SNI = "TLS handshake fails: nothing on port "
 NOT_FOUND = 404
-CIRCLES = ("redirect loop: ", "more than ", "the request goes round in circles: ")
+TOLD = (
+    "redirect loop: ",
+    "more than ",
+    "the request goes round in circles: ",
+    "the edge proxies HTTP only",
+)
+"""How the reasons begin of which other rules tell."""
+
 AGAIN = "asked for the second time"
 NO_GLOBAL_ADDRESS = "which the internet does not route"
 """The network has IPv6 for its own use only: its clients do not even try (RFC 6724)."""
@@ -69,7 +76,7 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
 def _is_mine(sight: Sight, row: Row, cell: Cell, fate: Fate) -> bool:
     if not row.served and fate.address not in edges.ENTRANCES:
         return False  # nobody says that the name is one of HTTP
-    if fate.reason.startswith(CIRCLES) or fate.status in (401, 403):
+    if fate.reason.startswith(TOLD) or fate.status in (401, 403):
         return False
     if fate.at.partition(" ")[0] not in OWN and not _has_no_route(sight, row, fate):
         return False
@@ -90,6 +97,16 @@ def _has_no_route(sight: Sight, row: Row, fate: Fate) -> bool:
     if not fate.gateways or not (fate.status == NOT_FOUND or fate.reason.startswith(NO_SNI)):
         return False
     return not fate.rule and not _names.has_route(sight, fate.gateways[-1], row.host)
+
+
+def _families(row: Row, cell: Cell, fate: Fate) -> str:
+    """Which family it is about; "" when all of the vantage end alike."""
+    kinds = [
+        {one.reason for one in other.fates}
+        for other in row.cells
+        if other.vantage == cell.vantage and any(one.kind != OutcomeKind.ABSENT for one in other.fates)
+    ]
+    return "" if all(fate.reason in reasons for reasons in kinds) else f" over {_names.FAMILY[cell.family]}"
 
 
 def _works(row: Row, cell: Cell) -> bool:
@@ -131,9 +148,10 @@ def _finding(sight: Sight, row: Row, cell: Cell, fate: Fate) -> Finding:
     else:
         severity = Severity.WARNING if works and fate.kind == UNREACHABLE else Severity.ERROR
         hop = fate.at.partition(" ")[0] or HopKind.VANTAGE.value
-        message = f"requests over {_names.FAMILY[cell.family]} end at the {hop}: {reason}"
+        families = _families(row, cell, fate)
+        message = f"requests{families} end at the {hop}: {reason}"
         consequence = "clients lose time before they try another address" if severity is Severity.WARNING else (
-            f"nobody there gets an answer over {_names.FAMILY[cell.family]}"
+            f"nobody there gets an answer{families}"
         )  # fmt: skip
         fix = "mend this hop, or lead the name elsewhere for these clients"
     return Finding(

@@ -23,17 +23,20 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Fate, Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
+from gatewright.graph.names import zones
 from gatewright.graph.sight import Sight
+from gatewright.kinds.world import ZoneIntent
+from gatewright.trace import edges
 
 ID = "redirect-loop"
 SIGNS = ("redirect loop: ", "more than ")
 
 
-def check(_sight: Sight, row: Row) -> Iterable[Finding]:
+def check(sight: Sight, row: Row) -> Iterable[Finding]:
     """A name at which redirects lead nowhere else."""
     for cell in row.cells:
         for fate in cell.fates:
-            if fate.location and fate.reason.startswith(SIGNS) and fate.origins:
+            if fate.location and fate.reason.startswith(SIGNS) and fate.origins and not _by_mode(sight, row, fate):
                 yield Finding(
                     ID,
                     Severity.ERROR,
@@ -44,6 +47,13 @@ def check(_sight: Sight, row: Row) -> Iterable[Finding]:
                     (cell.vantage,) if cell.vantage else (),
                     (row.host,),
                 )
+
+
+def _by_mode(sight: Sight, row: Row, fate: Fate) -> bool:
+    """Is it the CDN's mode of speaking to the origin, of which a rule of its own tells?"""
+    key = zones.zone_of(sight, zones.PUBLIC_VIEW, row.host) if fate.address in edges.ENTRANCES else None
+    zone = sight.get(key, ZoneIntent) if key is not None else None
+    return zone is not None and zone.ssl_mode in ("flexible", "off")
 
 
 def _who(fate: Fate) -> str:
