@@ -39,5 +39,5 @@ RULE = Rule(
         "no-fallthrough",
         "host-bits",
     ),
-    consequence="the program does not start with it, or passes the line over",
+    consequence="the program does not start, passes the line over, or answers otherwise than was meant",
 )

@@ -6,6 +6,8 @@ of two header matches with one name only the first counts; a TCPRoute has one ru
     kind: GRPCRoute
     spec: {hostnames: [api.example.com]}     # an older HTTPRoute has api.example.com at the same listener
 
+Implementations differ: some serve both kinds at one hostname all the same (Cilium, Envoy Gateway).
+
 Give one of them a hostname or listener of its own, or make them one route.
 """
 
@@ -17,7 +19,7 @@ from gatewright.check.rule import Rule, Scope
 RULE = Rule(
     "route-conflict",
     "a rule that never gets a request because of another one",
-    Severity.ERROR,
+    Severity.WARNING,
     Scope.PROBLEM,
     __doc__,
     lifts=(
@@ -25,5 +27,6 @@ RULE = Rule(
         "duplicate-match",
         "unreachable-rule",
     ),
+    at_most=Severity.WARNING,
     consequence="the rule is never used, and its requests go to the other one",
 )

@@ -15,6 +15,7 @@ from gatewright.graph.objects import Placement, View
 from gatewright.graph.resolve.controllers import gateway_id
 from gatewright.graph.resolve.placing import Places
 from gatewright.graph.resolve.references import namespace_allowed
+from gatewright.kinds.decode import has_variable
 from gatewright.kinds.intents import (
     AllowedRoutes,
     GatewayIntent,
@@ -47,7 +48,7 @@ class Offer(Struct, frozen=True):
 
 
 class Denial(Struct, frozen=True):
-    """Why a parent or one of its listeners does not take a route."""
+    """Why a parent or one of its listeners does not take a route.  `absent`: what decides it is not among the input."""
 
     reason: str
     message: str
@@ -146,7 +147,8 @@ def _on_listener(
         return Denial(HOSTNAME, message, "attach to those listeners")
     wanted = ", ".join(route.hostnames)
     hint = f"use hostnames within {listener.hostname}, or another listener"
-    return Denial(HOSTNAME, f"listener {name} serves {listener.hostname}, not {wanted}", hint)
+    unknown = any(has_variable(hostname) for hostname in (listener.hostname, *route.hostnames))
+    return Denial(HOSTNAME, f"listener {name} serves {listener.hostname}, not {wanted}", hint, absent=unknown)
 
 
 def _not_allowed(
