@@ -54,6 +54,27 @@ ALL = ""
 TRAEFIKS = "traefiks"
 """The index of the workloads that may be a Traefik with its configuration on the command line."""
 
+ISSUER_ANNOTATIONS = (("cert-manager.io/cluster-issuer", "ClusterIssuer"), ("cert-manager.io/issuer", "Issuer"))
+"""By which annotations cert-manager makes the Secrets of an Ingress or a Gateway, and the kind of issuer each names."""
+ISSUED_UNDER = "issued-under"
+"""The index of what asks an issuer for certificates of single hosts: by (issuer, domain directly above the host)."""
+
+
+def _issued_under(issuer: Key | None, names: Iterable[str]) -> Iterator[tuple[str, Hashable]]:
+    found = list(names)
+    if issuer is not None and not any(hostnames.is_wildcard(name) for name in found):
+        for domain in {name.partition(".")[2] for name in found}:
+            yield ISSUED_UNDER, (issuer, domain)
+
+
+def annotated_issuer(annotations: tuple[tuple[str, str], ...], namespace: str) -> Key | None:
+    """The issuer that cert-manager is told of by annotation."""
+    for name, value in annotations:
+        for annotation, kind in ISSUER_ANNOTATIONS:
+            if name == annotation:
+                return Key(kind, "" if kind == "ClusterIssuer" else namespace, value)
+    return None
+
 
 def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
     """Under which (index, value) pairs an intent is found."""
@@ -86,6 +107,7 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "policies", intent.key.namespace
         case CertificateIntent():
             yield "certificates-for", intent.secret
+            yield from _issued_under(intent.issuer, intent.names)
         case HelmIntent():
             yield "charts", intent.chart
         case _:
@@ -94,6 +116,11 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
         yield "workloads-in", intent.key.namespace
         if intent.args and any("traefik" in image for image in intent.images):
             yield TRAEFIKS, ALL
+    if isinstance(intent, RouteIntent) and intent.annotations and intent.key.kind == "Ingress":
+        issuer = annotated_issuer(intent.annotations, intent.key.namespace)
+        for use in intent.tls if issuer is not None else ():
+            if use.secret is not None:
+                yield from _issued_under(issuer, use.hosts)
     if isinstance(intent, RouteIntent) and intent.annotations:
         # The names that a route asks external-dns for, although it has no rule for them.
         for name in annotationnames.of_external_dns(intent.annotations).get("hostname", "").split(","):

@@ -80,6 +80,16 @@ class Sight:
         rarest = min(values, key=lambda value: (len(objects.listed(index, value)), repr(value)))
         return self.listed(index, rarest, kind)
 
+    def values(self, index: str) -> list[Hashable]:
+        """The values that an index has at least one object for (unsorted)."""
+        self.reads["values", index] = None
+        return self._source.objects.values(index)
+
+    def count(self, index: str, value: Hashable) -> int:
+        """How many objects an index lists, without looking at them."""
+        self.reads["index", index, value] = None
+        return len(self._source.objects.listed(index, value))
+
     def all(self, kind_name: str, kind: type[T]) -> list[T]:
         """All intents of a kind of the world (Site, Link, IPAddressPool ...), sorted by Key."""
         return self.listed("kind", kind_name, kind)

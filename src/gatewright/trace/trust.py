@@ -16,7 +16,9 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Certificate, Gateway, VirtualHost
+from gatewright.graph.objects import annotated_issuer
 from gatewright.graph.sight import Sight
+from gatewright.kinds.decode import has_variable
 from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, SecretIntent
 from gatewright.kinds.world import CertificateIntent, IssuerIntent
 from gatewright.trace.branches import Trust
@@ -43,8 +45,6 @@ PUBLIC_AUTHORITIES = (
 
 CDN_AUTHORITIES = ("cloudflare",)
 """Authorities that only their CDN trusts: Cloudflare's origin certificates."""
-
-ISSUER_ANNOTATIONS = (("cert-manager.io/cluster-issuer", "ClusterIssuer"), ("cert-manager.io/issuer", "Issuer"))
 
 
 class Roots(Struct, frozen=True):
@@ -141,14 +141,14 @@ def _promised(
                 return None
             # cert-manager makes nothing for a listener without a hostname; what others make nobody knows the names of.
             named = listener.hostname != hostnames.ANY
-            issuer = _annotated(intent.annotations, gateway.key.namespace) if named else None
+            issuer = annotated_issuer(intent.annotations, gateway.key.namespace) if named else None
             names = (listener.hostname,) if issuer is not None else ()
             return _fitting(sight, listener.tls.certificates, sni), sni, issuer, names
     for entry in host.entries:
         route = sight.get(entry.rule.route, RouteIntent)
         for use in route.tls if route is not None else ():
             if route is not None and use.secret is not None and (not use.hosts or _covered(use.hosts, sni)):
-                return use.secret, sni, _annotated(route.annotations, route.key.namespace), use.hosts
+                return use.secret, sni, annotated_issuer(route.annotations, route.key.namespace), use.hosts
     return None
 
 
@@ -159,15 +159,6 @@ def _fitting(sight: Sight, secrets: tuple[Key, ...], sni: str) -> Key:
         if (not made and sight.certificate(key) is None) or any(_covered(item.names, sni) for item in made):
             return key
     return secrets[0]
-
-
-def _annotated(annotations: tuple[tuple[str, str], ...], namespace: str) -> Key | None:
-    """The issuer that cert-manager is told of by annotation."""
-    said = dict(annotations)
-    for name, kind in ISSUER_ANNOTATIONS:
-        if name in said:
-            return Key(kind, "" if kind == "ClusterIssuer" else namespace, said[name])
-    return None
 
 
 def of_secret(sight: Sight, key: Key, name: str, issuer: Key | None, names: tuple[str, ...]) -> Shown:
@@ -184,7 +175,8 @@ def of_secret(sight: Sight, key: Key, name: str, issuer: Key | None, names: tupl
     certificate = sight.certificate(key)
     if certificate is None:
         origin = by.origin if by is not None else found.origin if found is not None else None
-        return Shown(f"{key} ({by.key})" if by is not None else str(key), issued, names or None, authorities,
+        said = None if any(has_variable(own) for own in names) else names or None
+        return Shown(f"{key} ({by.key})" if by is not None else str(key), issued, said, authorities,
                      origin=origin)  # fmt: skip
     facts = certificate.facts
     own, issuer_name = _by_bytes(certificate)

@@ -17,6 +17,7 @@ from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution
 from gatewright.graph.nodes import Family, Gateway
 from gatewright.graph.sight import Sight
+from gatewright.kinds.decode import has_variable
 from gatewright.kinds.world import ZoneIntent
 from gatewright.trace import edges, tunnels
 from gatewright.trace.hops import OutcomeKind
@@ -67,6 +68,8 @@ def above(host: str) -> str:
 
 def mismatched(sight: Sight, row: Row) -> Iterator[Met]:
     """The certificates without this name that its clients meet."""
+    if has_variable(row.host):
+        return
     if nobody_comes(row):
         yield from _at_its_gateways(sight, row)
         yield from _at_public_edge(sight, row)

@@ -28,10 +28,10 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
+from gatewright.graph.objects import ISSUER_ANNOTATIONS
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayIntent, Key, ListenerIntent, Protocol, RouteIntent, SecretIntent
 from gatewright.kinds.world import CertificateIntent
-from gatewright.trace.trust import ISSUER_ANNOTATIONS
 
 ID = "certificate-from-route-hostname"
 NAMES = tuple(name for name, _ in ISSUER_ANNOTATIONS)

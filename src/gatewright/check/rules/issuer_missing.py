@@ -27,10 +27,10 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
+from gatewright.graph.objects import ISSUER_ANNOTATIONS
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent
 from gatewright.kinds.world import CertificateIntent, IssuerIntent
-from gatewright.trace.trust import ISSUER_ANNOTATIONS
 
 ID = "issuer-missing"
 KINDS = ("ClusterIssuer", "Issuer")

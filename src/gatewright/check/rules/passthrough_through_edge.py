@@ -47,7 +47,7 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
         yield Finding(
             ID,
             Severity.WARNING,
-            f"{_names.listing(gateways)} passes TLS through to the backend, but the record leads to {what}, "
+            f"{_names.listing(gateways)} {'pass' if len(gateways) > 1 else 'passes'} TLS through to the backend, but the record leads to {what}, "
             "which ends TLS itself",
             "the backend never meets the client's TLS: client certificates are lost, and only HTTP gets through",
             "do not proxy the record, or carry TCP to the door",
