@@ -15,6 +15,7 @@ from gatewright.check.rules import (
     certificate_from_route_hostname,
     certificate_missing,
     certificate_name_mismatch,
+    certificate_per_host,
     certificate_untrusted,
     cidr_overlap,
     client_certificate_at_edge,
@@ -32,6 +33,7 @@ from gatewright.check.rules import (
     forwarded_untrusted,
     host_port_surge,
     http01_unreachable,
+    http2_coalescing,
     ingress_class_unserved,
     invalid_document,
     issuer_missing,
@@ -105,6 +107,8 @@ RULES: tuple[Rule, ...] = (
     certificate_expired.RULE,
     certificate_expires_soon.RULE,
     cdn_ssl_mode.RULE,
+    certificate_per_host.RULE,
+    http2_coalescing.RULE,
     # workloads
     host_port_surge.RULE,
     # hosted control planes

@@ -14,8 +14,10 @@ from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import PUBLIC, Status
 from gatewright.graph.network.placement import home
 from gatewright.graph.sight import Sight
+from gatewright.kinds.decode import has_variable
 from gatewright.kinds.intents import WorkloadIntent
 from gatewright.kinds.world import CertificateIntent, HelmIntent, IssuerIntent, Solver
+from gatewright.trace.request import is_address
 
 USUAL_NAMESPACE = "cert-manager"
 IMAGE = "cert-manager-controller"
@@ -92,7 +94,10 @@ def issuer_of(sight: Sight, certificate: CertificateIntent) -> IssuerIntent | No
 
 def is_public(sight: Sight, issuer: IssuerIntent) -> bool:
     """Is the authority one on the internet, rather than one of the house?"""
-    host = urlsplit(issuer.server).hostname or ""
+    try:
+        host = urlsplit(issuer.server).hostname or ""
+    except ValueError:
+        return False
     found = resolvers.resolutions(sight, (PUBLIC,), host, "A", None)
     return all(
         item.status is Status.UNKNOWN
@@ -120,6 +125,11 @@ def solver_for(issuer: IssuerIntent, certificate: CertificateIntent, name: str) 
         if best is None or rank > best[0]:
             best = rank, solver
     return best[1] if best is not None else None
+
+
+def names_of(certificate: CertificateIntent) -> tuple[str, ...]:
+    """The hostnames of a certificate that are written out: no addresses, and none that a tool will fill in."""
+    return tuple(name for name in certificate.names if not has_variable(name) and not is_address(name))
 
 
 def asked(sight: Sight) -> tuple[str, ...]:

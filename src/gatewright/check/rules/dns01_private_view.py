@@ -51,7 +51,7 @@ def check(sight: Sight, certificate: CertificateIntent) -> Iterable[Finding]:
     if manager.own_dns or not _acme.is_public(sight, issuer):
         return
     refs = _acme.asked(sight)
-    for name in certificate.names:
+    for name in _acme.names_of(certificate):
         solver = _acme.solver_for(issuer, certificate, name)
         if solver is None or solver.type != "dns01":
             continue

@@ -23,7 +23,6 @@ cluster, or let the load balancer speak to it by hostname, so that connections f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
@@ -35,6 +34,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _acme, _names
 from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import PUBLIC, Resolution, Status
+from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
@@ -61,11 +61,11 @@ def check(sight: Sight, certificate: CertificateIntent) -> Iterable[Finding]:
     if issuer is None or not any(solver.type == "http01" for solver in issuer.solvers):
         return
     public = _acme.is_public(sight, issuer)
-    for name in certificate.names:
+    for name in _acme.names_of(certificate):
         solver = _acme.solver_for(issuer, certificate, name)
         if solver is None and hostnames.is_wildcard(name):
             yield _wildcard(certificate, issuer, name)
-        if solver is None or solver.type != "http01" or is_address(name):
+        if solver is None or solver.type != "http01":
             continue
         failure = _from(sight, INTERNET_PLACE, (PUBLIC,), name) if public else None
         if failure is not None:
@@ -158,12 +158,11 @@ def _wants_proxy(gateway: Gateway, source: str) -> bool:
 
     Traefik does not: it takes the header from those that it trusts and does without.
     """
-    cidrs = gateway.settings.proxy_protocol_from
-    if not cidrs or gateway.implementation == "traefik":
+    if gateway.implementation == "traefik":
         return False
-    if not source:
-        return any(cidr.endswith("/0") for cidr in cidrs)
-    return any(ip_address(source) in ip_network(cidr, strict=False) for cidr in cidrs)
+    senders = cidrs.networks(gateway.settings.proxy_protocol_from)
+    client = cidrs.address(source)
+    return any(not net.prefixlen if client is None else client in net for net in senders)
 
 
 RULE = Rule(
