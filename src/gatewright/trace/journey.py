@@ -18,10 +18,10 @@ from gatewright.base.hostnames import Depth
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution, Status
 from gatewright.graph.network import reach
-from gatewright.graph.network.doors import place_of
 from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.policies import Verdict
+from gatewright.graph.network.starts import starts
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Backend, BackendKey, Gateway
 from gatewright.graph.sight import Sight
@@ -532,19 +532,21 @@ class _Traveller:
             target=sent.path if sent is not None and sent.path else request.target,
             sni=(tls.server_name or backend.dns_name) if tls is not None else "",
         )
-        place = next(iter(self._sight.ask(place_of, gateway.id)), None)
-        client = Client(place, (), None, refusal=502)
+        start = self._sight.ask(starts, gateway.id)[0]
+        client = Client(start.place, reach.resolvers_of(self._sight, start), None, refusal=502)
         key = tunnels.service_key(backend.dns_name, backend.key.namespace)
         further: Iterator[Branch] = iter(())
         if key is not None and self._sight.get(key, ServiceIntent) is not None:
             if key in self._sight.ask(tunnels.behind):
                 further = self._to_service(trail.fork(), key, onward, client, visited)
-        elif place is not None:
+        elif start.place is not None:
             further = self._to_name(trail.fork(), backend.dns_name, onward, client, visited)
         found = list(islice(further, MAX_BRANCHES))
         if any(item.outcome.kind is not OutcomeKind.UNKNOWN for item in found):
             yield from found
-        else:  # outside the map: that is where it was sent on purpose
+        else:  # what answers there is not on the map: that is where it was sent on purpose
+            way = self._sight.ask(reach.reach, gateway.id, backend.key)
+            trail.passed(passages.hops(way.steps), links=way.links)
             yield trail.end(walked.outcome)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from ipaddress import ip_address
 
 from msgspec import Struct
 
@@ -58,6 +59,17 @@ def home(sight: Sight, namespace: str) -> Home:
     if len(mine) != 1:
         return NOWHERE
     return Home(mine[0].id, mine[0].machines, tuple(map(str, mine[0].pod_cidrs)))
+
+
+def home_of(sight: Sight, address: str) -> Home:
+    """A question: the cluster whose pods have such an address, NOWHERE when none or several have."""
+    clusters = sight.ask(topology).clusters.values()
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return NOWHERE  # an EndpointSlice may list names
+    mine = [cluster for cluster in clusters if any(ip in net for net in cluster.pod_cidrs)]
+    return Home(mine[0].id, mine[0].machines, tuple(map(str, mine[0].pod_cidrs))) if len(mine) == 1 else NOWHERE
 
 
 def candidates(

@@ -14,10 +14,11 @@ from msgspec import Struct, structs
 from gatewright.base.origin import Origin
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.names.resolvers import resolutions
+from gatewright.graph.names.servers import cluster_resolver
 from gatewright.graph.network import parties
 from gatewright.graph.network.nodes import Machine, Mtu, Place, Step, StepKind
 from gatewright.graph.network.parties import Party, PartyKind
-from gatewright.graph.network.placement import Home, candidates, crossing, home
+from gatewright.graph.network.placement import NOWHERE, Home, candidates, crossing, home, home_of
 from gatewright.graph.network.policies import admitted
 from gatewright.graph.network.starts import Start, node_of, starts, workloads_of
 from gatewright.graph.network.topology import topology
@@ -275,12 +276,24 @@ def _targets(sight: Sight, service: ServiceIntent, port: ServicePort) -> Iterato
         return
     workloads = workloads_of(sight, service.key.namespace, service.selector)
     alike: dict[tuple[WorkloadIntent | None, str, int], list[str]] = {}
+    here = sight.ask(home, service.key.namespace).cluster
     for endpoint in listed:
+        there = sight.ask(home_of, endpoint.address) if here else NOWHERE
+        if there.cluster not in ("", here):
+            yield _mirrored(service, port, endpoint, there)
+            continue
         of = _made_by(workloads, endpoint.pod), endpoint.node, endpoint.port
         alike.setdefault(of, []).append(endpoint.address)
     groups = [Group(*of, tuple(addresses)) for of, addresses in alike.items()]
-    for group in groups or [Group(workload) for workload in workloads or (None,)]:
+    for group in groups or ([] if listed else [Group(workload) for workload in workloads or (None,)]):
         yield _pods(sight, service, port, group)
+
+
+def _mirrored(service: ServiceIntent, port: ServicePort, endpoint: Endpoint, there: Home) -> Target:
+    """A pod of another cluster, as Liqo and Submariner list them among a Service's own."""
+    party = parties.pod(service.key.namespace, service.selector, addresses=(endpoint.address,))
+    party = structs.replace(party, partial=True)
+    return Target(party, endpoint.port, port.protocol, (endpoint.address,), there, there.machines)
 
 
 def _pods(sight: Sight, service: ServiceIntent, port: ServicePort, group: Group) -> Target:
@@ -365,7 +378,8 @@ BROKEN = {
 
 def _outside_by_name(sight: Sight, start: Start, found: Found, tally: Tally) -> None:
     """Each answer that the gateway's resolver may give for an external name, and the way to each address."""
-    both = [sight.ask(resolutions, (), found.name, type_, start.place) for type_ in ("A", "AAAA")]
+    asked = resolvers_of(sight, start)
+    both = [sight.ask(resolutions, asked, found.name, type_, start.place) for type_ in ("A", "AAAA")]
     answers = [answer for answers in both for answer in answers]
     tally.resolved.update(dict.fromkeys(answers))
     addresses = tuple(dict.fromkeys(address for answer in answers for address in answer.addresses))
@@ -384,6 +398,13 @@ def _outside_by_name(sight: Sight, start: Start, found: Found, tally: Tally) -> 
     else:
         origins = (first.origin,) if first.origin else ()
         tally.add(target, f"{found.name} {BROKEN[first.status]}", (Part(origins=origins),))
+
+
+def resolvers_of(sight: Sight, start: Start) -> tuple[str, ...]:
+    """Whom a gateway asks for names: its pods ask their cluster's resolver, wherever they listen; () the usual one."""
+    on_machine = start.place is not None and start.place.kind == "machine"
+    pods = start.cluster and start.party.kind is PartyKind.POD
+    return (sight.ask(cluster_resolver, start.cluster),) if on_machine and pods else ()
 
 
 def _resolver_described(sight: Sight, start: Start) -> bool:
