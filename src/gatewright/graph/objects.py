@@ -262,6 +262,11 @@ class View:
         found = (self._objects.intent(key) for key in sorted(self._objects.listed(index, value)))
         return [intent for intent in found if isinstance(intent, kind)]
 
+    def any(self, index: str, value: Hashable) -> bool:
+        """Does an index list anything under a value?"""
+        self.reads.add(("index", index, value))
+        return bool(self._objects.listed(index, value))
+
     def fewest(self, index: str, values: Iterable[Hashable], kind: type[T]) -> list[T]:
         """The intents of the one of several values that lists the fewest, sorted by Key."""
         chosen = list(values)

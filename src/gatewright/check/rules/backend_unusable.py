@@ -68,10 +68,9 @@ def check(sight: Sight, backend: Backend) -> Iterable[Finding]:
 
 def _nearest(sight: Sight, service: ServiceIntent) -> tuple[WorkloadIntent, str] | None:
     """The workload that the Service most likely means, and what keeps it from it."""
-    workloads = sight.listed("workloads-in", service.key.namespace, WorkloadIntent)
-    if len(workloads) > MOST:
-        return None
-    for workload in sorted(workloads, key=lambda item: item.key.name != service.key.name):
+    for workload in sorted(
+        sight.ask(_workloads, service.key.namespace), key=lambda item: item.key.name != service.key.name
+    ):
         labels = dict(workload.labels)
         wrong = [(name, value) for name, value in service.selector if labels.get(name) != value]
         if len(wrong) != 1 or not labels:
@@ -80,6 +79,12 @@ def _nearest(sight: Sight, service: ServiceIntent) -> tuple[WorkloadIntent, str]
         if said := _slip(name, value, labels, same=workload.key.name == service.key.name):
             return workload, f"it asks for {name}={value}, and the pods of {workload.key} have {said}"
     return None
+
+
+def _workloads(sight: Sight, namespace: str) -> tuple[WorkloadIntent, ...]:
+    """A question: the workloads of a namespace, none where there are too many to look for a near one."""
+    found = sight.listed("workloads-in", namespace, WorkloadIntent)
+    return tuple(found) if len(found) <= MOST else ()
 
 
 def _slip(name: str, value: str, labels: dict[str, str], *, same: bool) -> str:
