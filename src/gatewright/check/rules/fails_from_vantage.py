@@ -109,6 +109,10 @@ def _families(row: Row, cell: Cell, fate: Fate) -> str:
     return "" if all(fate.reason in reasons for reasons in kinds) else f" over {_names.FAMILY[cell.family]}"
 
 
+def _is_behind_edge(fate: Fate, hop: str) -> bool:
+    return fate.address in edges.ENTRANCES and hop not in (HopKind.EDGE, HopKind.TUNNEL)
+
+
 def _works(row: Row, cell: Cell) -> bool:
     """Does anything arrive from the same vantage?"""
     return any(
@@ -149,7 +153,8 @@ def _finding(sight: Sight, row: Row, cell: Cell, fate: Fate) -> Finding:
         severity = Severity.WARNING if works and fate.kind == UNREACHABLE else Severity.ERROR
         hop = fate.at.partition(" ")[0] or HopKind.VANTAGE.value
         families = _families(row, cell, fate)
-        message = f"requests{families} end at the {hop}: {reason}"
+        behind = f" behind {_names.edge_name(fate.address)}," if _is_behind_edge(fate, hop) else ""
+        message = f"requests{families} end{behind} at the {hop}: {reason}"
         consequence = "clients lose time before they try another address" if severity is Severity.WARNING else (
             f"nobody there gets an answer{families}"
         )  # fmt: skip
