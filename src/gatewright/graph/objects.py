@@ -107,6 +107,7 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "policies", intent.key.namespace
         case CertificateIntent():
             yield "certificates-for", intent.secret
+            yield from (("certificates-naming", name) for name in intent.names)
             yield from _issued_under(intent.issuer, intent.names)
         case HelmIntent():
             yield "charts", intent.chart
