@@ -16,9 +16,11 @@ from gatewright.check.rules import _names
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution
 from gatewright.graph.nodes import Family, Gateway
+from gatewright.graph.objects import ALL
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.intents import ControllerIntent, Dialect, Key, TlsStoreIntent
+from gatewright.kinds.world import CertificateIntent, ZoneIntent
 from gatewright.trace import edges, tunnels
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.journey import Trust, Walks
@@ -123,7 +125,7 @@ def _at_its_gateways(sight: Sight, row: Row) -> Iterator[Met]:
             continue
         certificate = sight.served_certificate(gateway, host.key.port, name)
         found = shown(sight, gateway, host, certificate, name)
-        if judge(found, name, BROWSER)[0] is Trust.NAME_MISMATCH:
+        if judge(found, name, BROWSER)[0] is Trust.NAME_MISMATCH and not _has_another(sight, gateway, name):
             yield _met(gateway, found)
 
 
@@ -135,8 +137,32 @@ def _refused(sight: Sight, row: Row, vantage: str, fate: Fate, trust: Trust) -> 
         return
     request = make_request(row.url)
     found = at_gateway(sight, gateway, request)
+    if trust is Trust.NAME_MISMATCH and _has_another(sight, gateway, request.sni):
+        return
     if found is not None and judge(found, request.sni, who.roots)[0] is trust:
         yield _met(gateway, found, vantage, fate)
+
+
+def defaults(sight: Sight, gateway: Gateway) -> Iterator[Key]:
+    """The Secrets of the certificates that a door shows where no other fits, perhaps not there yet."""
+    described = sight.get(gateway.key, ControllerIntent)
+    for listener in described.listeners if described is not None else ():
+        if listener.tls is not None:
+            yield from listener.tls.certificates
+    for store in sight.listed("tls-stores", ALL, TlsStoreIntent) if gateway.dialect is Dialect.TRAEFIK else ():
+        if store.key.name == "default":
+            yield from (store.default_certificate,) if store.default_certificate is not None else ()
+            yield from store.certificates
+
+
+def _has_another(sight: Sight, gateway: Gateway, name: str) -> bool:
+    """May a door that chooses among all of its certificates have one for this name that is not there yet?"""
+    if gateway.dialect is Dialect.GATEWAY_API:
+        return False
+    made = [item for own in (name, above(name)) for item in sight.listed("certificates-naming", own, CertificateIntent)]
+    return bool(made) and (
+        gateway.pools_certificates or not {item.secret for item in made}.isdisjoint(defaults(sight, gateway))
+    )
 
 
 def at_gateway(sight: Sight, gateway: Gateway, request: Request) -> Shown | None:
