@@ -147,8 +147,10 @@ def _on_listener(
         return Denial(HOSTNAME, message, "attach to those listeners")
     wanted = ", ".join(route.hostnames)
     hint = f"use hostnames within {listener.hostname}, or another listener"
-    unknown = any(has_variable(hostname) for hostname in (listener.hostname, *route.hostnames))
-    return Denial(HOSTNAME, f"listener {name} serves {listener.hostname}, not {wanted}", hint, absent=unknown)
+    if any(has_variable(hostname) for hostname in (listener.hostname, *route.hostnames)):
+        message = f"whether listener {name}, which serves {listener.hostname}, takes {wanted} depends on a variable"
+        return Denial(HOSTNAME, message, "render the manifests, and give the result", absent=True)
+    return Denial(HOSTNAME, f"listener {name} serves {listener.hostname}, not {wanted}", hint)
 
 
 def _not_allowed(
