@@ -14,7 +14,8 @@ in the same way.
 
 Name an issuer that is there, with its kind.
 
-It is no fault when the manifests have no issuers at all: then they are somewhere else.  Issuers of other API groups are
+It is no fault when the manifests have no issuers, or only those that applications bring along for their webhooks
+(`selfSigned`, `ca`): then the others are somewhere else.  Issuers of other API groups are
 not looked at.
 """
 
@@ -22,6 +23,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
@@ -35,6 +38,8 @@ from gatewright.kinds.world import CertificateIntent, IssuerIntent
 ID = "issuer-missing"
 KINDS = ("ClusterIssuer", "Issuer")
 GROUP = "cert-manager.io"
+OWN = ("selfSigned", "ca")
+"""Types of issuers that applications bring along for themselves: they say nothing of where the others are."""
 
 
 def check(sight: Sight, subject: CertificateIntent | RouteIntent | GatewayIntent) -> Iterable[Finding]:
@@ -43,8 +48,9 @@ def check(sight: Sight, subject: CertificateIntent | RouteIntent | GatewayIntent
         if sight.get(key, IssuerIntent) is not None or "$" in key.name or "{" in key.name:
             continue
         known = sight.ask(issuers)
-        if not known:
-            return
+        elsewhere = all(item.type in OWN for item in known) and not _alike(key, known)
+        if elsewhere:
+            continue
         yield Finding(
             ID,
             Severity.WARNING,
@@ -73,20 +79,31 @@ def _wanted(subject: CertificateIntent | RouteIntent | GatewayIntent) -> Iterato
             yield Key(kind, namespace, notes[name]), subject.origin.at("metadata", "annotations", name)
 
 
-def issuers(sight: Sight) -> tuple[Key, ...]:
+class Known(Struct, frozen=True):
+    key: Key
+    type: str
+
+
+def issuers(sight: Sight) -> tuple[Known, ...]:
     """A question: all issuers, sorted."""
-    return tuple(item.key for kind in KINDS for item in sight.all(kind, IssuerIntent))
+    return tuple(Known(item.key, item.type) for kind in KINDS for item in sight.all(kind, IssuerIntent))
 
 
-def _advice(key: Key, known: tuple[Key, ...], certificate: bool) -> str:
-    other = next((item for item in known if item.name == key.name and item.kind != key.kind), None)
-    if other is not None:
+def _alike(key: Key, known: tuple[Known, ...]) -> Key | None:
+    """An issuer that was probably meant: of that name and another kind, or of nearly that name."""
+    reachable = [item.key for item in known if item.key.namespace in ("", key.namespace)]
+    near = difflib.get_close_matches(key.name, [item.name for item in reachable], n=1)
+    return next((item for item in reachable if item.name in near), None)
+
+
+def _advice(key: Key, known: tuple[Known, ...], certificate: bool) -> str:
+    other = _alike(key, known)
+    if other is not None and other.kind != key.kind:
         how = f"issuerRef.kind: {other.kind}" if certificate else f"the annotation {_annotation(other)}"
-        return f"{other} has that name: name it with {how}"
-    fitting = [item for item in known if item.kind == "ClusterIssuer" or item.namespace == key.namespace]
-    near = difflib.get_close_matches(key.name, [item.name for item in fitting], n=1)
-    if near:
-        return f"name {near[0]}, which is there"
+        return f"name {other} with {how}"
+    if other is not None:
+        return f"name {other.name}, which is there"
+    fitting = [item.key for item in known if item.key.namespace in ("", key.namespace)]
     if fitting:
         return f"create it, or name one that is there, such as {fitting[0]}"
     return f"create it in namespace {key.namespace}" if key.namespace else "create it"
