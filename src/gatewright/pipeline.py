@@ -228,6 +228,6 @@ def _held_back(key: Key, origin: Origin) -> Problem:
     return Problem("held-back", message, origin, Severity.WARNING, "correct it; the next save takes effect")
 
 
-def _order(problem: Problem) -> tuple[str, str, str, str]:
-    origin = problem.origin
-    return (origin.file if origin else "", problem.id, str(origin.path) if origin else "", problem.message)
+def _order(problem: Problem) -> tuple[str, str, str, str, str]:
+    origin = problem.origin or Origin("")
+    return (origin.file, problem.id, str(origin.path), problem.message, origin.document)

@@ -253,6 +253,8 @@ def _stale(word: Suppression, today: date, used: set[Suppression]) -> Finding:
                    "remove the line", (word.origin,))  # fmt: skip
 
 
-def _order(finding: Finding) -> tuple[int, str, str, str, str]:
+def _order(finding: Finding) -> tuple[int, str, str, str, str, str]:
     first = finding.origins[0]
-    return (SEVERITIES.index(finding.severity), finding.id, first.file, str(first.path), finding.message)
+    return (
+        SEVERITIES.index(finding.severity), finding.id, first.file, str(first.path), finding.message, first.document,
+    )  # fmt: skip
