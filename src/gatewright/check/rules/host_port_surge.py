@@ -19,7 +19,8 @@ or, in the values of Traefik's Helm chart, whose own default is maxSurge 1 and m
     ports: {websecure: {port: 443, hostPort: 443}}
 
 Mend it with `strategy: {type: Recreate}` (a short gap), or `rollingUpdate: {maxSurge: 0, maxUnavailable: 1}`, or a
-DaemonSet, whose default ends the old pod first.  More nodes than pods that may run it help only as long as that holds.
+DaemonSet, whose default ends the old pod first; in values, with `updateStrategy.rollingUpdate`.  More nodes than pods
+that may run it help only as long as that holds.
 """
 
 from __future__ import annotations
@@ -44,12 +45,11 @@ CHARTS = frozenset(helm_values.TRAEFIK + helm_values.NGINX)
 def check(sight: Sight, subject: WorkloadIntent | HelmIntent) -> Iterable[Finding]:
     """A Deployment or DaemonSet that surges while its pods hold ports of their nodes; or the values that make one."""
     if isinstance(subject, WorkloadIntent):
-        yield from _judged(sight, subject, "spec.strategy", "spec.updateStrategy")
+        yield from _judged(sight, subject)
     elif subject.chart in CHARTS:
         made = sight.ask(_made_by_charts).get(subject.origin)
         if made is not None:
-            values = "updateStrategy" if subject.chart in helm_values.TRAEFIK else "controller.updateStrategy"
-            yield from _judged(sight, made, values, values, chart=subject.chart)
+            yield from _judged(sight, made, chart=subject.chart)
 
 
 def _made_by_charts(sight: Sight) -> Mapping[Origin, WorkloadIntent]:
@@ -57,16 +57,14 @@ def _made_by_charts(sight: Sight) -> Mapping[Origin, WorkloadIntent]:
     return {one.controller.origin: one.workload for one in sight.ask(helm_values.installed).values()}
 
 
-def _judged(
-    sight: Sight, workload: WorkloadIntent, deployments: str, daemon_sets: str, *, chart: str = ""
-) -> Iterable[Finding]:
-    """`deployments` and `daemon_sets` are the fields that hold their way of rolling."""
+def _judged(sight: Sight, workload: WorkloadIntent, *, chart: str = "") -> Iterable[Finding]:
+    """`chart` is the one that makes it, "" for a manifest."""
     ports = sorted({port.host_port for port in workload.ports if port.host_port})
     if not ports or not _surges(workload) or _has_room(sight, workload):
         return
     named = ", ".join(map(str, ports))
     what = ("on the host's port" if workload.host_network else "on host port") + ("s" if len(ports) > 1 else "")
-    deployment = workload.key.kind == "Deployment"
+    recreates = workload.key.kind == "Deployment" and not chart
     patch = Patch(workload.origin.at("spec", "strategy", "type"), "Recreate")
     yield Finding(
         ID,
@@ -74,12 +72,19 @@ def _judged(
         f"{workload.key} {f'of the chart {chart} ' if chart else ''}listens {what} {named} and starts its new pod "
         "before the old one ends",
         "the new pod finds the port taken and stays Pending: the next rollout never ends",
-        f"set {deployments}.type to Recreate, or rollingUpdate to maxSurge 0 and maxUnavailable 1"
-        if deployment
-        else f"set {daemon_sets}.rollingUpdate to maxSurge 0 and maxUnavailable 1",
+        "set spec.strategy.type to Recreate, or rollingUpdate to maxSurge 0 and maxUnavailable 1"
+        if recreates
+        else f"set {_rolling(chart)} to maxSurge 0 and maxUnavailable 1",
         (workload.origin,),
-        patch=patch if deployment and not workload.strategy and not chart else None,
+        patch=patch if recreates and not workload.strategy else None,
     )
+
+
+def _rolling(chart: str) -> str:
+    """The field that says how many pods a rollout starts and ends at once."""
+    if not chart:
+        return "spec.updateStrategy.rollingUpdate"
+    return f"{'' if chart in helm_values.TRAEFIK else 'controller.'}updateStrategy.rollingUpdate"
 
 
 def _surges(workload: WorkloadIntent) -> bool:
