@@ -47,6 +47,7 @@ from gatewright.check.rules import (
     passthrough_disabled,
     passthrough_through_edge,
     passthrough_with_termination,
+    path_blocked,
     pool_overlap,
     pool_sizes_differ,
     private_address_public,
@@ -78,6 +79,7 @@ RULES: tuple[Rule, ...] = (
     pool_overlap.RULE,
     pool_sizes_differ.RULE,
     site_map_contradiction.RULE,
+    path_blocked.RULE,
     # names
     split_view_one_family.RULE,
     mixed_resolvers.RULE,

@@ -37,10 +37,13 @@ from gatewright.kinds.intents import Key
 from gatewright.kinds.world import ZoneIntent
 
 ID = "private-address-public"
+ASKED_PUBLIC = (PUBLIC,)
 
 
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
     """A name for which the internet is told a private address."""
+    if _is_seen_public(row):
+        return
     name = _names.asked(row.host)
     if zones.zone_of(sight, zones.PUBLIC_VIEW, name) is None:
         return
@@ -61,6 +64,18 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
         zone = sight.get(key, ZoneIntent) if key is not None else None
         if zone is not None:
             yield _finding(sight, row, zone, origin, addresses, mixed=mixed)
+
+
+def _is_seen_public(row: Row) -> bool:
+    """Has somebody asked the public DNS for both families, and been told no private address?  Most often so."""
+    seen = set()
+    for cell in row.cells:
+        for fate in cell.fates:
+            if fate.resolvers == ASKED_PUBLIC:
+                if _is_private(fate.address):
+                    return False
+                seen.add(cell.family)
+    return len(seen) == len(_names.TYPE)
 
 
 def _finding(

@@ -38,10 +38,6 @@ ID = "rebind-protection"
 
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
     """A name without an address because its resolver drops what it was told."""
-    working = {
-        cell.vantage for cell in row.cells for fate in cell.fates
-        if fate.kind in (OutcomeKind.DELIVERED, OutcomeKind.RESPONSE)
-    }  # fmt: skip
     for cell in row.cells:
         if not any(fate.kind == OutcomeKind.ABSENT and _dropped(fate.reason) for fate in cell.fates):
             continue
@@ -50,7 +46,12 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
             continue
         for item in _names.answers(sight, who, row.host, cell.family):
             if item.status is Status.NODATA and item.steps and _dropped(item.steps[-1].summary):
-                yield _finding(sight, row, cell.vantage, item, works=cell.vantage in working)
+                yield _finding(sight, row, cell.vantage, item, works=_works(row, cell.vantage))
+
+
+def _works(row: Row, vantage: str) -> bool:
+    kinds = (OutcomeKind.DELIVERED, OutcomeKind.RESPONSE)
+    return any(fate.kind in kinds for cell in row.cells if cell.vantage == vantage for fate in cell.fates)
 
 
 def _dropped(said: str) -> bool:
