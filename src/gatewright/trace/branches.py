@@ -45,8 +45,10 @@ def smaller(one: Limit | None, other: Limit | None) -> Limit | None:
 
 def tightest(one: Limits, other: Limits) -> Limits:
     """The tighter limit of each kind."""
-    if other is NO_LIMITS:
+    if other is NO_LIMITS or one is other:
         return one
+    if one is NO_LIMITS:
+        return other
     return Limits(
         smaller(one.idle_timeout, other.idle_timeout), smaller(one.body, other.body), smaller(one.mtu, other.mtu)
     )

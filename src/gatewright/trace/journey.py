@@ -15,7 +15,6 @@ from msgspec import Struct, structs
 from gatewright.base import hostnames
 from gatewright.base.errors import UsageError
 from gatewright.base.hostnames import Depth
-from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution, Status
 from gatewright.graph.network import reach
 from gatewright.graph.network.entry import entered
@@ -194,7 +193,7 @@ class _Traveller:
 
     def _resolutions(self, name: str, family: str, client: Client) -> tuple[Resolution, ...]:
         place = client.place or INTERNET_PLACE
-        return resolvers.resolutions(self._sight, client.resolvers, name, TYPES[family], place)
+        return self._walks.resolutions(self._sight, client.resolvers, name, TYPES[family], place)
 
     def _ask_resolver(self, trail: Trail, item: Resolution) -> Branch | None:
         """Can the vantage reach the resolver at all?  The failed branch when not."""

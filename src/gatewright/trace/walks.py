@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from msgspec import Struct, structs
 
+from gatewright.graph.names import resolvers
+from gatewright.graph.names.nodes import Resolution
 from gatewright.graph.network import policies, reach
+from gatewright.graph.network.nodes import Place
 from gatewright.graph.nodes import Backend, Gateway
 from gatewright.graph.sight import Sight
 from gatewright.kinds.world import HttpAllow
@@ -43,13 +46,24 @@ class Walked(Struct, frozen=True):
 class Walks:
     """The walks of one question so far."""
 
-    __slots__ = ("_any", "_clients", "_judged", "_told")
+    __slots__ = ("_any", "_clients", "_judged", "_resolved", "_told")
 
     def __init__(self) -> None:
         self._any: dict[tuple[object, ...], Walked | None] = {}
         self._clients: dict[tuple[object, ...], Walked] = {}
         self._judged: dict[tuple[Shown, str, Roots], tuple[Trust, str]] = {}
         self._told: dict[tuple[int, str], tuple[Hop, ...]] = {}
+        self._resolved: dict[tuple[object, ...], tuple[Resolution, ...]] = {}
+
+    def resolutions(
+        self, sight: Sight, servers: tuple[str, ...], name: str, type_: str, place: Place
+    ) -> tuple[Resolution, ...]:
+        """What resolvers answer, see `names.resolvers`: the same to all who ask the same ones, but for pods."""
+        asked = (servers, name, type_, place.id if place.kind == "cluster" else "")
+        found = self._resolved.get(asked)
+        if found is None:
+            found = self._resolved[asked] = resolvers.resolutions(sight, servers, name, type_, place)
+        return found
 
     def walk(self, sight: Sight, gateway: Gateway, request: Request) -> Walked:
         """The walk of this request; `request.client` is the peer as the gateway sees it."""
