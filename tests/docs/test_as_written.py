@@ -27,3 +27,10 @@ def test_the_findings_are_those_that_were_reviewed(case: Case) -> None:
 def test_every_document_is_a_case() -> None:
     used = {folder.partition("/")[0] for case in CASES for folder in case.folders}
     assert used == {path.name for path in aswritten.FIXTURES.iterdir() if path.is_dir()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_the_readme_tells_of_every_finding(case: Case) -> None:
+    text = (aswritten.FIXTURES / case.folders[0].partition("/")[0] / "README.md").read_text(encoding="utf-8")
+    found = {finding.id for finding in aswritten.findings(case)[0]}
+    assert not {id for id in found if f"`{id}`" not in text}
