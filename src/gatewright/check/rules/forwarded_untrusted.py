@@ -31,14 +31,18 @@ from gatewright.check.matrix import Fate, Row, serving
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import open_ports
 from gatewright.graph.network import cidrs
-from gatewright.graph.nodes import Access, Entry, Gateway
+from gatewright.graph.nodes import Access, Entry, Gateway, VirtualHost
 from gatewright.graph.resolve.traefik_config import EVERYBODY
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ControllerIntent, Dialect
+from gatewright.kinds.intents import Dialect, RouteIntent
 from gatewright.trace.edges import ENTRANCES
 from gatewright.trace.hops import OutcomeKind
 
 ID = "forwarded-untrusted"
+LISTS = tuple(
+    f"nginx.ingress.kubernetes.io/{name}"
+    for name in ("whitelist-source-range", "allowlist-source-range", "denylist-source-range")
+)
 WIDE = {4: 24, 6: 56}
 """A prefix shorter than this is no list of proxies."""
 
@@ -46,12 +50,14 @@ WIDE = {4: 24, 6: 56}
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
     """Allow lists of this name that see a proxy's address instead of the client's, or one that anybody can write."""
     for served in serving(sight, row.host):
-        entries = [entry for entry in served.entries if entry.rule.access]
-        gateway = sight.gateway(served.key.gateway) if entries else None
+        gateway = sight.gateway(served.key.gateway)
         if gateway is None:
             continue
-        yield from _proxied(row, gateway, entries)
-        yield from _spoofed(sight, row, gateway, entries)
+        if gateway.implementation == "ingress-nginx":
+            if any(one in gateway.settings.forwarded_from for one in EVERYBODY):
+                yield from _spoofed(sight, row.host, gateway, served)
+        elif entries := [entry for entry in served.entries if entry.rule.access]:
+            yield from _proxied(row, gateway, entries)
 
 
 def _proxied(row: Row, gateway: Gateway, entries: list[Entry]) -> Iterator[Finding]:
@@ -107,25 +113,23 @@ def _before(fate: Fate, gateway_id: str) -> tuple[str, bool]:
     return (fate.address, True) if fate.address in ENTRANCES else ("", False)
 
 
-def _spoofed(sight: Sight, row: Row, gateway: Gateway, entries: list[Entry]) -> Iterator[Finding]:
-    """Is everybody believed, on a door that everybody reaches?"""
-    believed = gateway.settings.forwarded_from
-    if not any(one in believed for one in EVERYBODY):
-        return
-    reached = {port for _, port in sight.ask(open_ports, gateway.id)}
-    if gateway.implementation != "ingress-nginx" and not any(a.depth for e in entries for a in e.rule.access):
-        return  # others look at the connection unless told otherwise
-    if reached:
-        described = sight.get(gateway.key, ControllerIntent)
-        where = ("spec", "settings", "forwardedHeaders") if described is not None else ()
+def _spoofed(sight: Sight, host: str, gateway: Gateway, served: VirtualHost) -> Iterator[Finding]:
+    """An ingress-nginx believes everybody, everybody reaches it, and a route goes by the address."""
+    for route_key in dict.fromkeys(entry.rule.route for entry in served.entries):
+        route = sight.get(route_key, RouteIntent)
+        notes = dict(route.annotations) if route is not None else {}
+        name = next((name for name in LISTS if name in notes), None)
+        if route is None or name is None or not sight.ask(open_ports, gateway.id):
+            continue
         yield Finding(
             ID,
             Severity.ERROR,
-            f"{gateway.id} believes X-Forwarded-For of everybody, and {entries[0].rule.route} lets in clients by it",
+            f"{route.key} lets in clients by their address, and {gateway.id} takes it from X-Forwarded-For, whoever "
+            "sends that",
             "whoever writes an allowed address into the header gets in",
-            f"trust only the proxies before {gateway.id}",
-            (gateway.origin.at(*where), entries[0].rule.access[0].origin),
-            hosts=(row.host,),
+            f"name the proxies before {gateway.id} in proxy-real-ip-cidr, or switch use-forwarded-headers off",
+            (gateway.origin, route.origin.at("metadata", "annotations", name)),
+            hosts=(host,),
         )
 
 
