@@ -52,13 +52,15 @@ def cli() -> None:
 
 def main() -> None:
     """The `gatewright` program."""
-    for stream in (sys.stdout, sys.stderr):
+    stdout = sys.stdout
+    for stream in (stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal without ✓ gets ?
             stream.reconfigure(errors="replace")
     try:
         code = cli.main(standalone_mode=False, color=False if os.environ.get("NO_COLOR") else None)
     except SystemExit as leaving:
-        _leave(leaving.code if isinstance(leaving.code, int) else 0)
+        read = sys.stdout is stdout  # click puts another there when nobody reads it any more, and says 1
+        _leave(leaving.code if read and isinstance(leaving.code, int) else 0)
     except click.exceptions.Abort:
         code = 130
     except click.ClickException as error:

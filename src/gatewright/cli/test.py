@@ -78,7 +78,8 @@ def _table(found: list[Verdict], locator: Locator, *, verbose: bool) -> str:
         for failure in verdict.failures:
             lines += output.paragraph(failure, indent="    ")
         if verbose:
-            told = dict.fromkeys(fate.words for fate in verdict.fates)
+            said = " ".join(verdict.failures)
+            told = dict.fromkeys(fate.words for fate in verdict.fates if fate.words not in said)
             lines += [click.style(line, dim=True) for words in told for line in output.paragraph(words, indent="    ")]
     failed = sum(not verdict.holds for verdict in found)
     lines.append(
