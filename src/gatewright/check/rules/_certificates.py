@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from gatewright.base import hostnames
 from gatewright.base.origin import Origin
+from gatewright.check import matrix
 from gatewright.check.matrix import Fate, Row, serving
 from gatewright.check.rules import _names
+from gatewright.graph import lookup
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Edge, Resolution
 from gatewright.graph.nodes import Family, Gateway
@@ -23,8 +25,7 @@ from gatewright.kinds.intents import ControllerIntent, Dialect, Key, TlsStoreInt
 from gatewright.kinds.world import CertificateIntent, ZoneIntent
 from gatewright.trace import edges, tunnels
 from gatewright.trace.hops import OutcomeKind
-from gatewright.trace.journey import Trust, Walks
-from gatewright.trace.request import Request
+from gatewright.trace.journey import Trust
 from gatewright.trace.request import request as make_request
 from gatewright.trace.trust import BROWSER, Shown, judge, shown
 from gatewright.trace.vantages import INTERNET_PLACE
@@ -68,21 +69,30 @@ def above(host: str) -> str:
     return host if hostnames.is_wildcard(host) else f"*.{host.partition('.')[2]}"
 
 
-def mismatched(sight: Sight, row: Row) -> Iterator[Met]:
+def mismatched(sight: Sight, row: Row) -> tuple[Met, ...]:
     """The certificates without this name that its clients meet."""
-    if has_variable(row.host):
-        return
-    if nobody_comes(row):
-        yield from _at_its_gateways(sight, row)
-        yield from _at_public_edge(sight, row)
-        return
-    for vantage, family, fate in _judged(row, Trust.NAME_MISMATCH):
+    judged = any(fate.trust is Trust.NAME_MISMATCH for cell in row.cells for fate in cell.fates)
+    if has_variable(row.host) or not (judged or nobody_comes(row)):
+        return ()
+    return sight.ask(_mismatched, row.host)
+
+
+def _mismatched(sight: Sight, host: str) -> tuple[Met, ...]:
+    """A question, since two rules ask it."""
+    asked = sight.ask(matrix.row, host)
+    if asked is None:
+        return ()
+    if nobody_comes(asked):
+        return (*_at_its_gateways(sight, asked), *_at_edge(sight, asked, public_answers(sight, host), "", None))
+    found: list[Met] = []
+    for vantage, family, fate in _judged(asked, Trust.NAME_MISMATCH):
         if fate.gateways:
-            yield from _refused(sight, row, vantage, fate, Trust.NAME_MISMATCH)
+            found += _refused(sight, asked, vantage, fate, Trust.NAME_MISMATCH)
         else:
             who = _names.client(sight, vantage)
-            answers = _names.answers(sight, who, row.host, family) if who is not None else ()
-            yield from _at_edge(sight, row, answers, vantage, fate)
+            answers = _names.answers(sight, who, host, family) if who is not None else ()
+            found += _at_edge(sight, asked, answers, vantage, fate)
+    return tuple(found)
 
 
 def untrusted(sight: Sight, row: Row) -> Iterator[Met]:
@@ -111,6 +121,11 @@ def _judged(row: Row, trust: Trust) -> Iterator[tuple[str, str, Fate]]:
                 yield cell.vantage, cell.family, fate
 
 
+def port_of(row: Row) -> int:
+    """The port at which a name is asked for."""
+    return make_request(row.url).port
+
+
 # --- at gateways --------------------------------------------------------------------------------
 
 
@@ -135,11 +150,11 @@ def _refused(sight: Sight, row: Row, vantage: str, fate: Fate, trust: Trust) -> 
     gateway = sight.gateway(fate.gateways[-1])
     if who is None or gateway is None:
         return
-    request = make_request(row.url)
-    found = at_gateway(sight, gateway, request)
-    if trust is Trust.NAME_MISMATCH and _has_another(sight, gateway, request.sni):
+    name = _names.asked(row.host)
+    found = at_gateway(sight, gateway, name, port_of(row))
+    if found is None or judge(found, name, who.roots)[0] is not trust:
         return
-    if found is not None and judge(found, request.sni, who.roots)[0] is trust:
+    if trust is not Trust.NAME_MISMATCH or not _has_another(sight, gateway, name):
         yield _met(gateway, found, vantage, fate)
 
 
@@ -165,25 +180,19 @@ def _has_another(sight: Sight, gateway: Gateway, name: str) -> bool:
     )
 
 
-def at_gateway(sight: Sight, gateway: Gateway, request: Request) -> Shown | None:
-    """What a gateway shows for a request, on the port that it asks or, behind address translation, on another."""
-    walks = Walks()
-    ports = (request.port, *(port.number for port in gateway.ports if port.tls and port.number != request.port))
-    for port in ports:
-        found = walks.walk(sight, gateway, _on_port(request, port)).shown
-        if found is not None:
-            return found
+def at_gateway(sight: Sight, gateway: Gateway, name: str, port: int) -> Shown | None:
+    """What a gateway shows for a name, on the port that is asked or, behind address translation, on another."""
+    graph = sight.graph_for(gateway, name)
+    others = (item.number for item in gateway.ports if item.tls and item.number != port)
+    for number in (port, *others):
+        host = lookup.by_sni(graph, gateway, number, name)
+        if host is not None and host.key.family in TERMINATING:
+            return shown(sight, gateway, host, sight.served_certificate(gateway, number, name), name)
     return None
 
 
-def _on_port(request: Request, port: int) -> Request:
-    return Request(
-        request.url, request.scheme, request.host, port, request.target, request.method, request.headers, request.sni
-    )
-
-
 def _met(gateway: Gateway, found: Shown, vantage: str = "", fate: Fate | None = None) -> Met:
-    own = found.label.endswith(gateway.id)  # not a Secret, but what the door has from elsewhere
+    own = found.label.startswith("the certificate of ")  # not a Secret, but what the door has from elsewhere
     label = found.label if own else f"{found.label} at gateway {gateway.id}"
     return Met(label, found.names or (), _names.places(found.origin, gateway.origin), vantage, fate, found)
 
@@ -203,10 +212,6 @@ def public_answers(sight: Sight, host: str) -> tuple[Resolution, ...]:
     if not any(name == domain or name.endswith(f".{domain}") for domain, _ in zones):
         return ()
     return resolvers.resolutions(sight, (), name, "A", INTERNET_PLACE)
-
-
-def _at_public_edge(sight: Sight, row: Row) -> Iterator[Met]:
-    yield from _at_edge(sight, row, public_answers(sight, row.host), "", None)
 
 
 def _at_edge(sight: Sight, row: Row, answers: Iterable[Resolution], vantage: str, fate: Fate | None) -> Iterator[Met]:

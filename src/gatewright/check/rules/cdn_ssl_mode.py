@@ -35,7 +35,6 @@ from gatewright.kinds.world import ZoneIntent
 from gatewright.trace import edges
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.journey import Trust
-from gatewright.trace.request import request as make_request
 from gatewright.trace.trust import KINDS, Roots, Shown, judge, shown
 
 ID = "cdn-ssl-mode"
@@ -61,7 +60,7 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
             if zone is None:
                 continue
             if bad and gateway is not None:
-                found = _certificates.at_gateway(sight, gateway, make_request(row.url))
+                found = _certificates.at_gateway(sight, gateway, _names.asked(row.host), _certificates.port_of(row))
                 yield from _strict(row, zone, gateway, found, cell.vantage)
             elif loop and zone.ssl_mode in IN_THE_CLEAR:
                 yield _loop(row, zone, gateway, cell.vantage)
