@@ -533,7 +533,11 @@ class ServicePort(Struct, frozen=True, gc=False):
 
 
 class ServiceIntent(Struct, frozen=True):
-    """A Service.  `type` ClusterIP | NodePort | LoadBalancer | ExternalName; `headless` when clusterIP is None."""
+    """A Service.  `type` ClusterIP | NodePort | LoadBalancer | ExternalName; `headless` when clusterIP is None.
+
+    `load_balancer_ips`: the addresses that it has or wants, from wherever; `asked_ips` those of them that it asks a
+    load balancer for (neither its externalIPs nor what its status has).
+    """
 
     key: Key
     origin: Origin
@@ -550,6 +554,7 @@ class ServiceIntent(Struct, frozen=True):
     cluster_ips: tuple[str, ...] = ()
     load_balancer_class: str = ""
     external_traffic_policy: str = ""
+    asked_ips: tuple[str, ...] = ()
 
 
 class EndpointAddress(Struct, frozen=True, gc=False):

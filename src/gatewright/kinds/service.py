@@ -5,6 +5,7 @@ Which endpoints stand behind it comes from EndpointSlices, Endpoints or workload
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -118,6 +119,7 @@ def lower(document: Document) -> Lowered:
         cluster_ips=_cluster_ips(spec),
         load_balancer_class=spec.load_balancer_class or "",
         external_traffic_policy=spec.external_traffic_policy or "",
+        asked_ips=_asked(service),
     )
     return report.lowered(intent)
 
@@ -149,13 +151,23 @@ def _cluster_ips(spec: _Spec) -> tuple[str, ...]:
     return tuple(ip for ip in found if ip and ip != "None")
 
 
-def _addresses(service: Service) -> tuple[str, ...]:
-    """The addresses a load balancer has or was asked for, each once."""
-    found = [service.spec.load_balancer_ip, *service.spec.external_ips]
+def _asked(service: Service) -> tuple[str, ...]:
+    """The addresses that it asks a load balancer for, each once."""
+    found = [service.spec.load_balancer_ip]
     for annotation in ADDRESS_ANNOTATIONS:
         found += service.metadata.annotations.get(annotation, "").split(",")
+    return _each(found)
+
+
+def _addresses(service: Service) -> tuple[str, ...]:
+    """The addresses a load balancer has or was asked for, each once."""
+    found = [*_asked(service), *service.spec.external_ips]
     if service.status and service.status.load_balancer:
         found += [address.ip for address in service.status.load_balancer.ingress or ()]
+    return _each(found)
+
+
+def _each(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(stripped for ip in found if (stripped := ip.strip())))
 
 

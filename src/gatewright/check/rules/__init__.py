@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gatewright.check.rule import Rule
 from gatewright.check.rules import (
+    address_not_allocated,
     advertise_address_hostname,
     annotation_unknown,
     annotation_unsupported,
@@ -82,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     pool_sizes_differ.RULE,
     announced_outside_segment.RULE,
     pool_not_announced.RULE,
+    address_not_allocated.RULE,
     site_map_contradiction.RULE,
     path_blocked.RULE,
     # names
