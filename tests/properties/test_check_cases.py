@@ -13,7 +13,7 @@ import pytest
 from gatewright.check.rules import RULES
 from gatewright.check.run import Checker
 from gatewright.pipeline import Model
-from support.checked import CHECKS, EXPECTED, cases, examined
+from support.checked import CHECKS, EXPECTED, cases, examined, ids
 from support.keys import NOW
 
 Files = dict[Path, bytes]
@@ -60,3 +60,16 @@ def test_findings_follow_edits(rule: str, tmp_path: Path) -> None:
         cold, _ = examined(tmp_path)
         assert kept.findings == cold.findings
         assert kept.matrix == cold.matrix
+
+
+ABOUT_READING = ("invalid-document", "unreadable-file", "file-not-manifests")
+
+
+@pytest.mark.parametrize(
+    "case", [c for c in cases() if c.parent.name not in ABOUT_READING], ids=lambda c: f"{c.parent.name}/{c.name}"
+)
+def test_a_case_is_about_nothing_else_than_its_rule(case: Path) -> None:
+    """A document that cannot be read makes everything a near miss."""
+    report, _ = examined(case)
+    unread = ids("invalid-document") | ids("unreadable-file")
+    assert [finding.message for finding in report.findings if finding.id in unread] == []
