@@ -21,16 +21,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import structs
+
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.matrix import Fate, Row, serving
 from gatewright.check.rule import Rule, Scope
+from gatewright.graph.nodes import Gateway
 from gatewright.graph.nodes import Rule as Served
 from gatewright.graph.sight import Sight
-from gatewright.trace import limits
+from gatewright.kinds.intents import Key
+from gatewright.trace import limits, tunnels
 from gatewright.trace.branches import Limit
+from gatewright.trace.hops import OutcomeKind
 
 ID = "limit-too-small"
+MOST = 20
+"""How many rules of one name are looked at behind another gateway."""
 
 
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
@@ -39,6 +46,8 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
     for cell in row.cells:
         for fate in cell.fates:
             idle, body = fate.limits.idle_timeout, fate.limits.body
+            for door in _next(sight, fate):
+                yield from _of_branch(sight, row, cell.vantage, structs.replace(fate, gateway=door, rule=""))
             if not fate.rule or not (_elsewhere(idle, fate) or _elsewhere(body, fate)):
                 continue
             identity = (cell.vantage, fate.rule, idle, body)
@@ -47,16 +56,28 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
                 yield from _of_branch(sight, row, cell.vantage, fate)
 
 
+def _next(sight: Sight, fate: Fate) -> tuple[str, ...]:
+    """The gateways behind the Service that a branch was delivered to: where the name's own route is."""
+    if fate.kind != OutcomeKind.DELIVERED or not fate.backend:
+        return ()
+    namespace, _, name = fate.backend.rpartition(":")[0].partition("/")
+    found = sight.ask(tunnels.behind).get(Key("Service", namespace, name), ())
+    return tuple(door for door in found if door not in fate.gateways)
+
+
 def _elsewhere(limit: Limit | None, fate: Fate) -> bool:
     """Is a limit set by something that is neither the rule nor its gateway?"""
     return limit is not None and limit.value > 0 and limit.hop != fate.rule and not limit.hop.endswith(fate.gateway)
 
 
 def _of_branch(sight: Sight, row: Row, vantage: str, fate: Fate) -> Iterator[Finding]:
-    rule = _rule(sight, row.host, fate)
     gateway = sight.gateway(fate.gateway)
-    if rule is None or gateway is None:
-        return
+    for rule in _rules(sight, row.host, fate):
+        if gateway is not None:
+            yield from _of_rule(sight, row, vantage, fate, gateway, rule)
+
+
+def _of_rule(sight: Sight, row: Row, vantage: str, fate: Fate, gateway: Gateway, rule: Served) -> Iterator[Finding]:
     asked = limits.of_gateway(sight, gateway, rule)
     own = (str(rule.route), rule.id)
     for wanted, given, what in (
@@ -70,14 +91,11 @@ def _of_branch(sight: Sight, row: Row, vantage: str, fate: Fate) -> Iterator[Fin
         yield _finding(row.host, vantage, rule, wanted, given, what)
 
 
-def _rule(sight: Sight, host: str, fate: Fate) -> Served | None:
-    """The rule by which a branch ended."""
-    for served in serving(sight, host):
-        if served.key.gateway == fate.gateway:
-            for entry in served.entries:
-                if entry.rule.id == fate.rule:
-                    return entry.rule
-    return None
+def _rules(sight: Sight, host: str, fate: Fate) -> list[Served]:
+    """The rule by which a branch ended; all of the name's at a gateway whose rule is not known."""
+    entries = (entry for one in serving(sight, host) if one.key.gateway == fate.gateway for entry in one.entries)
+    found = {entry.rule.id: entry.rule for entry in entries if fate.rule in ("", entry.rule.id)}
+    return list(found.values())[:MOST]
 
 
 def _finding(host: str, vantage: str, rule: Served, wanted: Limit, given: Limit, what: str) -> Finding:
