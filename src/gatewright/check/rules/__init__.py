@@ -67,6 +67,7 @@ from gatewright.check.rules import (
     tls_entry_point_without_tls,
     traefik_rule,
     tunnel_drops_sni,
+    two_load_balancers,
     two_record_writers,
     unreadable_file,
     unresolved_variable,
@@ -84,6 +85,7 @@ RULES: tuple[Rule, ...] = (
     announced_outside_segment.RULE,
     pool_not_announced.RULE,
     address_not_allocated.RULE,
+    two_load_balancers.RULE,
     site_map_contradiction.RULE,
     path_blocked.RULE,
     # names
