@@ -1,4 +1,4 @@
-"""The examples: each reads without an unexpected Problem, and what its README promises holds.
+"""The examples: check finds nothing, their Expectations hold, and what their READMEs promise is so.
 
 One table per example says where requests end up.  The model is asked, and `gatewright run --echo` is asked for real;
 both have to give the table's answer.
@@ -7,19 +7,22 @@ both have to give the table's answer.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from gatewright.check.expectations import verdicts
+from gatewright.kinds.world import ExpectationIntent
 from gatewright.pipeline import Model, State
 from gatewright.trace.hops import Outcome, OutcomeKind
 from gatewright.trace.request import request
 from gatewright.trace.walk import gateways_for, walk
-from support import needs
+from support import checked, needs
 from support.live import Live, running
 
 EXAMPLES = needs.REPOSITORY / "examples"
@@ -47,13 +50,12 @@ class Ask:
 
 @dataclass(frozen=True)
 class Example:
-    """What is expected of one example.  `problems`: how often each Problem that its README explains occurs."""
+    """What is expected of one example."""
 
     name: str
     gateways: tuple[str, ...]
     asks: tuple[Ask, ...]
     chats: tuple[tuple[str, str], ...] = ()
-    problems: tuple[tuple[str, int], ...] = ()
     echo: str = "--echo"
 
 
@@ -101,7 +103,6 @@ HYBRID_LABS = Example(
         Ask(ALB, f"https://7f3a9c.{LABS}/", status=404),
     ),
     chats=((NGINX, f"wss://b41e02.{LABS}/vscode-remote"), (NGINX, f"wss://c90d77.{LABS}/api/kernels/1/channels")),
-    problems=(("certificate-missing", 4), ("unsupported-annotation", 13)),
 )
 
 INSIDE, OUTSIDE = "kube-system/traefik", "traefik-external/traefik"
@@ -196,6 +197,108 @@ GATEWAY_SPLIT_DNS = Example(
     chats=((HOUSE, "wss://home.example.org/api/websocket"),),
 )
 
+
+@dataclass(frozen=True)
+class Broken:
+    """An example with one fault that people make, and the Expectations that meet it."""
+
+    example: str
+    file: str
+    old: str
+    new: str
+    fails: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.example} {self.file} {self.old.strip()[:30]}"
+
+
+BROKEN = (
+    # a split view of A records alone
+    Broken(
+        "dual-stack-edge",
+        "site/dnsmasq.conf",
+        "grafana.example.com,192.168.178.10,fda8:a1db:5685::10",
+        "grafana.example.com,192.168.178.10",
+        ("grafana-at-home",),
+    ),
+    Broken("dual-stack-edge", "site/cloud.yaml", "[22, 80, 443]", "[22, 80]", ("grafana-away", "paperless-away")),
+    # pods that may be started on the other end of the tunnel
+    Broken(
+        "dual-stack-edge",
+        "traefik-internal.yaml",
+        "      topology.kubernetes.io/zone: home",
+        "      kubernetes.io/os: linux",
+        ("grafana-at-home", "paperless-at-home"),
+    ),
+    # a name that only the homelab's DNS knows
+    Broken("dual-ingress", "aws/dns.yaml", "10.66.0.54 grafana", "10.66.0.54 loki", ("aws-to-homelab",)),
+    Broken(
+        "dual-ingress",
+        "site/aws.yaml",
+        "ports: [80, 443]",
+        "ports: [80]",
+        ("aws-direct", "aws-to-homelab", "models-are-not-for-everybody"),
+    ),
+    Broken("dual-ingress", "site/mesh.yaml", "10.52.0.0/16", "10.54.0.0/16", ("homelab-via-liqo",)),
+    # the default of nginx, 60 s
+    Broken(
+        "hybrid-labs",
+        "labs/vscode-b41e02.yaml",
+        'proxy-read-timeout: "3600"',
+        'proxy-read-timeout: "60"',
+        ("an-hour-in-vscode",),
+    ),
+    Broken(
+        "hybrid-labs",
+        "site/aws.yaml",
+        "externalDNS: true",
+        "externalDNS: false",
+        (
+            "an-hour-in-jupyter",
+            "an-hour-in-vscode",
+            "labs-are-started",
+            "labs-that-have-ended",
+            "large-files",
+        ),
+    ),
+    # a wildcard that leads to another tenant's controller
+    Broken("tenant-ingress", "site/k8s.example.com.zone", "tenant-02  IN A   10.0.0.51", "", ("tenant-02-api",)),
+    # the agents' name has no route
+    Broken(
+        "tenant-ingress",
+        "tenants/tenant-01.yaml",
+        "HostSNI(`tenant-01.konnectivity",
+        "HostSNI(`konnectivity",
+        ("tenant-01-konnectivity",),
+    ),
+    Broken(
+        "tenant-ingress",
+        "site/datacentre.yaml",
+        "from: [10.40.0.0/24, 10.99.0.0/24]",
+        "from: [10.40.0.0/24]",
+        ("kubectl-by-vpn", "tenant-01-api", "tenant-02-api", "tenant-03-api"),
+    ),
+    # one address for each of the gateways of a name
+    Broken("gateway-split-dns", "network/k8s-gateway.yaml", "gatewayClasses envoy-internal", "", ("photos-inside",)),
+    # a rewrite where a forward is meant
+    Broken(
+        "gateway-split-dns",
+        "site/AdGuardHome.yaml",
+        "rewrites: []",
+        'rewrites: [{domain: "*.example.org", answer: 172.16.1.60, enabled: true}]',
+        ("live-updates-inside", "my-app-inside", "photos-inside", "vault-inside"),
+    ),
+    # a policy that forgets the gateway, and one that forgets the frontend
+    Broken(
+        "gateway-split-dns",
+        "apps/my-app.yaml",
+        "gateway-name: envoy-internal",
+        "gateway-name: other",
+        ("apex-inside", "my-app-inside"),
+    ),
+    Broken("gateway-split-dns", "apps/my-app.yaml", "app: frontend", "app: front", ("frontend-is-admitted",)),
+)
+
 EXPECTED = (DUAL_INGRESS, HYBRID_LABS, DUAL_STACK_EDGE, TENANT_INGRESS, GATEWAY_SPLIT_DNS)
 
 
@@ -215,10 +318,34 @@ def test_every_example_is_expected_here() -> None:
 
 
 @pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)
-def test_only_the_problems_that_the_readme_explains(example: Example) -> None:
-    model, _ = read(example.name)
-    found = model.problems()
-    assert Counter(p.id for p in found) == dict(example.problems), "\n".join(f"{p.origin}: {p.message}" for p in found)
+def test_nothing_is_wrong_with_it(example: Example) -> None:
+    report, model = checked.examined(EXAMPLES / example.name)
+    assert not report.findings, "\n".join(checked.text(one, model.locator) for one in report.findings)
+
+
+@pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)
+def test_its_expectations_hold(example: Example) -> None:
+    assert not failing(EXAMPLES / example.name)
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=str)
+def test_a_fault_is_met_by_an_expectation(broken: Broken, tmp_path: Path) -> None:
+    copy = shutil.copytree(EXAMPLES / broken.example, tmp_path / broken.example)
+    file = copy / broken.file
+    text = file.read_text()
+    assert broken.old in text
+    file.write_text(text.replace(broken.old, broken.new))
+    assert {name for name, *_ in failing(copy)} == set(broken.fails)
+
+
+def failing(folder: Path) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """The Expectations that do not hold, with vantage, family and what is not met; there has to be one at all."""
+    model = Model()
+    model.read([str(folder)])
+    names = sorted(model.analysis.objects.keys_of((ExpectationIntent,)))
+    found = [verdict for key in names for verdict in model.analysis.answer(verdicts, key)]
+    assert found
+    return [(v.expectation, v.vantage, v.family, v.failures) for v in found if not v.holds]
 
 
 @pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)

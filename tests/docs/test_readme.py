@@ -30,7 +30,7 @@ FENCE = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?P<kind>console|bash)\n(?P<body>.*?)^```$", re.M | re.S
 )
 ADDRESS = re.compile(r"127\.20\.0\.(?P<number>\d+):(?P<port>\d+)")
-CONFIRMED = {"delivered": 0, "answered": 0, "refused": 1, "unreachable": 1, "absent": 1}
+CONFIRMED = {"delivered": 0, "answered": 0, "refused": 1, "unreachable": 1, "no": 1}
 SECONDS = 60
 PRIVILEGED, SHIFT = 1024, 8000
 
