@@ -2,8 +2,8 @@
 
 For a service `https://10.0.0.50:443` cloudflared sends no SNI, because an address is not a name; for
 `https://traefik.traefik.svc` it sends that name.  A door that goes by SNI (passthrough to an API server, a Gateway
-listener with a hostname, Traefik's `sniStrict`) finds no route for it and closes the connection; users see Cloudflare's
-502.  `noTLSVerify` only hides the certificate error that would have said so.
+listener with a hostname, Traefik's `sniStrict`) finds no route for it; users see Cloudflare's 502, or a
+404.  `noTLSVerify` only hides the certificate error that would have said so.
 
     ingress:
       - hostname: "*.k8s.example.com"
@@ -77,7 +77,7 @@ def _lost(sight: Sight, row: Row, here: Nameless, request: Request) -> Iterator[
             f"the tunnel rule {here.rule.hostname or '*'} → {here.rule.service} sends "
             + (f"SNI {service.server_name}" if service.server_name else "no SNI")
             + f", and gateway {gateway.id} goes by SNI for these names",
-            "the gateway finds no route and closes the connection: users get 502",
+            "the gateway finds no route for the connection: users get 502 or 404",
             "set originRequest.matchSNItoHost to true",
             (origin, gateway.origin),
             hosts=(row.host,),
@@ -94,7 +94,9 @@ def _by_sni(gateway: Gateway, host: VirtualHost) -> bool:
         return False
     listener = next((item for item in gateway.listeners if item.name == host.listener), None)
     strict = listener is not None and listener.settings.sni_strict
-    return strict or (not gateway.allow_no_sni and host.sni is not None and host.sni.own != hostnames.ANY)
+    # Traefik goes by the Host header also where Gateway API describes it.
+    lenient = gateway.allow_no_sni or "traefik" in gateway.implementation
+    return strict or (not lenient and host.sni is not None and host.sni.own != hostnames.ANY)
 
 
 def nameless(sight: Sight) -> tuple[tuple[TunnelIntent, tuple[Nameless, ...]], ...]:
