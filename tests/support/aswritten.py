@@ -30,8 +30,18 @@ class Case:
         return FIXTURES / f"{self.name}.txt"
 
 
+def tenant(controller: str, way_in: str) -> Case:
+    """A tenant behind one kind of controller, reached from outside in one way."""
+    folders = tuple(f"tenant-ingress-mode/{part}" for part in ("common", controller, way_in))
+    faults = ["advertise-address-hostname"]
+    if controller != "traefik":
+        faults.append("konnectivity-without-route")
+    if way_in == "cloudflare-tunnel":
+        faults += ["tunnel-drops-sni", "wildcard-depth"]
+    return Case(f"tenant-{controller}-{way_in}", folders, tuple(faults))
+
+
 LABS = ("annotation-unknown", "snippet-disabled", "certificate-per-host")
-TENANT = ("advertise-address-hostname", "tunnel-drops-sni", "wildcard-depth")
 CASES = (
     Case(
         "dual-ingress",
@@ -54,15 +64,8 @@ CASES = (
         ("gateway-api-split-dns",),
         ("resolver-points-at-resolver", "path-blocked", "certificate-from-route-hostname"),
     ),
-    Case("tenant-traefik", ("tenant-ingress-mode/common", "tenant-ingress-mode/traefik"), TENANT),
-    *(
-        Case(
-            f"tenant-{controller}",
-            ("tenant-ingress-mode/common", f"tenant-ingress-mode/{controller}"),
-            (*TENANT, "konnectivity-without-route"),
-        )
-        for controller in ("haproxy", "nginx", "generic")
-    ),
+    *(tenant(controller, "cloudflare-tunnel") for controller in ("traefik", "haproxy", "nginx", "generic")),
+    tenant("traefik", "public-address"),
 )
 
 
