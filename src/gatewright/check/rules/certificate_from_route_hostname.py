@@ -50,7 +50,7 @@ def check(sight: Sight, subject: GatewayIntent | RouteIntent) -> Iterable[Findin
         yield Finding(
             ID,
             Severity.WARNING,
-            f"{subject.key} has the annotation {annotation}, which cert-manager reads on Gateways and Ingresses only",
+            f"{subject.key} has the annotation {annotation}, which cert-manager does not read on routes",
             "no certificate is made for its hostnames",
             "annotate the Gateway, whose listeners need hostnames, or write a Certificate for the listener's Secret",
             (subject.origin.at("metadata", "annotations", annotation),),
