@@ -161,7 +161,7 @@ def _asked(service: Service) -> tuple[str, ...]:
 
 def _addresses(service: Service) -> tuple[str, ...]:
     """The addresses a load balancer has or was asked for, each once."""
-    found = [*_asked(service), *service.spec.external_ips]
+    found = [service.spec.load_balancer_ip, *service.spec.external_ips, *_asked(service)]
     if service.status and service.status.load_balancer:
         found += [address.ip for address in service.status.load_balancer.ingress or ()]
     return _each(found)
