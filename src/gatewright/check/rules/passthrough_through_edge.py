@@ -43,11 +43,12 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
         if edge.tunnel and not _certificates.speaks_http(sight, edge, row):
             continue
         gateways = sorted({host.key.gateway for host in passed})
+        verb = "pass" if len(gateways) > 1 else "passes"
         what = f"{_names.edge_name(edge.provider)}{' of a tunnel' if edge.tunnel else ''}"
         yield Finding(
             ID,
             Severity.WARNING,
-            f"{_names.listing(gateways)} {'pass' if len(gateways) > 1 else 'passes'} TLS through to the backend, but the record leads to {what}, "
+            f"{_names.listing(gateways)} {verb} TLS through to the backend, but the record leads to {what}, "
             "which ends TLS itself",
             "the backend never meets the client's TLS: client certificates are lost, and only HTTP gets through",
             "do not proxy the record, or carry TCP to the door",
