@@ -48,7 +48,15 @@ def _severity(rule: Rule, width: int = 0) -> str:
 def _page(rule: Rule) -> str:
     head = f"{click.style(rule.id, bold=True)} ({_severity(rule)})"
     lifted = f"\n\nAlso reported as: {', '.join(rule.lifts)}" if rule.lifts and rule.lifts != (rule.id,) else ""
-    return f"{head}\n\n{rule.page.strip()}{lifted}"
+    return f"{head}\n\n{_wrapped(rule.page.strip())}{lifted}"
+
+
+def _wrapped(page: str) -> str:
+    """The page as wide as the terminal; lists and what is indented (manifests) stay as they are."""
+    return "\n\n".join(
+        part if part.startswith((" ", "- ")) else "\n".join(output.paragraph(part, indent="", hanging=""))
+        for part in page.split("\n\n")
+    )
 
 
 def _document(rule: Rule) -> dict[str, object]:

@@ -106,12 +106,12 @@ def columns() -> int:
     return max(40, min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns))
 
 
-def paragraph(text: str, label: str = "", indent: str = "  ") -> list[str]:
+def paragraph(text: str, label: str = "", indent: str = "  ", hanging: str = "  ") -> list[str]:
     """A text in indented lines, none for no text.  Words are never broken: names and paths are to be copied."""
     if not text:
         return []
     return textwrap.wrap(
-        label + text, columns(), initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False,
+        label + text, columns(), initial_indent=indent, subsequent_indent=indent + hanging, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
 

@@ -159,7 +159,15 @@ def test_in_print() -> None:
 def test_what_fails_is_told_with_the_columns_where_it_does() -> None:
     told = check("from.yaml").stdout
     assert "a from laptop over IPv4\nb from phone over IPv4\n" in told
-    assert "app.example.com  ? ?  a b: unknown: " in told
+    assert "app.example.com  ? ?  unknown: public DNS" in told
+    zone = "---\napiVersion: gatewright.dev/v1alpha1\nkind: Resolver\nmetadata: {name: own}\nspec:\n"
+    zone += "  implementation: AdGuardHome\n  overrides: [{name: app.example.com, values: [192.168.1.9]}]\n"
+    laptop = "network: home/lan, resolvers: [own], families"
+    text = (SERVED + VANTAGES + zone).replace("network: home/lan, families", laptop)
+    Path("zone.yaml").write_text(text, encoding="utf-8")
+    told = check("zone.yaml").stdout
+    assert "app.example.com  ? ?  a: unknown: nothing is known" in told
+    assert "b: unknown: public DNS" in told
     wide = check("from.yaml", "-o", "wide").stdout
     assert "app.example.com  from phone over IPv4   ? unknown: " in wide
 

@@ -27,6 +27,13 @@ def test_a_page_by_its_rule_or_by_a_problem() -> None:
     assert explain("backend-missing") == page
 
 
+def test_a_page_is_as_wide_as_the_terminal_but_for_manifests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    told = explain("cidr-overlap").splitlines()
+    assert all(len(line) <= 50 for line in told if not line.startswith(" "))
+    assert any(line.startswith("    kind: Link") for line in told)
+
+
 def test_for_programs() -> None:
     assert json.loads(explain("cidr-overlap", "-o", "json"))["id"] == "cidr-overlap"
     assert len(json.loads(explain("-o", "json"))["rules"]) == len(RULES)

@@ -195,7 +195,7 @@ def _told(row: Row, columns: dict[str, str]) -> Iterator[tuple[str, bool]]:
         if cell.kind not in WELL:
             bad.setdefault(cell.outcome, []).append(columns[label(cell.vantage, cell.family)])
     for outcome, names in list(bad.items())[:TOLD]:
-        yield (f"{' '.join(names)}: {outcome}" if len(columns) > 1 else outcome), True
+        yield (f"{' '.join(names)}: {outcome}" if len(names) < len(columns) else outcome), True
     if len(bad) > TOLD:
         yield f"and {len(bad) - TOLD} more (-o wide shows them)", False
     if not bad:
