@@ -69,6 +69,7 @@ from gatewright.check.rules import (
     tunnel_drops_sni,
     two_load_balancers,
     two_record_writers,
+    unknown_reference,
     unreadable_file,
     unresolved_variable,
     unsupported,
@@ -87,6 +88,7 @@ RULES: tuple[Rule, ...] = (
     address_not_allocated.RULE,
     two_load_balancers.RULE,
     site_map_contradiction.RULE,
+    unknown_reference.RULE,
     path_blocked.RULE,
     # names
     split_view_one_family.RULE,
