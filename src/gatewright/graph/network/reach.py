@@ -105,6 +105,11 @@ def reach(sight: Sight, gateway_id: str, key: BackendKey) -> Reach:
     return tally.reach(found)
 
 
+def targets(sight: Sight, key: BackendKey) -> tuple[Target, ...]:
+    """What serves a backend, as far as the input tells."""
+    return _found(sight, key).targets
+
+
 def reach_from(sight: Sight, place: Place, key: BackendKey) -> Reach:
     """A question: how a pod gets to the pods of a Service without a gateway between."""
     found = _found(sight, key)
@@ -277,8 +282,9 @@ def _targets(sight: Sight, service: ServiceIntent, port: ServicePort) -> Iterato
     workloads = workloads_of(sight, service.key.namespace, service.selector)
     alike: dict[tuple[WorkloadIntent | None, str, int], list[str]] = {}
     here = sight.ask(home, service.key.namespace).cluster
+    several = bool(here) and len(sight.ask(topology).clusters) > 1
     for endpoint in listed:
-        there = sight.ask(home_of, endpoint.address) if here else NOWHERE
+        there = sight.ask(home_of, endpoint.address) if several else NOWHERE
         if there.cluster not in ("", here):
             yield _mirrored(service, port, endpoint, there)
             continue
