@@ -248,6 +248,16 @@ def test_k8s_gateway_lets_others_answer_when_told_to() -> None:
     assert world.one("nobody.ragas.cc", "A", "k8s-gateway").addresses == (OUTER,)
 
 
+def test_k8s_gateway_does_not_look_at_the_names_of_listeners() -> None:
+    """external-dns does: a route without hostnames has those of the listener."""
+    listening = gateway("outer", OUTER)
+    listening["spec"]["listeners"][0]["hostname"] = "app.example.com"
+    inner = resolver("k8s-gateway", gateway_names=(GatewayNames(("example.com",), AT),))
+    world = World(WRITTEN, inner, manifests=(listening, route("all")))
+    assert world.one("app.example.com", "A", "k8s-gateway").status is Status.NXDOMAIN
+    assert world.one("app.example.com").addresses == (OUTER,)
+
+
 SERVICE = {
     "apiVersion": "v1",
     "kind": "Service",

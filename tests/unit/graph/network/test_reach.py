@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from gatewright.graph.analysis import Analysis
-from gatewright.graph.network.reach import Reach, reach
+from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.reach import Reach, reach, reach_from
 from gatewright.graph.nodes import BackendKey, Change
 from gatewright.kinds.world import HttpAllow
 from support.lowering import lowered
@@ -438,3 +439,67 @@ spec:
     found = reached(on_edge, pinned("home"), direct, patched(firewall, ("8472", "51820")))
     assert not found.reached
     assert "host" in found.reason
+
+
+# --- two clusters, and no gateway ---------------------------------------------------------------
+
+TWO = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Site
+metadata: {name: home}
+spec:
+  networks: [{name: lan, cidrs: [192.168.1.0/24]}]
+  nodes: [{name: n1, addresses: [192.168.1.11]}]
+  clusters:
+    - {name: k3s, podCIDRs: [10.42.0.0/16], serviceCIDRs: [10.43.0.0/16], nodes: [n1], namespaces: [apps, doors]}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Site
+metadata: {name: far}
+spec:
+  nodes: [{name: gpu, addresses: [203.0.113.10]}]
+  clusters: [{name: rke, podCIDRs: [10.52.0.0/16], serviceCIDRs: [10.53.0.0/16], nodes: [gpu], namespaces: [ai]}]
+"""
+
+LIQO = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Link
+metadata: {name: liqo}
+spec:
+  type: Liqo
+  ends:
+    - {cluster: home/k3s, routes: [10.42.0.0/16]}
+    - {cluster: far/rke, routes: [10.52.0.0/16], endpoint: "203.0.113.10:51840"}
+"""
+
+
+def test_endpoints_that_are_pods_of_another_cluster_are_reached_over_the_link() -> None:
+    mirrored = slices({"addresses": ["10.52.3.17"]})
+    found = reached(GATEWAY, WEB, TWO, LIQO, mirrored)
+    assert found.reached
+    assert found.links == ("liqo",)
+    assert not reached(GATEWAY, WEB, TWO, mirrored).reached
+    assert reached(GATEWAY, WEB, TWO, LIQO, slices({"addresses": ["10.42.3.17"]})).links == ()
+
+
+def test_pods_on_the_ports_of_their_node_ask_the_resolver_of_their_cluster() -> None:
+    on_node = patched(
+        external("db.mesh.test"), ("    pods:", "    runsOn: [{node: home/n1}]\n    hostPorts: true\n    pods:")
+    )
+    described = patched(TWO, ("nodes: [n1],", "nodes: [n1], resolver: coredns,"))
+    resolver = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Resolver
+metadata: {name: coredns}
+spec: {implementation: CoreDNS, overrides: [{name: db.mesh.test, values: [203.0.113.10]}]}
+"""
+    found = reached(on_node, described, resolver)
+    assert [(e.address, e.ok) for e in found.endpoints] == [("203.0.113.10", True)]
+
+
+def test_a_pod_without_a_gateway_meets_the_policies() -> None:
+    model = world(GATEWAY, WEB, MAP, LINK, POLICY)
+    frontend = Place("cluster", "home/k3s", namespace="apps", labels=(("app", "frontend"),))
+    other = Place("cluster", "home/k3s", namespace="apps", labels=(("app", "other"),))
+    assert model.answer(reach_from, frontend, KEY).reached
+    assert "NetworkPolicy apps/web" in model.answer(reach_from, other, KEY).reason
