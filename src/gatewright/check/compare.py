@@ -47,20 +47,31 @@ def _same(file: str) -> str:
 def compare(old: Report, new: Report, old_name: Rename = _same, new_name: Rename = _same) -> Comparison:
     """Set two reports side by side."""
     introduced, fixed = dict.fromkeys(new.findings), dict.fromkeys(old.findings)
-    for identity in (_in_document, _in_file, _anywhere, _otherwise):
-        waiting: dict[Hashable, list[Finding]] = defaultdict(list)
-        for item in fixed:
-            waiting[identity(item, old_name)].append(item)
-        for item in tuple(introduced):
-            there = waiting.get(identity(item, new_name))
-            if there:
-                del introduced[item], fixed[there.pop(0)]
+    _pair(fixed, introduced, old_name, new_name)
+    # What was accepted since is not mended: it is neither fixed nor unchanged.
+    _pair(fixed, dict.fromkeys(item for item, _ in new.suppressed), old_name, new_name)
     return Comparison(
         turns=tuple(_turns(_cells(old.matrix), _cells(new.matrix))),
         introduced=tuple(introduced),
         fixed=tuple(fixed),
         unchanged=tuple(item for item in new.findings if item not in introduced),
     )
+
+
+Found = dict[Finding, None]
+"""Findings in their order."""
+
+
+def _pair(old: Found, new: Found, old_name: Rename, new_name: Rename) -> None:
+    """Take out of both what is the same."""
+    for identity in (_in_document, _in_file, _anywhere, _otherwise):
+        waiting: dict[Hashable, list[Finding]] = defaultdict(list)
+        for item in old:
+            waiting[identity(item, old_name)].append(item)
+        for item in tuple(new):
+            there = waiting.get(identity(item, new_name))
+            if there:
+                del new[item], old[there.pop(0)]
 
 
 # What makes a finding the same, from exact to rough.

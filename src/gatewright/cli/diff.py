@@ -96,7 +96,11 @@ class _Side:
         model, checker = examine(tuple(map(str, inside if self._paths else [self.root])), say)
         self._locator = model.locator
         found = report(model, checker)
-        return structs.replace(found, findings=tuple(map(self._told, found.findings)))
+        return structs.replace(
+            found,
+            findings=tuple(map(self._told, found.findings)),
+            suppressed=tuple((self._told(item), word) for item, word in found.suppressed),
+        )
 
     def rename(self, file: str) -> str:
         """A file relative to the version's root."""

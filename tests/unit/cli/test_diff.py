@@ -100,6 +100,25 @@ def test_a_renamed_file_and_moved_documents_change_nothing(tmp_path: Path, monke
     assert "unchanged warning backend-missing  new/other.yaml:" in diff("old", "new", "-o", "wide").stdout
 
 
+def test_what_was_accepted_is_not_fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    accepted = '{name: app, namespace: web, annotations: {gatewright.dev/ignore: "backend-missing: it comes later"}}'
+    write("old/app.yaml", UNSERVED)
+    write("new/app.yaml", UNSERVED.replace("{name: app, namespace: web}", accepted, 1))
+    assert diff("old", "new").stdout == "0 changed fates · 0 findings introduced, 0 fixed, 0 unchanged\n"
+    assert "introduced warning backend-missing" in diff("new", "old").stdout
+
+
+def test_the_same_fault_of_the_same_field_in_other_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("old/app.yaml", UNSERVED)
+    write("new/app.yaml", UNSERVED.replace("name: gone", "name: lost"))
+    told = json.loads(diff("old", "new", "-o", "json").stdout)
+    assert (told["introduced"], told["fixed"]) == ([], [])
+    assert [item["message"] for item in told["unchanged"]] == ["Service web/lost does not exist"]
+    assert len(told["changes"]) == 1
+
+
 # --- revisions ----------------------------------------------------------------------------------
 
 
