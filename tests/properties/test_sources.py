@@ -6,8 +6,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatewright.base.document import Document
 from gatewright.base import yaml
+from gatewright.base.document import Document
 from gatewright.sources.files import FileSource
 from gatewright.sources.folders import decode
 from gatewright.sources.lines import line_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gatewright.base.problem import Severity
-from gatewright.sources.files import FileSource
 from gatewright.base.yaml import is_blank, normalize_newlines, parse, split
+from gatewright.sources.files import FileSource
 from support import needs
 
 # What the corpus leaves out (patched objects, Helm charts, generated ConfigMaps, files that are no
