@@ -58,6 +58,8 @@ TOLD = (
 )
 """How the reasons begin of which other rules tell."""
 
+UNASKED = "resolver "
+"""How the reason starts where a resolver is not reached, which resolver-unreachable tells."""
 AGAIN = "asked for the second time"
 NO_GLOBAL_ADDRESS = "which the internet does not route"
 """The network has IPv6 for its own use only: its clients do not even try (RFC 6724)."""
@@ -80,7 +82,7 @@ def _is_mine(sight: Sight, row: Row, cell: Cell, fate: Fate) -> bool:
         return False
     if fate.at.partition(" ")[0] not in OWN and not _has_no_route(sight, row, fate):
         return False
-    if fate.address in sight.ask(dns_servers):
+    if fate.reason.startswith(UNASKED) or fate.address in sight.ask(dns_servers):
         return False
     if resolvers.is_private(fate.address) and fate.kind == UNREACHABLE and fate.resolvers[-1:] == (PUBLIC,):
         return False  # private-address-public
