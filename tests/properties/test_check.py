@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gatewright.check.compare import compare
@@ -29,12 +29,13 @@ from support.random_routes import API, TRAEFIK, Manifest
 from support.random_worlds import MAP, file_of, text, world, write
 
 SERVED = ("example.com", "*.example.com", "x.a.example.com", "*.a.example.com", "*.test", "elsewhere.example.net")
-PAIR = pair(*SERVED, now=NOW)
+AUTHORITY = pair(now=NOW, ca=True, subject="the authority")
+PAIR = pair(*SERVED, now=NOW, issuer=AUTHORITY)
 SEEDS = 400
 
 
 def files_of(seed: int) -> dict[str, Manifest]:
-    return world(seed, PAIR.cert_pem, PAIR.key_pem)
+    return world(seed, PAIR.cert_pem, PAIR.key_pem, AUTHORITY.cert_pem)
 
 
 @contextmanager
@@ -123,7 +124,11 @@ UNRELATED: tuple[Manifest, ...] = (
 )
 
 
+INGRESS = next(data for data in UNRELATED if data["kind"] == "Ingress")
+
+
 @given(st.integers(0, SEEDS), st.sampled_from(UNRELATED))
+@example(17331, INGRESS)  # the first object of a class beside one of a class that nobody serves
 @settings(max_examples=60, deadline=None)
 def test_an_unrelated_object_changes_nobody_s_verdict(seed: int, more: Manifest) -> None:
     with folder() as at:

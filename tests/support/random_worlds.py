@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from support.random_routes import API, Manifest, installation, meta
+from support.random_routes import API, SERVICES, Manifest, installation, meta
 
 MAP = "gatewright.dev/v1alpha1"
 EDGE, EDGE6, HOME, HOME6 = "203.0.113.9", "2001:db8:1::9", "192.168.178.5", "fd00:178::5"
@@ -22,10 +22,12 @@ NAMES = ("a.example.com", "b.example.com", "x.a.example.com", "example.com", "lo
 TARGETS = (*NAMES, "elsewhere.example.net", "two.apps.svc.cluster.local", "ext.apps.svc.cluster.local", "d.test")
 
 
-def world(seed: int, chain: bytes = b"", key: bytes = b"") -> dict[str, Manifest]:
-    """The documents of one world, each under the name of a file of its own."""
+def world(seed: int, chain: bytes = b"", key: bytes = b"", authority: bytes = b"") -> dict[str, Manifest]:
+    """The documents of one world, each under the name of a file of its own.  Its vantages trust the authority."""
     made = _World(Random(seed))
     found = [*installation(seed, chain, key), *made.doors(), *made.places(), *made.names(), *made.cluster()]
+    ca = {"ca.crt": authority.decode()}
+    found.append({"apiVersion": "v1", "kind": "Secret", "metadata": meta("ca", "infra"), "stringData": ca})
     files: dict[str, Manifest] = {}
     for data in found:  # a later document of one identity replaces the earlier one
         files[file_of(data)] = data
@@ -116,28 +118,31 @@ class _World:
             {"node": "home/n1", "addresses": ["10.9.0.2"], "routes": self._routes()},
         ]
         loop = [{"node": "home/n2", "routes": self._routes()}, {"node": "home/n1", "routes": self._routes()}]
-        trusted = {"secret": {"namespace": "infra", "name": "tls"}}
+        trust = {"trust": ["public", {"secret": {"namespace": "infra", "name": "ca"}}]}
         asked = r.choice([["ad"], ["ad", "fritz"], ["fritz"], []])
         found = [
             self._map("Site", "home", {"networks": [lan], "nodes": nodes, "clusters": [k]}),
             self._map("Site", "cloud", cloud),
             self._map("Link", "wg", {"type": "WireGuard", "mtu": r.choice([1280, 1370, 1420]), "ends": ends}),
             self._map("Firewall", "edge", self._firewall("cloud/edge", EDGE)),
-            self._map("Vantage", "phone", {"network": "internet", "trust": [trusted]}),
-            self._map("Vantage", "laptop", {"network": "home/lan", "resolvers": asked, "trust": [trusted]}),
-            self._map("Vantage", "pod", {"cluster": "home/k", "pod": {"namespace": "apps", "labels": {"app": "one"}}}),
+            self._map("Vantage", "phone", {"network": "internet", **trust}),
+            self._map("Vantage", "laptop", {"network": "home/lan", "resolvers": asked, **trust}),
+            self._map(
+                "Vantage", "pod", {"cluster": "home/k", "pod": {"namespace": "apps", "labels": {"app": "one"}}, **trust}
+            ),
         ]
-        if self._one():
+        if self._one(0.2):
             found.append(self._map("Link", "wg-too", {"type": "Nebula", "ends": loop}))
         if self._one(0.4):
             found.append(self._map("Firewall", "home", self._firewall("home/n1", HOME)))
         return found
 
     def _routes(self) -> list[str]:
-        return self._r.sample(["192.168.178.0/24", "203.0.113.0/24", "10.42.0.0/16", "0.0.0.0/0", "fd00:178::/64"], 2)
+        wide = ["203.0.113.0/24", "0.0.0.0/0"] if self._one(0.2) else []
+        return self._r.sample(["192.168.178.0/24", "10.42.0.0/16", "10.77.0.0/16", "fd00:178::/64", *wide], 2)
 
     def _firewall(self, node: str, address: str) -> dict[str, Any]:
-        ports = self._r.choice([[80, 443], [22], ["1-65535"]])
+        ports = self._r.choice([[80, 443], [80, 443], [22], ["1-65535"]])
         inbound = [{"allow": "tcp", "ports": ports, "from": ["0.0.0.0/0", "::/0"]}, {"allow": "udp"}]
         forwards = [{"address": address, "port": 443, "to": self._r.choice([HOME, VIP, EDGE])}]
         spec: dict[str, Any] = {"protects": [{"node": node}], "inbound": inbound}
@@ -171,8 +176,8 @@ class _World:
         if self._one(0.25) or name == "loop.example.com":
             return {"name": f"{name}.", "type": "CNAME", "values": [self._r.choice(TARGETS)]}
         if self._one():
-            return {"name": f"{name}.", "type": "A", "values": self._some((EDGE, EDGE, HOME, VIP, NOWHERE), 2)}
-        return {"name": f"{name}.", "values": self._some(ADDRESSES, 2), "proxied": self._one(0.4)}
+            return {"name": f"{name}.", "type": "A", "values": self._some((EDGE, EDGE, EDGE, HOME, VIP, NOWHERE), 2)}
+        return {"name": f"{name}.", "values": self._some((EDGE, EDGE6, *ADDRESSES), 2), "proxied": self._one(0.3)}
 
     def _resolver(self, name: str, upstream: str) -> Manifest:
         r = self._r
@@ -182,7 +187,7 @@ class _World:
         spec: dict[str, Any] = {
             "implementation": r.choice(["AdGuardHome", "FritzBox", "CoreDNS"]),
             "upstreams": [upstream],
-            "addresses": [r.choice(["192.168.178.3", "203.0.113.3"])],
+            "addresses": [r.choice(["192.168.178.3", "192.168.178.3", "203.0.113.3"])],
         }
         if self._one(0.7):
             spec["overrides"] = overrides
@@ -198,9 +203,8 @@ class _World:
         r = self._r
         external = {"type": "ExternalName", "externalName": r.choice(TARGETS), "ports": [{"port": 80}]}
         found: list[Manifest] = [
-            {"apiVersion": "v1", "kind": "Service", "metadata": meta(r.choice(["ext", "two"])), "spec": external},
-            self._service("one", "apps", "ClusterIP"),
-            self._deployment("one", "apps"),
+            *(self._service(name, "apps", "ClusterIP") for name in SERVICES),
+            *(self._deployment(name, "apps") for name in SERVICES),
             self._policy("NetworkPolicy", "networking.k8s.io/v1", "podSelector"),
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps", "labels": {"n": r.choice("ab")}}},
         ]
@@ -253,7 +257,8 @@ class _World:
                 ],
             },
         }
-        return [*found, ingress, move]
+        about = {"apiVersion": "v1", "kind": "Service", "metadata": meta(r.choice(["ext", "two"]))}
+        return [*found, ingress, move, {**about, "spec": external}]
 
     def _policy(self, kind: str, version: str, selector: str) -> Manifest:
         r = self._r

@@ -11,6 +11,7 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener, Refusal, VirtualHostKey
 from gatewright.graph.objects import ALL, Placement, View
+from gatewright.graph.resolve import controllers
 from gatewright.graph.resolve.certificates import promised
 from gatewright.graph.resolve.hosts import candidates
 from gatewright.graph.resolve.parents import DENIED, NO_PARENT
@@ -55,7 +56,7 @@ def _unserved(view: View, route: RouteIntent, ref: ClassRef) -> Refusal:
         hint = "give its IngressClass and its controller, too, or describe it with an IngressController"
         message = f"no controller serves {name}: there are none among the input, and no IngressClass"
         return Refusal(ref.name or "", NO_CONTROLLER, message, route.origin, hint, absent=True)
-    known = {item.key.name for item in listed} | {name for door in doors for name in door.classes if name}
+    known = {item.key.name for item in listed} | controllers.usual_classes(view, doors)
     served = ", ".join(sorted(known)) or "none"
     hint = "describe its controller with an IngressController, or correct the class"
     message = f"no controller serves {name} (classes that are known: {served})"

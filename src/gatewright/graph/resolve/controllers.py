@@ -7,7 +7,7 @@ serves a class that is in use, one is inferred for it, with its implementation's
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
@@ -174,6 +174,18 @@ def serves(controller: ControllerIntent, name: str | None, classes: Mapping[str,
     if entry is not None:
         return CONTROLLERS.get(entry.controller) == controller.implementation
     return FAMILIAR.get(name) == controller.implementation
+
+
+def usual_classes(view: View, doors: Iterable[Gateway]) -> set[str]:
+    """The classes that doors serve by their description, else by the usual name; whichever are in use or not."""
+    own = described(view)
+    usual = {implementation: name for name, implementation in FAMILIAR.items()}
+    found: set[str] = set()
+    for door in doors:
+        intent = own.get(door.id)
+        listed = intent.classes if intent is not None else ()
+        found.update(listed or ({usual[door.implementation]} if door.implementation in usual else ()))
+    return found
 
 
 def gateway(view: View, intent: ControllerIntent) -> Gateway:
