@@ -33,14 +33,14 @@ from gatewright.trace.branches import Limit as Limit  # noqa: PLC0414
 from gatewright.trace.branches import Limits as Limits  # noqa: PLC0414
 from gatewright.trace.branches import Trail, tightest
 from gatewright.trace.branches import Trust as Trust  # noqa: PLC0414
-from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind
+from gatewright.trace.hops import Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.request import Request, is_address
 from gatewright.trace.request import request as make_request
 from gatewright.trace.trust import BROWSER, Roots
 from gatewright.trace.tunnels import Cloudflared
 from gatewright.trace.vantages import ANYBODY, INTERNET_PLACE, Standing
 from gatewright.trace.walk import gateways_for
-from gatewright.trace.walks import Walked
+from gatewright.trace.walks import Walked, direct
 from gatewright.trace.walks import Walks as Walks  # noqa: PLC0414
 
 MAX_BRANCHES = 256
@@ -487,7 +487,7 @@ class _Traveller:
         service = self._sight.get(key, ServiceIntent)
         target = tunnels.target_port(service, request.port) if service is not None else None
         if service is None or (service.ports and target is None):
-            yield trail.fails(OutcomeKind.REFUSED, f"{key} has no port {request.port}", 502)
+            yield trail.fails(OutcomeKind.REFUSED, f"{key} has no port {request.port}", client.refusal)
             return
         gateways = self._sight.ask(tunnels.behind).get(key, ())
         for gateway_id in gateways:
@@ -503,17 +503,11 @@ class _Traveller:
             else:
                 yield _kept_out(trail.fork(), gateway_id, verdict, client)
         if not gateways:
-            yield self._to_pods(trail, BackendKey(key.namespace, key.name, request.port), service, client)
-
-    def _to_pods(self, trail: Trail, key: BackendKey, service: ServiceIntent, client: Client) -> Branch:
-        """To the pods of a Service, if network policies let the client in."""
-        trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{key.port}", service.origin)
-        if client.place is not None and client.place.kind == "cluster":
-            found = self._sight.ask(reach.reach_from, client.place, key)
-            trail.passed(passages.hops(found.steps), links=found.links)
-            if not found.reached:
-                return trail.fails(OutcomeKind.UNREACHABLE, found.reason, edges.UNREACHED if client.refusal else 0)
-        return trail.end(Outcome(OutcomeKind.DELIVERED, 200, backend=BackendName(key.namespace, key.name, key.port)))
+            trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{request.port}", service.origin)
+            backend = BackendKey(key.namespace, key.name, request.port)
+            walked = direct(self._sight, client.place, backend, request, edges.UNREACHED if client.refusal else 0)
+            trail.passed(walked.hops, walked.limits, walked.links)
+            yield trail.end(walked.outcome)
 
     # --- ExternalName -----------------------------------------------------------------------
 

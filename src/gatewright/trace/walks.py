@@ -12,17 +12,19 @@ from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Resolution
 from gatewright.graph.network import policies, reach
 from gatewright.graph.network.nodes import Place
-from gatewright.graph.nodes import Backend, Gateway
+from gatewright.graph.nodes import Backend, BackendKey, Gateway
 from gatewright.graph.sight import Sight
 from gatewright.kinds.world import HttpAllow
 from gatewright.trace import limits, trust
-from gatewright.trace.branches import Limit, Limits, Trust, tightest
-from gatewright.trace.hops import Hop, HopKind, Outcome, OutcomeKind
+from gatewright.trace.branches import NO_LIMITS, Limit, Limits, Trust, tightest
+from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.match import in_ranges
 from gatewright.trace.passages import hops
 from gatewright.trace.request import STREAMS, Request
 from gatewright.trace.trust import Roots, Shown
 from gatewright.trace.walk import walk
+
+OTHERS_ONLY = "a network policy lets only other HTTP requests through"
 
 
 class Walked(Struct, frozen=True):
@@ -139,6 +141,22 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
     return _reaching(sight, gateway, request, found, backend), by_client
 
 
+def direct(sight: Sight, place: Place | None, key: BackendKey, request: Request, dropped: int) -> Walked:
+    """From a pod to a Service without a gateway between.  `dropped`: the status where packets do not arrive, 0 none."""
+    outcome = Outcome(OutcomeKind.DELIVERED, 200, backend=BackendName(key.namespace, key.name, key.port))
+    if place is None or place.kind != "cluster":
+        return Walked(outcome, (), NO_LIMITS)
+    way = sight.ask(reach.reach_from, place, key)
+    mtu = Limit(way.mtu.value, way.mtu.hop, way.mtu.origin) if way.mtu is not None else None
+    stations = hops(way.steps)
+    if not way.reached:
+        outcome = Outcome(OutcomeKind.UNREACHABLE, dropped, way.reason)
+    elif way.http and request.scheme not in STREAMS and not _let_through(way.http, request, outcome):
+        outcome = Outcome(OutcomeKind.REFUSED, 403, OTHERS_ONLY)
+        stations = (*stations, Hop(HopKind.POLICY, OTHERS_ONLY, way.origins[0] if way.origins else None))
+    return Walked(outcome, stations, Limits(mtu=mtu), way.links)
+
+
 def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, backend: Backend) -> Walked:
     """On to the endpoints, over links and policies.  Where a name leads outside of the cluster, `journey` goes on."""
     way = sight.ask(reach.reach, gateway.id, backend.key)
@@ -153,10 +171,9 @@ def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, b
         stations = (*stations, Hop(HopKind.RESPONSE, f"{status} {way.reason}" if status else way.reason))
         outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=status, reason=way.reason)
     elif way.http and request.scheme not in STREAMS and not _let_through(way.http, request, outcome):
-        reason = "a network policy lets only other HTTP requests through"
         origin = way.origins[0] if way.origins else None
-        stations = (*stations, Hop(HopKind.POLICY, reason, origin), Hop(HopKind.RESPONSE, f"403 {reason}"))
-        outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=403, reason=reason)
+        stations = (*stations, Hop(HopKind.POLICY, OTHERS_ONLY, origin), Hop(HopKind.RESPONSE, f"403 {OTHERS_ONLY}"))
+        outcome = structs.replace(outcome, kind=OutcomeKind.REFUSED, status=403, reason=OTHERS_ONLY)
     return structs.replace(
         found,
         outcome=outcome,

@@ -729,3 +729,48 @@ def test_after_a_change_the_remembered_answers_are_those_of_a_fresh_start(
     after = answers(fresh)
     assert answers(kept) == after
     assert before != after, "the change says nothing to anybody"
+
+
+# --- from a pod ---------------------------------------------------------------------------------
+
+LET_IN = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: app, namespace: web}
+spec:
+  endpointSelector: {matchLabels: {app: app}}
+  ingress:
+    - fromEndpoints: [{matchLabels: {app: front}}]
+      toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{method: GET, path: /public.*}]}}]
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Vantage
+metadata: {name: front}
+spec: {cluster: home/k3s, families: [4], pod: {namespace: web, labels: {app: front}}}
+---
+apiVersion: gatewright.dev/v1alpha1
+kind: Vantage
+metadata: {name: other}
+spec: {cluster: home/k3s, families: [4], pod: {namespace: web, labels: {app: other}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: to-app, namespace: web}
+"""
+
+
+def test_a_pod_comes_to_a_service_of_its_cluster_as_policies_let_it(world: World) -> None:
+    ask = world({"apiVersion: v1\nkind: Service\nmetadata: {name: to-app, namespace: web}\n": LET_IN})
+    (let_in,) = ask("front", "http://app.web.svc/public/x")
+    assert (let_in.outcome.kind, let_in.gateways) == (OutcomeKind.DELIVERED, ())
+    assert let_in.outcome.backend is not None
+    assert (let_in.outcome.backend.name, let_in.outcome.backend.port) == ("app", 80)
+    (wrong_path,) = ask("front", "http://app.web.svc.cluster.local/private")
+    assert (wrong_path.outcome.kind, wrong_path.outcome.status) == (OutcomeKind.REFUSED, 403)
+    (dropped,) = ask("other", "http://app.web.svc.cluster.local/public/x")
+    assert (dropped.outcome.kind, dropped.outcome.status) == (OutcomeKind.UNREACHABLE, 0)
+    assert "CiliumNetworkPolicy web/app" in dropped.outcome.reason
+    (no_port,) = ask("front", "http://app.web.svc:81/")
+    assert (no_port.outcome.kind, no_port.outcome.status) == (OutcomeKind.REFUSED, 0)
+    (outside,) = ask("phone", "http://app.web.svc.cluster.local/", "4")
+    assert outside.outcome.kind is not OutcomeKind.DELIVERED
