@@ -9,7 +9,7 @@ section 5).
     metadata: {name: inner}
     spec: {type: WireGuard, mtu: 1420, ...}      # and its endpoint is reached over another WireGuard link of 1420
 
-Lower the inner one: at most the outer MTU less the overhead, so 1360 here; or `overlayMtu` of the cluster, and the same
+Lower the inner one: at most the outer MTU less the overhead, so 1360 here; or `mtu` of the cluster, and the same
 in its network plugin.  MTUs that nobody writes down are derived, and derived ones fit.
 """
 
@@ -97,13 +97,13 @@ def _of_cluster(sight: Sight, world: Topology, spec: ClusterSpec, cluster: Clust
     under = min(networks, key=lambda network: network.mtu, default=None)
     if under is not None and spec.overlay_mtu > under.mtu - cluster.overhead:
         mtu = Mtu(under.mtu, f"the network {under.id}", under.origin)
-        fix = f"set overlayMtu to {under.mtu - cluster.overhead}, there and in the network plugin"
+        fix = f"set its mtu to {under.mtu - cluster.overhead}, there and in the network plugin"
         yield _finding(said, mtu, cluster.overhead, fix, spec.origin)
         return
     over = sight.ask(crossing, cluster.id, cluster.machines, cluster.machines)
     if over.mtu is not None and over.mtu.value < spec.overlay_mtu:
         carrier = Mtu(over.mtu.value + cluster.overhead, over.mtu.hop.rpartition(" over ")[2], over.mtu.origin)
-        fix = f"set overlayMtu to {over.mtu.value}, there and in the network plugin"
+        fix = f"set its mtu to {over.mtu.value}, there and in the network plugin"
         yield _finding(said, carrier, cluster.overhead, fix, spec.origin)
 
 
