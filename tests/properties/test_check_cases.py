@@ -62,7 +62,7 @@ def test_findings_follow_edits(rule: str, tmp_path: Path) -> None:
         assert kept.matrix == cold.matrix
 
 
-ABOUT_READING = ("invalid-document", "unreadable-file", "file-not-manifests")
+ABOUT_READING = ("invalid-document", "unreadable-file", "file-not-manifests", "suppression-idle")
 
 
 @pytest.mark.parametrize(
