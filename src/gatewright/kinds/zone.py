@@ -7,9 +7,10 @@ docs/site-map.md explains each field.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from gatewright.base.document import Document
 from gatewright.kinds import sitemap
@@ -60,7 +61,7 @@ class Zone(Object, frozen=True, kw_only=True):
 
 def lower(document: Document) -> Lowered:
     """Lower a Zone."""
-    zone, problems = decode(document, Zone)
+    zone, problems = decode(_worded(document), Zone)
     report = Report(document, problems)
     if zone is None:
         return report.lowered(None)
@@ -85,6 +86,14 @@ def lower(document: Document) -> Lowered:
         always_https=spec.always_https,
     )
     return report.lowered(intent)
+
+
+def _worded(document: Document) -> Document:
+    """An `sslMode: off` without quotes is false in YAML 1.1, and means the word."""
+    spec = document.data.get("spec")
+    if not isinstance(spec, Mapping) or spec.get("sslMode") is not False:
+        return document
+    return structs.replace(document, data={**document.data, "spec": {**spec, "sslMode": "off"}})
 
 
 def _records(spec: _Spec, domain: str, report: Report) -> tuple[Record, ...]:

@@ -112,3 +112,16 @@ def test_nothing_beside_a_cname() -> None:
     assert refused("Zone", {"domain": "example.com", "records": items}) == [
         ("records.1", "www.example.com has a CNAME, beside which there is nothing")
     ]
+
+
+@pytest.mark.parametrize("word", ["off", "Off", "false", '"off"'])
+def test_ssl_mode_off_needs_no_quotes(word: str) -> None:
+    """A reader of YAML 1.1 takes the bare word for false; `on` of `proxied` for true is what it means."""
+    text = written("Zone", {"domain": "example.com", "records": [{"name": "@", "values": ["203.0.113.1"]}]})
+    text = text.replace("spec:\n", f"spec:\n  sslMode: {word}\n").replace("- name:", "- proxied: on\n    name:")
+    zone = good(text, ZoneIntent)
+    assert (zone.ssl_mode, [record.proxied for record in zone.records]) == ("off", [True])
+
+
+def test_ssl_mode_on_is_none() -> None:
+    assert refused("Zone", {"domain": "example.com", "sslMode": True})
