@@ -1,12 +1,15 @@
 """Two routes or rules claim the same requests, and only one of them can have them.
 
-Gateway API serves a hostname by HTTPRoutes or by GRPCRoutes, whichever is older (GRPCRoute, "Accepted" condition);
-of two header matches with one name only the first counts; a TCPRoute has one rule that is used.
+Up to release 1.5 Gateway API wants a hostname of a listener to be served by HTTPRoutes or by GRPCRoutes: the later
+route of the other kind is refused, with the "Accepted" condition false (GRPCRoute, "Cross Serving"); since 1.6 an
+implementation may serve both.  Gatewright serves the kind of the oldest route.  Of two header matches with one name
+only the first counts; a TCPRoute has one rule that is used.
 
     kind: GRPCRoute
     spec: {hostnames: [api.example.com]}     # an older HTTPRoute has api.example.com at the same listener
 
-Implementations differ: some serve both kinds at one hostname all the same (Cilium, Envoy Gateway).
+It is no fault for HTTPRoute and GRPCRoute where the implementation in the cluster serves both, as the condition in the
+status of both routes then says: accept it with `gatewright.dev/ignore`.
 
 Give one of them a hostname or listener of its own, or make them one route.
 """
