@@ -854,3 +854,18 @@ def test_policies_that_may_select_a_pod_let_in_but_keep_nobody_out() -> None:
     assert judge((*net(ingress=()), may), DOOR, partial, 8080, "TCP").allowed
     assert not judge((*net(ingress=()), may), DOOR, WEB, 8080, "TCP").allowed
     assert not judge((*net(ingress=()), may), BACK, partial, 8080, "TCP").allowed
+
+
+@pytest.mark.parametrize(("source", "allowed"), [(BACK, True), (DOOR, True), (OTHER, False)])
+def test_every_policy_of_one_object_counts(source: Party, allowed: bool) -> None:
+    """A CiliumNetworkPolicy may hold several: what the first does not admit, the second may."""
+    first = policy(sel(app="web"), kind=CNP, ingress=(FROM_BACK,))
+    second = policy(sel(app="web"), kind=CNP, ingress=(rule(peer(sel(app="traefik"), anywhere=True)),))
+    objects = (*NAMESPACES, structs.replace(first, more=(second,)))
+    assert analysis(*objects).answer(admitted, source, WEB, 8080).allowed is allowed
+
+
+def test_a_further_policy_isolates_pods_of_its_own() -> None:
+    nobody = policy(sel(app="nobody"), kind=CNP, ingress=())
+    closed = structs.replace(nobody, more=(policy(sel(app="web"), kind=CNP, ingress=()),))
+    assert not analysis(*NAMESPACES, closed).answer(admitted, BACK, WEB, 8080).allowed
