@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 from gatewright.base import collector
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
+from gatewright.check.accepting import Words
 from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row, row
 from gatewright.check.rule import Rule, Scope
@@ -79,12 +80,13 @@ class Checker:
 
     def report(self, problems: Iterable[Problem], suppressions: Iterable[Suppression], today: date) -> Report:
         """Everything found, with the Problems that rules take as theirs, without what owners accepted."""
-        found = [finding for findings in self._findings.values() for finding in findings]
-        found += self._lifted(problem for problem in problems if problem.origin is not None)
-        kept, accepted, stale = _suppress(_merged(found), tuple(suppressions), today)
-        ordered = tuple(sorted((*kept, *stale), key=_order))
+        words = Words(suppressions, {name: rule.id for name, rule in self._lifting.items()}, today)
+        own, accepted = words.divide(_merged(item for findings in self._findings.values() for item in findings))
+        # What one owner accepts in one document is not accepted in the others that say the same.
+        lifted, more = words.divide(self._lifted(problem) for problem in problems if problem.origin is not None)
+        findings = tuple(sorted((*own, *_gathered(lifted), *words.idle()), key=_order))
         rows = tuple(self._rows[host] for host in sorted(self._rows))
-        return Report(ordered, rows, tuple(accepted))
+        return Report(findings, rows, tuple(sorted((*accepted, *more), key=lambda pair: _order(pair[0]))))
 
     # --- subjects ---
 
@@ -168,17 +170,19 @@ class Checker:
                 findings += rule.check(sight, subject)
         return tuple(findings), subject if isinstance(subject, Row) else None, True
 
-    def _lifted(self, problems: Iterable[Problem]) -> Iterator[Finding]:
-        """Problems as Findings: of the rule that takes them as its own.  What is said at many places is one Finding."""
-        places: dict[tuple[str, Severity, str, str], list[Origin]] = defaultdict(list)
-        for problem in problems:
-            assert problem.origin is not None
-            places[problem.id, problem.severity, problem.message, problem.hint].append(problem.origin)
-        for (name, severity, message, hint), origins in places.items():
-            rule = self._lifting.get(name)
-            most = rule.at_most if rule is not None and rule.at_most is not None else severity
-            consequence = rule.consequence if rule is not None else ""
-            yield Finding(name, max(severity, most, key=SEVERITIES.index), message, consequence, hint, tuple(origins))
+    def _lifted(self, problem: Problem) -> Finding:
+        """A Problem as a Finding, of the rule that takes it as its own."""
+        assert problem.origin is not None
+        rule = self._lifting.get(problem.id)
+        most = rule.at_most if rule is not None and rule.at_most is not None else problem.severity
+        return Finding(
+            problem.id,
+            max(problem.severity, most, key=SEVERITIES.index),
+            problem.message,
+            rule.consequence if rule is not None else "",
+            problem.hint,
+            (problem.origin,),
+        )
 
 
 def _subject(sight: Sight, scope: Scope, key: Hashable) -> object | None:
@@ -194,7 +198,7 @@ def _subject(sight: Sight, scope: Scope, key: Hashable) -> object | None:
     return sight.ask(row, str(key))
 
 
-# --- merging, suppressing, ordering -------------------------------------------------------------
+# --- merging, ordering -------------------------------------------------------------
 
 
 def _merged(findings: Iterable[Finding]) -> list[Finding]:
@@ -213,44 +217,15 @@ def _merged(findings: Iterable[Finding]) -> list[Finding]:
     return merged
 
 
-def _suppress(
-    findings: list[Finding], suppressions: tuple[Suppression, ...], today: date
-) -> tuple[list[Finding], list[tuple[Finding, Suppression]], list[Finding]]:
-    """Set apart what owners accepted: a word in any document that a finding names counts, until its date."""
-    words: dict[tuple[str, str, str], Suppression] = {}
-    for item in suppressions:
-        words[item.origin.file, item.origin.document, item.rule] = item
-    used: set[Suppression] = set()
-    kept: list[Finding] = []
-    accepted: list[tuple[Finding, Suppression]] = []
+def _gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """What is said in the same words at many places, as one."""
+    groups: dict[tuple[str, Severity, str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
-        places = ((origin.file, origin.document, finding.id) for origin in finding.origins)
-        word = next((words[place] for place in places if place in words), None)
-        if word is not None:
-            used.add(word)
-        if word is None or _expired(word, today):
-            kept.append(finding)
-        else:
-            accepted.append((finding, word))
-    return (
-        kept,
-        accepted,
-        [_stale(word, today, used) for word in suppressions if word not in used or _expired(word, today)],
-    )
-
-
-def _expired(word: Suppression, today: date) -> bool:
-    return bool(word.until) and date.fromisoformat(word.until) <= today
-
-
-def _stale(word: Suppression, today: date, used: set[Suppression]) -> Finding:
-    if word in used:
-        message = f"{word.rule} was accepted until {word.until} ({word.reason}) and counts again"
-        return Finding("suppression-expired", Severity.INFO, message, "it is reported again",
-                       "mend it, or set a later date", (word.origin,))  # fmt: skip
-    message = f"{word.rule} is accepted here ({word.reason}), but nothing of it is found"
-    return Finding("suppression-unused", Severity.INFO, message, "it would hide the fault if it came back",
-                   "remove the line", (word.origin,))  # fmt: skip
+        groups[finding.id, finding.severity, finding.message, finding.fix].append(finding)
+    return [
+        structs.replace(group[0], origins=tuple(origin for item in group for origin in item.origins))
+        for group in groups.values()
+    ]
 
 
 def _order(finding: Finding) -> tuple[int, str, str, str, str, str]:

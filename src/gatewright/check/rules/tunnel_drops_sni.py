@@ -10,8 +10,8 @@ listener with a hostname, Traefik's `sniStrict`) finds no route for it; users se
         service: https://10.0.0.50:443
         originRequest: {noTLSVerify: true}                       # wants matchSNItoHost: true
 
-Set `originRequest.matchSNItoHost: true`, which sends the name that was asked for, or `originServerName` where one
-name will do.
+Set `originRequest.matchSNItoHost: true`, which sends the name that was asked for (or the `httpHostHeader`, where one
+is set) and leaves `originServerName` out; or set `originServerName` alone where one name will do.
 
 It is no fault where the door ends TLS for every name and goes by the Host header, as Traefik and ingress-nginx do for
 their HTTP routes.
@@ -37,6 +37,7 @@ from gatewright.trace.request import Request, is_address
 from gatewright.trace.request import request as make_request
 
 ID = "tunnel-drops-sni"
+REMOVE_HEADER = "remove httpHostHeader, by which matchSNItoHost would go, and set originRequest.matchSNItoHost to true"
 BY_SNI = (Family.PASSTHROUGH, Family.TERMINATED)
 
 
@@ -70,7 +71,8 @@ def _lost(sight: Sight, row: Row, here: Nameless, request: Request) -> Iterator[
         if not _by_sni(gateway, host) or hostnames.matches(host.key.hostname, service.server_name, gateway.depth):
             continue
         origin = here.rule.origin
-        field = origin.at("originRequest", "matchSNItoHost")
+        renamed = bool(here.rule.host_header)
+        field = None if renamed else origin.at("originRequest", "matchSNItoHost")
         yield Finding(
             ID,
             Severity.ERROR,
@@ -78,10 +80,10 @@ def _lost(sight: Sight, row: Row, here: Nameless, request: Request) -> Iterator[
             + (f"SNI {service.server_name}" if service.server_name else "no SNI")
             + f", and gateway {gateway.id} goes by SNI for these names",
             "the gateway finds no route for the connection: users get 502 or 404",
-            "set originRequest.matchSNItoHost to true",
+            REMOVE_HEADER if renamed else "set originRequest.matchSNItoHost to true",
             (origin, gateway.origin),
             hosts=(row.host,),
-            patch=Patch(field, "true") if origin.path[:1] == ("ingress",) else None,
+            patch=Patch(field, "true") if field is not None and origin.path[:1] == ("ingress",) else None,
         )
         return
 
@@ -115,7 +117,7 @@ def _configured(sight: Sight) -> list[TunnelIntent]:
 
 
 def _nameless(sight: Sight, intent: TunnelIntent, rule: TunnelRule) -> Nameless | None:
-    if rule.match_sni or not rule.service.startswith("https://"):
+    if (rule.match_sni and not rule.host_header) or not rule.service.startswith("https://"):
         return None
     service = tunnels.service(rule, make_request(f"https://{rule.server_name or 'any.invalid'}/"))
     if service is None:
