@@ -469,7 +469,7 @@ class _Traveller:
         )
         roots = BROWSER if service.scheme == "https" and rule.verify else None
         for place in daemon.places or (None,):
-            client = Client(place, (), roots, rule.server_name or service.host, 502)
+            client = Client(place, (), roots, service.server_name or rule.server_name or service.host, 502)
             key = tunnels.service_key(service.host, daemon.intent.key.namespace)
             if key is not None and self._sight.get(key, ServiceIntent) is not None:
                 yield from self._to_service(trail.fork(), key, onward, client, visited)

@@ -92,9 +92,9 @@ def _own_places(sight: Sight, intent: TunnelIntent) -> tuple[Place, ...]:
 
 
 def choose(intent: TunnelIntent, request: Request) -> TunnelRule | None:
-    """The first rule that takes the request; cloudflared asks for a match anywhere in the path."""
+    """The first rule that takes the request: a wildcard takes any depth, a path matches anywhere in the request's."""
     for rule in intent.rules:
-        if rule.hostname and not hostnames.matches(rule.hostname, request.host, Depth.ONE):
+        if rule.hostname and not hostnames.matches(rule.hostname, request.host, Depth.MANY):
             continue
         if rule.path and (compiled := _compiled(rule.path)) is not None and not compiled.search(request.path):
             continue
@@ -121,7 +121,8 @@ def service(rule: TunnelRule, request: Request) -> Service | None:
         return None
     if parts.scheme not in ("http", "https", "tcp") or not parts.hostname or not port:
         return None
-    name = rule.server_name or (request.host if rule.match_sni else parts.hostname)
+    # matchSNItoHost goes by the Host that is sent on, and leaves originServerName out.
+    name = (rule.host_header or request.host) if rule.match_sni else (rule.server_name or parts.hostname)
     sni = hostnames.normalize(name) if parts.scheme == "https" and not is_address(name) else ""
     return Service(parts.scheme, parts.hostname, port, sni)
 

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gatewright.base.errors import UsageError
+from gatewright.base.origin import Origin
+from gatewright.kinds import cloudflared
 from gatewright.pipeline import Model
+from gatewright.trace import tunnels
 from gatewright.trace.branches import Branch, Limit, Limits, Trust, smaller, tightest
 from gatewright.trace.hops import HopKind, OutcomeKind
 from gatewright.trace.journey import MAX_BRANCHES, MAX_REDIRECTS, Walks, journey
@@ -509,6 +513,39 @@ def test_a_tunnel_sends_no_sni_for_an_address(world: World) -> None:
     assert branch.gateways == ("web/inside",)
     assert "cf" in branch.links
     assert any(hop.kind is HopKind.TLS and hop.summary.startswith("no SNI") for hop in branch.hops)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sni"),
+    [
+        ("{}", ""),
+        ("{originServerName: one.example.com}", "one.example.com"),
+        ("{originServerName: one.example.com, matchSNItoHost: true}", "tunnel.example.com"),
+        ("{httpHostHeader: two.example.com}", ""),
+        ("{httpHostHeader: two.example.com, matchSNItoHost: true}", "two.example.com"),
+    ],
+)
+def test_the_sni_of_a_tunnel(settings: str, sni: str) -> None:
+    text = CLOUDFLARED.replace("{noTLSVerify: true}", settings)
+    intent, _ = cloudflared.parse(yaml.safe_load(text), Origin("cloudflared.yml"))
+    assert intent is not None
+    asked = request("https://tunnel.example.com/")
+    rule = tunnels.choose(intent, asked)
+    assert rule is not None
+    found = tunnels.service(rule, asked)
+    assert found is not None
+    assert found.server_name == sni
+
+
+@pytest.mark.parametrize(
+    ("host", "taken"),
+    [("a.example.com", 0), ("a.b.example.com", 0), ("example.com", 1), ("notexample.com", 1)],
+)
+def test_a_wildcard_of_a_tunnel_takes_any_depth(host: str, taken: int) -> None:
+    text = CLOUDFLARED.replace("tunnel.example.com", '"*.example.com"')
+    intent, _ = cloudflared.parse(yaml.safe_load(text), Origin("cloudflared.yml"))
+    assert intent is not None
+    assert tunnels.choose(intent, request(f"https://{host}/")) == intent.rules[taken]
 
 
 def test_a_tunnel_answers_what_no_rule_sends_on(world: World) -> None:
