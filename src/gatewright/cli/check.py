@@ -15,7 +15,7 @@ from gatewright.check.matrix import Row
 from gatewright.check.rules import RULES
 from gatewright.check.run import SEVERITIES, Checker, Report
 from gatewright.cli import complete, output
-from gatewright.cli.reports import FORMATS
+from gatewright.cli.reports import FORMATS, pieces
 from gatewright.cli.reports.shown import Shown, locate
 from gatewright.pipeline import Model
 from gatewright.trace.vantages import names as vantage_names
@@ -42,7 +42,7 @@ WATCHABLE = ("table", "wide")
 
 @click.command("check", epilog=EPILOG)
 @click.option(
-    "-o", "--output", "form", type=click.Choice(list(FORMATS)), default="table", show_default=True,
+    "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True,
     help="How to print the report.",
 )  # fmt: skip
 @click.option(
@@ -94,9 +94,8 @@ def command(
     chosen = choice.of(found)
     documents = model.documents()
     is_empty = not documents.read and not documents.unknown
-    text = FORMATS[form](_shown(chosen, model)) if chosen.findings or not is_empty else ""
-    if text:
-        click.echo(text)
+    if chosen.findings or not is_empty:
+        _print(pieces(form, _shown(chosen, model)))
     if is_empty:  # a folder that was mistyped in CI must not look clean
         raise UsageError(f"there is no manifest that can be read in {' '.join(paths)}")
     if watch:
@@ -104,6 +103,16 @@ def command(
 
         chosen = follow(model, checker, chosen, choice.of, wide=form == "wide")
     sys.exit(verdict(chosen.findings, fail_on))
+
+
+def _print(text: Iterable[str]) -> None:
+    """Print a report that comes in pieces, and end its last line."""
+    printed = False
+    for piece in filter(None, text):
+        click.echo(piece, nl=False)
+        printed = True
+    if printed:
+        click.echo()
 
 
 def examine(paths: tuple[str, ...], say: Callable[[str], None]) -> tuple[Model, Checker]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -36,13 +38,23 @@ def _frame(shown: Shown) -> dict[str, Any]:
     }
 
 
-def as_json(shown: Shown) -> str:
-    """The document with each cell of the matrix on a line: there may be a hundred thousand."""
+CELLS = 1000
+"""How many cells of the matrix are written at a time: there may be a hundred thousand."""
+
+
+def as_json(shown: Shown) -> Iterator[str]:
+    """The document piece by piece, with each cell of the matrix on a line of its own."""
     frame = output.machine(_frame(shown), "json")
-    encode = msgspec.json.Encoder().encode
-    cells = ",\n".join("    " + encode(_cell(row, cell)).decode() for row in shown.matrix for cell in row.cells)
+    cells = (_cell(row, cell) for row in shown.matrix for cell in row.cells)
     # No string of the document can hold this: quotes in strings are escaped.
-    return frame.replace('"matrix": []', f'"matrix": [\n{cells}\n  ]', 1) if cells else frame
+    head, _, tail = frame.partition('"matrix": []')
+    encode = msgspec.json.Encoder().encode
+    yield head + '"matrix": ['
+    between = "\n    "
+    while some := list(islice(cells, CELLS)):
+        yield between + ",\n    ".join(encode(cell).decode() for cell in some)
+        between = ",\n    "
+    yield ("\n  ]" if shown.matrix else "]") + tail
 
 
 def as_yaml(shown: Shown) -> str:
