@@ -9,7 +9,10 @@ from pathlib import Path
 
 import gatewright
 from gatewright.check.rules import RULES
+from gatewright.check.run import SEVERITIES as ORDER
+from support import checked
 
+SEVERITIES = tuple(f"{severity} " for severity in ORDER)
 SOURCE = Path(gatewright.__file__).parent
 ELSEWHERE = {"check", "cli"}
 """What reports Problems, and does not make any."""
@@ -99,5 +102,13 @@ def test_no_problem_has_two_pages() -> None:
     assert [problem for problem, count in counted.items() if count > 1] == []
 
 
-def test_a_rule_that_lifts_says_what_it_leads_to() -> None:
-    assert [rule.id for rule in RULES if rule.lifts and not rule.consequence] == []
+def test_a_rule_that_lifts_says_what_it_leads_to_and_what_to_do() -> None:
+    assert [rule.id for rule in RULES if rule.lifts and not (rule.consequence and rule.fix)] == []
+
+
+def test_every_finding_that_is_shown_is_whole() -> None:
+    """What is wrong, what it leads to and what to do, in each finding of the feature cases."""
+    told = [part for case in checked.cases() for part in (case / checked.EXPECTED).read_text().split("\n\n") if part]
+    findings = [part for part in told if part.startswith(SEVERITIES)]
+    assert len(findings) > 50
+    assert [part for part in findings if "\n    leads to: " not in part or "\n    fix: " not in part] == []

@@ -39,8 +39,8 @@ class Rule(Struct, frozen=True):
     """One rule.  `id` is stable and kebab-case; `title` a few words for tables; `severity` its usual one.
 
     `check(sight, subject)` yields Findings (`check(sight)` for WORLD).  `kinds`: the types of intents for OBJECT.
-    `lifts`: ids of Problems that are this rule's findings; `consequence` is what they lead to, and `at_most` how bad
-    they may be here.
+    `lifts`: ids of Problems that are this rule's findings; `consequence` is what they lead to, `fix` what to do where
+    the Problem has no hint, and `at_most` how bad they may be here.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Rule(Struct, frozen=True):
     kinds: tuple[type[Any], ...] = ()
     lifts: tuple[str, ...] = ()
     consequence: str = ""
+    fix: str = ""
     at_most: Severity | None = None
 
 

@@ -180,7 +180,7 @@ class Checker:
             max(problem.severity, most, key=SEVERITIES.index),
             problem.message,
             rule.consequence if rule is not None else "",
-            problem.hint,
+            problem.hint or (rule.fix if rule is not None else ""),
             (problem.origin,),
         )
 

@@ -26,4 +26,5 @@ RULE = Rule(
     __doc__,
     lifts=("annotation-unknown",),
     consequence="what its owner wanted does not happen, and no controller says so",
+    fix="correct the spelling, or remove the annotation",
 )

@@ -31,5 +31,7 @@ RULE = Rule(
         "unsupported-access-control",
     ),
     consequence="a gateway of Gatewright answers as if it were not there, or 503 where it is a lock",
+    fix="let the route have what it needs in another way, or accept it with "
+    "gatewright.dev/ignore where another controller serves it",
     at_most=Severity.INFO,
 )

@@ -26,4 +26,5 @@ RULE = Rule(
         "assumed-peers",
     ),
     consequence="answers about names and ways hold only as far as the assumption does",
+    fix="say it on the map or in the configuration, where it is otherwise",
 )

@@ -150,4 +150,5 @@ RULE = Rule(
         "unsupported-service",
     ),
     consequence="requests that should go there get an error, or in Traefik another rule's answer",
+    fix="correct the reference, or make what it refers to fit",
 )

@@ -26,4 +26,5 @@ RULE = Rule(
     __doc__,
     lifts=("certificate-expired",),
     consequence="clients refuse the certificate, or get another one and warn",
+    fix="renew the certificate, and see why nobody did",
 )

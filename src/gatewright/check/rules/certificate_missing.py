@@ -29,4 +29,5 @@ RULE = Rule(
         "client-ca-missing",
     ),
     consequence="clients get another certificate and warn, or cannot connect at all",
+    fix="create the Secret with a certificate and its key, or correct the name",
 )

@@ -40,4 +40,5 @@ RULE = Rule(
         "host-bits",
     ),
     consequence="the program does not start, passes the line over, or answers otherwise than was meant",
+    fix="correct the line, and reload the program",
 )

@@ -29,4 +29,5 @@ RULE = Rule(
         "gateway-name-taken",
     ),
     consequence="only one of them counts, and which one may differ between here and the cluster",
+    fix="keep one of them, and remove or rename the other",
 )

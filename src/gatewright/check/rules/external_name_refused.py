@@ -32,4 +32,5 @@ RULE = Rule(
     __doc__,
     lifts=("external-name-refused",),
     consequence="the route is dropped or answers an error, although its Service looks right",
+    fix="allow ExternalName Services on the controller, or use a Service with Endpoints of its own",
 )

@@ -28,4 +28,5 @@ RULE = Rule(
         "template",
     ),
     consequence="what it would become is not part of the answers",
+    fix="give the manifests that it becomes, rendered or decrypted, instead of it",
 )

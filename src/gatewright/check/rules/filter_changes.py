@@ -30,4 +30,5 @@ RULE = Rule(
         "deprecated-field",
     ),
     consequence="requests go through, and differ in this detail from what was asked for",
+    fix="write it in a form that is kept whole, or accept the difference with gatewright.dev/ignore",
 )

@@ -40,4 +40,5 @@ RULE = Rule(
         "basic-auth-user-header",
     ),
     consequence="every request of the rule gets an error instead of the backend",
+    fix="correct the filter, or remove it from the rule",
 )

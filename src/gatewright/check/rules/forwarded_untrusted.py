@@ -142,4 +142,5 @@ RULE = Rule(
     check,
     lifts=("forwarded-not-trusted",),
     consequence="nobody is let in there",
+    fix="name the proxies in front as trusted",
 )

@@ -118,5 +118,5 @@ def _known(sight: Sight, provider: str) -> _Known:
 
 RULE = Rule(
     ID, "a class that nobody serves", Severity.ERROR, Scope.OBJECT, __doc__, check, (RouteIntent,),
-    lifts=(ID,), consequence=CONSEQUENCE,
+    lifts=(ID,), consequence=CONSEQUENCE, fix="correct the class, or describe the controller that serves it",
 )  # fmt: skip

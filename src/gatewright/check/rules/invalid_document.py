@@ -40,4 +40,5 @@ RULE = Rule(
         "suppression-invalid",
     ),
     consequence="the object, or the part of it that is named, does nothing",
+    fix="write what the kind's reference asks for at this field",
 )

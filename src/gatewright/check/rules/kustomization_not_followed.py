@@ -30,4 +30,5 @@ RULE = Rule(
         "flux-path-missing",
     ),
     consequence="namespaces, names and patches are unknown: answers are about the files as they stand",
+    fix="render it, for example with kustomize build, and give the result",
 )

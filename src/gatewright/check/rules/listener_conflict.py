@@ -32,4 +32,5 @@ RULE = Rule(
         "listener-conflict",
     ),
     consequence="nothing is served there, and clients get what the other listener of that port has",
+    fix="give the listener a port or address of its own",
 )

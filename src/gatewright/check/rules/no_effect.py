@@ -33,4 +33,5 @@ RULE = Rule(
         "old-kind",
     ),
     consequence="what its author wanted does not happen",
+    fix="remove it, or complete what it needs to have an effect",
 )

@@ -32,4 +32,5 @@ RULE = Rule(
     ),
     at_most=Severity.WARNING,
     consequence="the rule is never used, and its requests go to the other one",
+    fix="give one of them a hostname, listener or match of its own, or make them one",
 )

@@ -40,4 +40,5 @@ RULE = Rule(
         "reference-not-permitted",
     ),
     consequence="clients of these hosts get the gateway's 404, or another route's answer",
+    fix="correct the parentRef, or let the gateway's owner admit the route",
 )

@@ -34,6 +34,7 @@ from gatewright.graph.sight import Sight
 
 ID = "site-map-contradiction"
 CONSEQUENCE = "what is said about ways over this part of the map may be wrong"
+FIX = "correct whichever of the places is wrong"
 AMONG = ", but "
 """Between the two sides of a contradiction, which is told at each of its places with that one's side first."""
 
@@ -69,7 +70,7 @@ def check(sight: Sight) -> Iterable[Finding]:
             dict.fromkeys(problem.origin for problem in group if problem.origin is not None)
         )
         if origins:
-            yield Finding(first.id, first.severity, first.message, CONSEQUENCE, first.hint, origins)
+            yield Finding(first.id, first.severity, first.message, CONSEQUENCE, first.hint or FIX, origins)
 
 
 def _sides(problem: Problem) -> frozenset[str]:
@@ -87,4 +88,5 @@ RULE = Rule(
     check,
     lifts=IDS,
     consequence=CONSEQUENCE,
+    fix=FIX,
 )

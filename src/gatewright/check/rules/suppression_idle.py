@@ -27,4 +27,5 @@ RULE = Rule(
         "suppression-unused",
     ),
     consequence="a finding counts again, or would be hidden if it came back",
+    fix="remove the annotation, or set a later date",
 )

@@ -31,4 +31,5 @@ RULE = Rule(
         "sni-without-tls",
     ),
     consequence="the router is dropped or never used, and its hosts answer 404",
+    fix="correct the rule so that Traefik can read it and some request can match it",
 )

@@ -49,4 +49,5 @@ RULE = Rule(
         "more-problems",
     ),
     consequence="nothing of what stands there is looked at, here or in the cluster",
+    fix="correct the file until it reads as YAML, or take it out of the input",
 )

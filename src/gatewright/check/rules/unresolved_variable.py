@@ -26,4 +26,5 @@ RULE = Rule(
     __doc__,
     lifts=("unresolved-variable",),
     consequence="the text is taken as it stands, and a name or number with it is none",
+    fix="give the variable a value where the text is put in, or write the value",
 )

@@ -41,5 +41,7 @@ RULE = Rule(
         "parameters-not-read",
     ),
     consequence="gateways of Gatewright go on without it, or refuse where that would open a route",
+    fix="leave it out or do it in another way where Gatewright serves the route; accept it with "
+    "gatewright.dev/ignore elsewhere",
     at_most=Severity.INFO,
 )
