@@ -22,10 +22,13 @@ class Severity(enum.StrEnum):
 
 
 class Problem(Struct, frozen=True):
-    """One mistake: a stable kebab-case `id`, one sentence `message`, where, and `hint`: what to do about it."""
+    """One mistake: a stable kebab-case `id`, one sentence `message`, where, and `hint`: what to do about it.
+
+    `snippet`: a manifest that would mend it."""
 
     id: str
     message: str
     origin: Origin | None = None
     severity: Severity = Severity.ERROR
     hint: str = ""
+    snippet: str = ""

@@ -182,6 +182,7 @@ class Checker:
             rule.consequence if rule is not None else "",
             problem.hint or (rule.fix if rule is not None else ""),
             (problem.origin,),
+            snippet=problem.snippet,
         )
 
 

@@ -1,7 +1,6 @@
 import pytest
-import yaml
 
-from gatewright.graph.resolve.references import grant_hint, selects
+from gatewright.graph.resolve.references import grant, selects
 from gatewright.kinds.intents import GrantIntent, Key, Selector
 from support.lowering import good
 
@@ -27,11 +26,10 @@ def test_selectors(selector: Selector, selected: bool) -> None:
 
 def test_the_grant_that_is_shown_can_be_pasted() -> None:
     source, target = Key("HTTPRoute", "apps", "r"), Key("Service", "other", "web")
-    pasted = yaml.safe_load(grant_hint(source, target).removeprefix("add "))
-    intent = good(yaml.safe_dump(pasted), GrantIntent)
-    (grant,) = intent.grants
+    intent = good(grant(source, target), GrantIntent)
+    (allowed,) = intent.grants
     assert intent.key.namespace == "other"
-    assert (grant.from_kind, grant.from_namespace, grant.to_kind, grant.to_name) == (
+    assert (allowed.from_kind, allowed.from_namespace, allowed.to_kind, allowed.to_name) == (
         "HTTPRoute",
         "apps",
         "Service",

@@ -14,7 +14,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Backend, BackendKey, BackendTls, Endpoint, Gateway, UpstreamProtocol
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities
-from gatewright.graph.resolve.references import grant_hint, granted
+from gatewright.graph.resolve.references import grant, grant_hint, granted
 from gatewright.kinds.intents import (
     BackendRef,
     BackendTlsIntent,
@@ -60,6 +60,7 @@ class Failure(Struct, frozen=True, gc=False):
     reason: str
     hint: str = ""
     severity: Severity = Severity.ERROR
+    snippet: str = ""
 
 
 def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) -> BackendKey | Failure:
@@ -67,8 +68,9 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
     status = broken_status(gateway, route)
     if ref.target.kind != "Service":
         return Failure("backend-kind", status, f"{ref.target}: only Services can be backends here")
-    if denied := _denied(view, gateway, route, ref.target):
-        return Failure("reference-not-permitted", status, *denied)
+    denied = _denied(view, gateway, route, ref.target, status)
+    if denied is not None:
+        return denied
     service = view.get(ref.target, ServiceIntent)
     if service is None:
         return _missing(view, ref.target, status)
@@ -105,15 +107,14 @@ def broken_status(gateway: Gateway, route: RouteIntent) -> int:
     return 0 if gateway.dialect is Dialect.TRAEFIK else 503
 
 
-def _denied(view: View, gateway: Gateway, route: RouteIntent, key: Key) -> tuple[str, str] | None:
+def _denied(view: View, gateway: Gateway, route: RouteIntent, key: Key, status: int) -> Failure | None:
     if route.dialect is Dialect.GATEWAY_API:
         if not granted(view, route.key, key):
-            return f"{route.key} may not refer to {key}", grant_hint(route.key, key)
+            why, hint = f"{route.key} may not refer to {key}", grant_hint(route.key, key)
+            return Failure("reference-not-permitted", status, why, hint, snippet=grant(route.key, key))
     elif key.namespace != route.key.namespace and not gateway.allow_cross_namespace:
-        return (
-            f"{gateway.id} refuses references to other namespaces ({key})",
-            "set allowCrossNamespace on the controller",
-        )
+        why = f"{gateway.id} refuses references to other namespaces ({key})"
+        return Failure("reference-not-permitted", status, why, "set allowCrossNamespace on the controller")
     return None
 
 

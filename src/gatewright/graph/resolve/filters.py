@@ -173,7 +173,9 @@ def _mirror(view: View, where: Where, route: RouteIntent, item: Mirror, effects:
     found = target(view, where.gateway, route, item.backend)
     if isinstance(found, Failure):
         # A mirror is a copy: losing it harms no request, but nobody may believe that it is sent.
-        problem = Problem(found.id, f"not mirrored: {found.reason}", item.origin, Severity.WARNING, found.hint)
+        problem = Problem(
+            found.id, f"not mirrored: {found.reason}", item.origin, Severity.WARNING, found.hint, found.snippet
+        )
         effects.problems.append(problem)
     else:
         effects.mirrors.append(MirrorTo(found, item.numerator, item.denominator, item.origin))

@@ -15,7 +15,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, Port, TlsSettings
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities, promised
-from gatewright.graph.resolve.references import grant_hint, granted, namespace_allowed
+from gatewright.graph.resolve.references import grant, grant_hint, granted, namespace_allowed
 from gatewright.kinds.ingresscontroller import GATEWAY_API
 from gatewright.kinds.intents import (
     ControllerIntent,
@@ -125,9 +125,8 @@ def _certificates(view: View, owner: Key, tls: FrontendTls) -> tuple[tuple[Key, 
     problems: list[Problem] = []
     for key in tls.certificates:
         if not granted(view, owner, key):
-            hint = grant_hint(owner, key)
-            message = f"{owner} may not use {key}"
-            problems.append(Problem("reference-not-permitted", message, tls.origin, Severity.ERROR, hint))
+            message, hint, snippet = f"{owner} may not use {key}", grant_hint(owner, key), grant(owner, key)
+            problems.append(Problem("reference-not-permitted", message, tls.origin, Severity.ERROR, hint, snippet))
         elif view.certificate(key) is not None:
             usable.append(key)
         elif view.get(key, SecretIntent) is None and not promised(view, key, _annotations(view, owner)):

@@ -9,6 +9,22 @@ from gatewright.kinds.intents import AllowedRoutes, GrantIntent, Key, NamespaceI
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 CORE_KINDS = frozenset({"Service", "Secret", "ConfigMap"})
+GRANT = """\
+apiVersion: {gateway_group}/v1
+kind: ReferenceGrant
+metadata:
+  name: {source.namespace}-to-{target.name}
+  namespace: {target.namespace}
+spec:
+  from:
+    - group: {gateway_group}
+      kind: {source.kind}
+      namespace: {source.namespace}
+  to:
+    - group: {group}
+      kind: {target.kind}
+      name: {target.name}
+"""
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -28,14 +44,17 @@ def granted(view: View, source: Key, target: Key) -> bool:
 
 
 def grant_hint(source: Key, target: Key) -> str:
-    """The ReferenceGrant that would allow it, ready to paste."""
-    group = '""' if target.kind in CORE_KINDS else GATEWAY_GROUP
+    """What would allow it, in a few words."""
     return (
-        f"add {{apiVersion: {GATEWAY_GROUP}/v1, kind: ReferenceGrant, "
-        f"metadata: {{name: {source.namespace}-to-{target.name}, namespace: {target.namespace}}}, spec: {{"
-        f"from: [{{group: {GATEWAY_GROUP}, kind: {source.kind}, namespace: {source.namespace}}}], "
-        f"to: [{{group: {group}, kind: {target.kind}, name: {target.name}}}]}}}}"
+        f"add a ReferenceGrant in namespace {target.namespace}, from {source.kind} in namespace {source.namespace} "
+        f"to {target.kind} {target.name}"
     )
+
+
+def grant(source: Key, target: Key) -> str:
+    """The ReferenceGrant that would allow it, ready to apply."""
+    group = '""' if target.kind in CORE_KINDS else GATEWAY_GROUP
+    return GRANT.format(source=source, target=target, gateway_group=GATEWAY_GROUP, group=group)
 
 
 def selects(selector: Selector, labels: Mapping[str, str]) -> bool:

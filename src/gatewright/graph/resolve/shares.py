@@ -80,7 +80,7 @@ class Shares:
         return structs.replace(share, backend=None, status=refusal.status, reason=refusal.reason)
 
     def _fail(self, failure: Failure, ref: BackendRef) -> WeightedBackend | None:
-        problem = Problem(failure.id, failure.reason, ref.origin, failure.severity, failure.hint)
+        problem = Problem(failure.id, failure.reason, ref.origin, failure.severity, failure.hint, failure.snippet)
         self.problems.append(problem)
         if failure.status == 0:
             self.dropped = True
