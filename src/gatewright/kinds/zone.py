@@ -90,7 +90,8 @@ def lower(document: Document) -> Lowered:
 
 def _worded(document: Document) -> Document:
     """An `sslMode: off` without quotes is false in YAML 1.1, and means the word."""
-    spec = document.data.get("spec")
+    data: object = document.data  # which may be anything; `decode` says so
+    spec = data.get("spec") if isinstance(data, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("sslMode") is not False:
         return document
     return structs.replace(document, data={**document.data, "spec": {**spec, "sslMode": "off"}})
