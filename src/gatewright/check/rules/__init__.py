@@ -59,6 +59,7 @@ from gatewright.check.rules import (
     proxy_protocol_mismatch,
     rebind_protection,
     redirect_loop,
+    resolver_loop,
     resolver_points_at_resolver,
     resolver_unreachable,
     route_conflict,
@@ -98,6 +99,7 @@ RULES: tuple[Rule, ...] = (
     # names
     split_view_one_family.RULE,
     mixed_resolvers.RULE,
+    resolver_loop.RULE,
     resolver_points_at_resolver.RULE,
     wildcard_misses_apex.RULE,
     rebind_protection.RULE,

@@ -100,6 +100,12 @@ def places(*origins: Origin | None) -> tuple[Origin, ...]:
     return tuple(dict.fromkeys(origin for origin in origins if origin is not None))
 
 
+def either(words: Iterable[str]) -> str:
+    """Words as "a, b or c"."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
 def listing(words: Iterable[str]) -> str:
     """Words as "a, b and c"."""
     *most, last = words

@@ -40,7 +40,7 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
         if who is None:
             continue
         for item in _names.answers(sight, who, row.host, cell.family):
-            found = circle(item)
+            found = circle(item, _names.asked(row.host))
             if found:
                 names = [name for name, _ in found]
                 yield Finding(
@@ -55,14 +55,17 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
                 )
 
 
-def circle(item: Resolution) -> tuple[tuple[str, NameStep], ...]:
-    """The aliases on the circle with the step that tells of each, from the first of the names in order."""
+def circle(item: Resolution, asked: str) -> tuple[tuple[str, NameStep], ...]:
+    """The aliases on the circle with the step that tells of each, from the first of the names in order.
+
+    Nothing where it is the resolvers that go round: then the last name was come to only once.
+    """
     if item.status is not Status.LOOP:
         return ()
     targets = [(_target(step), step) for step in item.steps if _target(step)]
     last = item.canonical
     starts = [index for index, (target, _) in enumerate(targets) if target == last]
-    if not starts:
+    if not starts or (len(starts) == 1 and asked != last):
         return ()
     # The steps after which the last name is come to again; each is told by the name before it.
     begin = starts[-2] + 1 if len(starts) > 1 else 0

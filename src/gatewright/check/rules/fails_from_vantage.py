@@ -27,7 +27,7 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.matrix import Cell, Fate, Row
 from gatewright.check.rule import Rule, Scope
-from gatewright.check.rules import _names, cname_loop
+from gatewright.check.rules import _names, cname_loop, resolver_loop
 from gatewright.check.rules.resolver_points_at_resolver import dns_servers
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import PUBLIC
@@ -91,7 +91,7 @@ def _is_mine(sight: Sight, row: Row, cell: Cell, fate: Fate) -> bool:
         return False
     if works and _resolved_elsewhere(row, cell, fate):
         return False  # split-view-one-family, mixed-resolvers
-    return not (fate.reason.endswith(AGAIN) and _is_alias_circle(sight, row, cell))
+    return not (fate.reason.endswith(AGAIN) and _is_circle(sight, row, cell))
 
 
 def _has_no_route(sight: Sight, row: Row, fate: Fate) -> bool:
@@ -131,10 +131,11 @@ def _resolved_elsewhere(row: Row, cell: Cell, fate: Fate) -> bool:
     return fate.resolvers not in working
 
 
-def _is_alias_circle(sight: Sight, row: Row, cell: Cell) -> bool:
+def _is_circle(sight: Sight, row: Row, cell: Cell) -> bool:
+    """Do aliases or resolvers go round?  `cname-loop` and `resolver-loop` say so."""
     who = _names.client(sight, cell.vantage)
     found = _names.answers(sight, who, row.host, cell.family) if who is not None else ()
-    return any(cname_loop.circle(item) for item in found)
+    return any(cname_loop.circle(item, _names.asked(row.host)) or resolver_loop.ring(item) for item in found)
 
 
 def _finding(sight: Sight, row: Row, cell: Cell, fate: Fate) -> Finding:
