@@ -11,7 +11,8 @@ whose own target lies below it and has lost its record, or of two views of one z
         - {name: app, values: [www.example.com]}
         - {name: www, values: [app.example.com]}
 
-Make one of the names on the circle an address again.
+Make one of the names on the circle an address again.  So many aliases one after another that resolvers give up (Knot
+Resolver does after 13; here it is 16) are told here as well.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gatewright.check.matrix import Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.graph.names.nodes import NameStep, Resolution, Status
+from gatewright.graph.names.resolvers import MAX_STEPS
 from gatewright.graph.sight import Sight
 from gatewright.trace.hops import OutcomeKind
 
@@ -41,15 +43,18 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
             continue
         for item in _names.answers(sight, who, row.host, cell.family):
             found = circle(item, _names.asked(row.host))
-            if found:
-                names = [name for name, _ in found]
+            chain = () if found else endless(item)
+            if found or chain:
+                names = [name for name, _ in found or chain]
                 yield Finding(
                     ID,
                     Severity.ERROR,
-                    f"aliases go round in a circle: {' → '.join((*names, names[0]))}",
+                    f"aliases go round in a circle: {' → '.join((*names, names[0]))}"
+                    if found
+                    else f"aliases lead on and on: {' → '.join(names)} → …",
                     "the name has no address: resolvers give up and answer SERVFAIL",
                     f"give {names[0]} an address, or an alias that ends at one",
-                    _names.places(*(step.origin for _, step in found)) or (who.origin,),
+                    _names.places(*(step.origin for _, step in found or chain)) or (who.origin,),
                     (cell.vantage,),
                     (row.host,),
                 )
@@ -74,6 +79,14 @@ def circle(item: Resolution, asked: str) -> tuple[tuple[str, NameStep], ...]:
     turn = names.index(min(names))
     pairs = [(name, step) for name, (_, step) in zip(names, steps, strict=True)]
     return tuple(pairs[turn:] + pairs[:turn])
+
+
+def endless(item: Resolution) -> tuple[tuple[str, NameStep], ...]:
+    """The targets of so many aliases one after another that nobody follows them to the end."""
+    if item.status is not Status.LOOP:
+        return ()
+    targets = tuple((target, step) for step in item.steps if (target := _target(step)))
+    return targets if len(targets) >= MAX_STEPS else ()
 
 
 def _target(step: NameStep) -> str:

@@ -60,7 +60,7 @@ TOLD = (
 
 UNASKED = "resolver "
 """How the reason starts where a resolver is not reached, which resolver-unreachable tells."""
-AGAIN = "asked for the second time"
+GIVEN_UP = ("asked for the second time", f"given up after {resolvers.MAX_STEPS} steps")
 NO_GLOBAL_ADDRESS = "which the internet does not route"
 """The network has IPv6 for its own use only: its clients do not even try (RFC 6724)."""
 
@@ -91,7 +91,7 @@ def _is_mine(sight: Sight, row: Row, cell: Cell, fate: Fate) -> bool:
         return False
     if works and _resolved_elsewhere(row, cell, fate):
         return False  # split-view-one-family, mixed-resolvers
-    return not (fate.reason.endswith(AGAIN) and _is_circle(sight, row, cell))
+    return not (fate.reason.endswith(GIVEN_UP) and _is_circle(sight, row, cell))
 
 
 def _has_no_route(sight: Sight, row: Row, fate: Fate) -> bool:
@@ -135,7 +135,8 @@ def _is_circle(sight: Sight, row: Row, cell: Cell) -> bool:
     """Do aliases or resolvers go round?  `cname-loop` and `resolver-loop` say so."""
     who = _names.client(sight, cell.vantage)
     found = _names.answers(sight, who, row.host, cell.family) if who is not None else ()
-    return any(cname_loop.circle(item, _names.asked(row.host)) or resolver_loop.ring(item) for item in found)
+    name = _names.asked(row.host)
+    return any(cname_loop.circle(item, name) or cname_loop.endless(item) or resolver_loop.ring(item) for item in found)
 
 
 def _finding(sight: Sight, row: Row, cell: Cell, fate: Fate) -> Finding:
