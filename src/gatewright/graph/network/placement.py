@@ -7,7 +7,7 @@ Counterparts: `reach`, which asks for gateways and backends; `ways`, which knows
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 
 from msgspec import Struct
@@ -51,11 +51,16 @@ class Crossing(Struct, frozen=True):
 NOWHERE = Home("", (), ())
 
 
+def clusters(sight: Sight) -> Mapping[str, Cluster]:
+    """A question: the clusters alone, for those whom a change of links or firewalls does not concern."""
+    return sight.ask(topology).clusters
+
+
 def home(sight: Sight, namespace: str) -> Home:
     """Where the pods of a namespace run.  NOWHERE when no cluster is described, or several may be meant."""
-    clusters = sight.ask(topology).clusters.values()
-    named = [cluster for cluster in clusters if namespace in cluster.namespaces]
-    mine = named or [cluster for cluster in clusters if not cluster.namespaces]
+    all_ = sight.ask(clusters).values()
+    named = [cluster for cluster in all_ if namespace in cluster.namespaces]
+    mine = named or [cluster for cluster in all_ if not cluster.namespaces]
     if len(mine) != 1:
         return NOWHERE
     return Home(mine[0].id, mine[0].machines, tuple(map(str, mine[0].pod_cidrs)))
@@ -63,12 +68,12 @@ def home(sight: Sight, namespace: str) -> Home:
 
 def home_of(sight: Sight, address: str) -> Home:
     """A question: the cluster whose pods have such an address, NOWHERE when none or several have."""
-    clusters = sight.ask(topology).clusters.values()
+    all_ = sight.ask(clusters).values()
     try:
         ip = ip_address(address)
     except ValueError:
         return NOWHERE  # an EndpointSlice may list names
-    mine = [cluster for cluster in clusters if any(ip in net for net in cluster.pod_cidrs)]
+    mine = [cluster for cluster in all_ if any(ip in net for net in cluster.pod_cidrs)]
     return Home(mine[0].id, mine[0].machines, tuple(map(str, mine[0].pod_cidrs))) if len(mine) == 1 else NOWHERE
 
 

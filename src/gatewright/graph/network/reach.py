@@ -18,7 +18,7 @@ from gatewright.graph.names.servers import cluster_resolver
 from gatewright.graph.network import parties
 from gatewright.graph.network.nodes import Machine, Mtu, Place, Step, StepKind
 from gatewright.graph.network.parties import Party, PartyKind
-from gatewright.graph.network.placement import NOWHERE, Home, candidates, crossing, home, home_of
+from gatewright.graph.network.placement import NOWHERE, Home, candidates, clusters, crossing, home, home_of
 from gatewright.graph.network.policies import admitted
 from gatewright.graph.network.starts import Start, node_of, starts, workloads_of
 from gatewright.graph.network.topology import topology
@@ -282,7 +282,7 @@ def _targets(sight: Sight, service: ServiceIntent, port: ServicePort) -> Iterato
     workloads = workloads_of(sight, service.key.namespace, service.selector)
     alike: dict[tuple[WorkloadIntent | None, str, int], list[str]] = {}
     here = sight.ask(home, service.key.namespace).cluster
-    several = bool(here) and len(sight.ask(topology).clusters) > 1
+    several = bool(here) and len(sight.ask(clusters)) > 1
     for endpoint in listed:
         there = sight.ask(home_of, endpoint.address) if several else NOWHERE
         if there.cluster not in ("", here):
@@ -415,7 +415,7 @@ def resolvers_of(sight: Sight, start: Start) -> tuple[str, ...]:
 
 def _resolver_described(sight: Sight, start: Start) -> bool:
     """Does the map say whom the gateway asks?  Otherwise a name that the public does not know may be known there."""
-    cluster = sight.ask(topology).clusters.get(start.cluster)
+    cluster = sight.ask(clusters).get(start.cluster)
     return cluster is not None and bool(cluster.resolver)
 
 
