@@ -170,6 +170,9 @@ def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
     for note, value in sorted(notes.items()):
         path = ("metadata", "annotations", note)
         match ingressannotations.meaning(note, value):
+            case Meaning.LIMIT:
+                message = f"trace and check go by the limits in {note}; gatewright run does not apply it yet"
+                report.add(Severity.INFO, "unsupported-annotation", message, path)
             case Meaning.UNSUPPORTED:
                 message = f"the annotation {note} is not supported yet, so it has no effect"
                 report.add(Severity.WARNING, "unsupported-annotation", message, path)

@@ -1,9 +1,9 @@
 """What annotations of Ingress controllers mean for an Ingress.  Not a kind; `ingress` uses it.
 
-An annotation is honoured (it is read in `ingress`), quiet (it changes nothing about routing here), an
-access control that we cannot build (then the rules answer 503: never open what was meant to be closed), not
-supported yet, or unknown to every version of its controller (then a Problem names it).  Those outside the
-prefixes in `annotationnames` are no concern of ours.
+An annotation is honoured (it is read in `ingress`), quiet (it changes nothing about routing here), a limit (`trace`
+reads it, no engine applies it yet), an access control that we cannot build (then the rules answer 503: never open what
+was meant to be closed), not supported yet, or unknown to every version of its controller; a Problem names each but the
+first two.  Those outside the prefixes in `annotationnames` are no concern of ours.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ _QUIET = frozenset(
         "target-type",
     )
 )
-# How long and how much: no question of where a request goes.  `trace` reads the limits of a way from them.
+# How long and how much: `trace` reads the limits of a way from them.
 _LIMITS = frozenset(
-    {f"{NGINX}{name}" for name in ("proxy-connect-timeout", "proxy-send-timeout", "proxy-read-timeout")}
-    | {f"{prefix}timeout-{end}" for prefix in (HAPROXY, HAPROXY_COMMUNITY) for end in ("client", "server", "connect")}
-    | {f"{NGINX}proxy-body-size", f"{HAPROXY_COMMUNITY}proxy-body-size", f"{ALB}load-balancer-attributes"}
+    {f"{NGINX}proxy-read-timeout", f"{ALB}load-balancer-attributes"}
+    | {f"{prefix}timeout-{end}" for prefix in (HAPROXY, HAPROXY_COMMUNITY) for end in ("client", "server")}
+    | {f"{prefix}proxy-body-size" for prefix in (NGINX, HAPROXY_COMMUNITY)}
 )
 _QUIET_PATTERN = re.compile(rf"{re.escape(ALB)}(?:healthcheck-.*|success-codes|(?:un)?healthy-threshold-count)")
 
@@ -86,6 +86,7 @@ class Meaning(enum.Enum):
     FOREIGN = "foreign"
     HONOURED = "honoured"
     QUIET = "quiet"
+    LIMIT = "limit"
     ACCESS = "access"
     UNSUPPORTED = "unsupported"
     UNKNOWN = "unknown"
@@ -98,8 +99,10 @@ def meaning(annotation: str, value: str) -> Meaning:
         return Meaning.FOREIGN if annotationnames.exists(annotation) else Meaning.UNKNOWN
     if annotation in HONOURED:
         return Meaning.HONOURED
-    if annotation in _QUIET or annotation in _LIMITS or _QUIET_PATTERN.fullmatch(annotation):
+    if annotation in _QUIET or _QUIET_PATTERN.fullmatch(annotation):
         return Meaning.QUIET
+    if annotation in _LIMITS:
+        return Meaning.LIMIT
     name = annotation.removeprefix(prefix)
     guarded_snippet = _SNIPPET_NAME.fullmatch(name) and _SNIPPET_GUARD.search(value)
     if _ACCESS_NAME.fullmatch(name) or guarded_snippet:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gatewright.base.origin import Origin
+from gatewright.base.problem import Severity
 from gatewright.kinds.intents import (
     BackendRef,
     ClassRef,
@@ -23,6 +24,7 @@ from gatewright.kinds.intents import (
     RouteIntent,
     TlsUse,
 )
+from gatewright.trace import limits
 from support.lowering import bad, good, lowered, told
 
 AT = Origin("manifest.yaml", "1")
@@ -234,7 +236,7 @@ def test_a_misspelt_access_control_closes_the_rules_too() -> None:
 
 def test_other_annotations_of_controllers_give_one_problem_each() -> None:
     annotations = {
-        "nginx.ingress.kubernetes.io/proxy-body-size": "8m",  # a limit of the way
+        "nginx.ingress.kubernetes.io/proxy-send-timeout": "60",
         "nginx.ingress.kubernetes.io/rewrite-target": "/$1",
         "traefik.ingress.kubernetes.io/router.priority": "7",
         "cert-manager.io/cluster-issuer": "le",
@@ -246,9 +248,23 @@ def test_other_annotations_of_controllers_give_one_problem_each() -> None:
         "alb.ingress.kubernetes.io/healthcheck-path": "/",
     }
     result = lowered(ingress(annotations))
-    assert [p.id for p in result.problems] == ["unsupported-annotation"] * 2
+    assert [p.id for p in result.problems] == ["unsupported-annotation"] * 3
     assert isinstance(result.intent, RouteIntent)
     assert result.intent.rules[0].filters == ()
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        *(name for names in limits.IDLE_ANNOTATIONS.values() for name in names),
+        *limits.BODY_ANNOTATIONS.values(),
+        limits.ALB_ATTRIBUTES,
+    ],
+)
+def test_a_limit_counts_for_trace_alone(annotation: str) -> None:
+    (problem,) = lowered(ingress({annotation: "1"})).problems
+    assert (problem.id, problem.severity) == ("unsupported-annotation", Severity.INFO)
+    assert problem.message.endswith("gatewright run does not apply it yet")
 
 
 @pytest.mark.parametrize(

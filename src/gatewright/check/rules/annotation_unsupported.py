@@ -4,6 +4,9 @@ Ingress controllers have hundreds of annotations.  Those that decide where a req
 named here, so that nobody takes an answer of `trace` or a gateway that Gatewright runs for the whole truth.  The
 controller that the Ingress was written for still does what it says.
 
+The limits among them (timeouts, sizes of bodies) count for what `trace` and `check` say of a way; `gatewright run` does
+not apply them yet.
+
     metadata:
       annotations:
         nginx.ingress.kubernetes.io/limit-rps: "5"
