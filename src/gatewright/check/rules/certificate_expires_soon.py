@@ -1,7 +1,7 @@
 """A certificate among the manifests expires within two weeks, and nothing in them renews it.
 
-A certificate that cert-manager makes is renewed when a third of its life is left, so one of Let's Encrypt never gets
-below 30 days.  A Secret that somebody made by hand ends on its day, for all of its names at once.
+A certificate that cert-manager makes is renewed when a third of its life is left, so one of 90 days never gets below
+30.  A Secret that somebody made by hand ends on its day, for all of its names at once.
 
     kind: Secret
     type: kubernetes.io/tls

@@ -1,8 +1,8 @@
 """A resolver with rebind protection drops the private address of a name that is served there.
 
 A web site that answers with an address of your own network could make browsers attack it (DNS rebinding), so a
-FritzBox, dnsmasq with `stop-dns-rebind`, Pi-hole and Unbound with `private-address` drop private addresses from the
-answers of others.  They cannot tell your own domain from an attacker's: a public record or a second resolver inside
+FritzBox, dnsmasq and Pi-hole with `stop-dns-rebind`, and Unbound with `private-address` drop private addresses from
+the answers of others.  They cannot tell your own domain from an attacker's: a public record or a second resolver inside
 that answers 192.168.178.10 is emptied, and the name has no address, at home only.
 
     kind: Resolver

@@ -3,7 +3,7 @@
 A Traefik without `ingressClass` takes every object that has no class, and so does the second one.  Both serve the
 hosts, each with its own certificates and entry points; both write their address into the status, which flips between
 them, and external-dns and k8s_gateway follow it.  Where one of the doors is public, a name that was meant for home is
-on the internet (traefik #13733).
+on the internet.
 
     kind: Ingress
     metadata: {name: nas}

@@ -11,7 +11,7 @@ an Ingress; where it is switched off, the controller leaves the Ingress out.
           more_set_headers "X-Frame-Options: DENY";
 
 What the snippet was for (mostly security headers, redirects, rules of access) is not there.  Use the annotations made
-for it (`custom-headers` since 1.9, `permanent-redirect`, `whitelist-source-range`), or allow snippets for the whole
+for it (`custom-headers` since 1.11, `permanent-redirect`, `whitelist-source-range`), or allow snippets for the whole
 controller, if everybody who may write an Ingress may also read its Secrets:
 
     controller:
