@@ -2,8 +2,9 @@
 
 Every hop ends a connection that is idle for too long, and some refuse large bodies; the smallest of them counts.  An
 owner sets the value at one hop, and the WebSocket still closes after a minute.  Usual limits: an AWS load balancer 60 s
-(`idle_timeout.timeout_seconds`), ingress-nginx 60 s and 1 MiB, HAProxy 50 s, Traefik 180 s, Cloudflare 100 s (120 s by
-its newer documentation) and 100 MB (Free and Pro; not to be changed there).
+(`idle_timeout.timeout_seconds`), ingress-nginx 60 s and 1 MiB, HAProxy 50 s (but an hour for WebSockets, by the
+`timeout tunnel` of its Ingress controller), Traefik 180 s (between the requests of a connection), Cloudflare 100 s
+(120 s by its newer documentation) and 100 MB (Free and Pro; not to be changed there).
 
     kind: Ingress
     metadata:
