@@ -173,6 +173,8 @@ def measure(sizes: list[int], times: int) -> Iterator[Row]:
             del checker
             read = Model()
             read.read([str(where)])
+            gc.collect()
+            gc.freeze()
             first_trace, *others = _traces(read, size, times + 1)
             traced = support.figures(others)
             yield Row("one trace from one vantage, both families", size,

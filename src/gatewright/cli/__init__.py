@@ -45,8 +45,8 @@ class _Lazy(click.Group):
 def cli() -> None:
     """Keep every way into your services right.
 
-    Gatewright reads the Kubernetes manifests you already have and tells (trace) or runs (run) what happens to any
-    request.
+    Gatewright reads the Kubernetes manifests you already have and a small site map, and tells (trace, check, diff,
+    test) or runs (run) what happens to any request, from anywhere.
     """
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import date
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from gatewright.graph.memo import Asked, Memo
+from gatewright.graph.memo import Answer, Asked, Memo
 from gatewright.graph.nodes import Change, Graph, VirtualHostKey
 from gatewright.graph.objects import Objects, Token
 from gatewright.graph.sight import Sight
@@ -83,7 +83,7 @@ class Analysis:
         """Forget what no kept question needs any more."""
         self.memo.sweep()
 
-    def _compute(self, asked: Asked) -> tuple[Any, Iterable[Token]]:
+    def _compute(self, asked: Asked) -> tuple[Any, Iterable[Token], Iterable[Answer]]:
         question, args = asked
         sight = Sight(self)
-        return question(sight, *args), sight.reads
+        return question(sight, *args), sight.reads, sight.below

@@ -41,9 +41,9 @@ class Answer:
 
 
 class Memo:
-    """The answers.  `compute` answers a question and says what it read, in order and each once."""
+    """The answers.  `compute` answers a question and says which tokens and which other answers it read, each once."""
 
-    def __init__(self, compute: Callable[[Asked], tuple[Any, Iterable[Token]]]) -> None:
+    def __init__(self, compute: Callable[[Asked], tuple[Any, Iterable[Token], Iterable[Answer]]]) -> None:
         self._compute = compute
         self._answers: dict[Asked, Answer] = {}
         self._readers: dict[Token, set[Answer]] = {}
@@ -53,24 +53,25 @@ class Memo:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def fresh(self, asked: Asked) -> Answer | None:
-        """The answer if it is known and holds, else None: most questions end here, so this is kept short."""
-        answer = self._answers.get(asked)
-        return answer if answer is not None and answer.state == FRESH else None
-
-    def ask(self, asked: Asked) -> Any:
-        """The answer, computed when it has to be.  RuntimeError when a question depends on its own answer."""
+    def answer(self, asked: Asked) -> Answer:
+        """The answer as it stands, computed when it has to be.  RuntimeError when a question needs its own answer."""
         answer = self._answers.get(asked)
         if answer is None:
             answer = self._answers[asked] = Answer(asked)
             self._loose.add(answer)
-        return self._up_to_date(answer).value
+        elif answer.state == FRESH:  # as most are
+            return answer
+        return self._up_to_date(answer)
+
+    def ask(self, asked: Asked) -> Any:
+        """The value of the answer."""
+        return self.answer(asked).value
 
     def keep(self, asked: Asked) -> Any:
         """Remember this answer although no other question reads it, and hand it out."""
-        value = self.ask(asked)
-        self._answers[asked].kept = True
-        return value
+        answer = self.answer(asked)
+        answer.kept = True
+        return answer.value
 
     def drop(self, asked: Asked) -> None:
         """No longer remember it, nor what only it needed."""
@@ -129,15 +130,7 @@ class Memo:
 
     def _answer(self, answer: Answer) -> None:
         before = answer.value
-        value, reads = self._compute(answer.asked)
-        inputs: list[Token] = []
-        below: list[Answer] = []
-        for token in reads:
-            found = self._answers.get(token)  # type: ignore[call-overload]
-            if found is None:
-                inputs.append(token)
-            else:
-                below.append(found)
+        value, inputs, below = self._compute(answer.asked)
         self._record(answer, frozenset(inputs), tuple(below))
         answer.state = FRESH
         if value != before:

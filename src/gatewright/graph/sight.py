@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.graph import lookup
-from gatewright.graph.memo import Asked, Memo
+from gatewright.graph.memo import Answer, Asked, Memo
 from gatewright.graph.nodes import (
     Attachment,
     Backend,
@@ -49,11 +49,12 @@ class Source(Protocol):
 class Sight:
     """One question's sight."""
 
-    __slots__ = ("_source", "reads")
+    __slots__ = ("_source", "below", "reads")
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.reads: dict[Token, None] = {}
+        self.below: dict[Answer, None] = {}
 
     # --- objects ---
 
@@ -156,9 +157,9 @@ class Sight:
         """The remembered answer to another question.  Arguments are positional and hashable."""
         assert not kwargs, "questions take positional arguments"
         asked: Asked = (question, args)
-        self.reads[asked] = None
-        known = self._source.memo.fresh(asked)
-        return known.value if known is not None else self._source.memo.ask(asked)  # type: ignore[no-any-return]
+        answer = self._source.memo.answer(asked)
+        self.below[answer] = None
+        return answer.value  # type: ignore[no-any-return]
 
     def today(self) -> date:
         """The day on which the analysis runs."""

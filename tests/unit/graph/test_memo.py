@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatewright.graph.memo import Asked, Memo
+from gatewright.graph.memo import Answer, Asked, Memo
 
 
 class World:
@@ -19,25 +19,27 @@ class World:
         self.inputs: dict[str, int] = {}
         self.computed: list[Asked] = []
         self.reads: list[Hashable] = []
+        self.below: list[Answer] = []
         self.memo = Memo(self.compute)
 
-    def compute(self, asked: Asked) -> tuple[Any, list[Hashable]]:
+    def compute(self, asked: Asked) -> tuple[Any, list[Hashable], list[Answer]]:
         self.computed.append(asked)
-        outer, self.reads = self.reads, []
+        outer, (self.reads, self.below) = (self.reads, self.below), ([], [])
         try:
             question, args = asked
             value = question(self, *args)
-            return value, list(dict.fromkeys(self.reads))
+            return value, list(dict.fromkeys(self.reads)), list(dict.fromkeys(self.below))
         finally:
-            self.reads = outer
+            self.reads, self.below = outer
 
     def input(self, name: str) -> int:
         self.reads.append(name)
         return self.inputs.get(name, 0)
 
     def ask(self, question: Any, *args: Hashable) -> Any:
-        self.reads.append((question, args))
-        return self.memo.ask((question, args))
+        answer = self.memo.answer((question, args))
+        self.below.append(answer)
+        return answer.value
 
     def set(self, name: str, value: int) -> set[Asked]:
         self.inputs[name] = value
