@@ -152,8 +152,9 @@ def test_in_print() -> None:
         "no findings · 1 hostname · 3 documents read",
     ]
     told = check("unserved.yaml").stdout
-    assert "backend-missing  unserved.yaml:13\n  Service web/gone does not exist\n  → " in told
-    assert "app.example.com  ✗  fails at backend: 503 Service web/gone does not exist via infra/edge" in told
+    assert "backend-missing  unserved.yaml:13\n  Service web/gone is not among what was read\n  → " in told
+    said = "fails at backend: 503 Service web/gone is not among what was read via infra/edge"
+    assert f"app.example.com  ✗  {said}" in told
 
 
 def test_what_fails_is_told_with_the_columns_where_it_does() -> None:
@@ -223,7 +224,7 @@ def test_the_document() -> None:
     assert finding["origins"] == [{"file": "unserved.yaml", "line": 13}]
     (cell,) = told["matrix"]
     assert (cell["host"], cell["vantage"], cell["family"]) == ("app.example.com", None, 4)
-    assert cell["outcome"] == "fails at backend: 503 Service web/gone does not exist via infra/edge"
+    assert cell["outcome"] == "fails at backend: 503 Service web/gone is not among what was read via infra/edge"
     assert told["documents"]["unknown"] == 1
     assert told["documents"]["unknownKinds"] == {"example.com/v1 Thing": 1}
 
@@ -276,7 +277,7 @@ def test_sarif_names_files_elsewhere_by_their_whole_address(tmp_path: Path, monk
 def test_annotations_of_github_are_a_line_each() -> None:
     Path("100%,a:b.yaml").write_text(UNSERVED, encoding="utf-8")
     (line,) = check("100%,a:b.yaml", "-o", "github", "--only", "backend-missing").stdout.splitlines()
-    assert line.startswith("::warning file=100%25%2Ca%3Ab.yaml,line=13,title=backend-missing::Service web/gone does ")
+    assert line.startswith("::warning file=100%25%2Ca%3Ab.yaml,line=13,title=backend-missing::Service web/gone is ")
     assert "%0AFix: " in line
     assert check("served.yaml", "-o", "github").stdout == ""
 

@@ -70,7 +70,7 @@ def test_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.stdout.startswith(
         "- app.example.com at the gateways\n"
         "    delivered to web/app:80 via infra/edge\n"
-        "  → fails at backend: 503 Service web/gone does not exist via infra/edge\n"
+        "  → fails at backend: 503 Service web/gone is not among what was read via infra/edge\n"
     )
     assert "introduced warning backend-missing  new/app.yaml:13" in result.stdout
     assert result.stdout.endswith("1 changed fate · 1 finding introduced, 0 fixed, 0 unchanged\n")
@@ -115,7 +115,7 @@ def test_the_same_fault_of_the_same_field_in_other_words(tmp_path: Path, monkeyp
     write("new/app.yaml", UNSERVED.replace("name: gone", "name: lost"))
     told = json.loads(diff("old", "new", "-o", "json").stdout)
     assert (told["introduced"], told["fixed"]) == ([], [])
-    assert [item["message"] for item in told["unchanged"]] == ["Service web/lost does not exist"]
+    assert [item["message"] for item in told["unchanged"]] == ["Service web/lost is not among what was read"]
     assert len(told["changes"]) == 1
 
 
@@ -144,7 +144,7 @@ def test_a_revision_against_the_working_tree() -> None:
             "host": "app.example.com",
             "vantage": None,
             "family": 4,
-            "before": "fails at backend: 503 Service web/gone does not exist via infra/edge",
+            "before": "fails at backend: 503 Service web/gone is not among what was read via infra/edge",
             "after": "delivered to web/app:80 via infra/edge",
         }
     ]

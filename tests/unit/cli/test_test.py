@@ -42,7 +42,8 @@ def test_what_does_not_hold_says_why() -> None:
     result = run("fails.yaml")
     assert result.exit_code == 1
     assert result.stdout.startswith("✗ app-is-there at the gateways")
-    assert "    expected delivered, but fails at backend: 503 Service web/gone does not exist" in result.stdout
+    said = "503 Service web/gone is not among what was read"
+    assert f"    expected delivered, but fails at backend: {said}" in result.stdout
     assert result.stdout.endswith("1 of 1 do not hold\n")
 
 

@@ -90,10 +90,10 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
 
 def _missing(view: View, service: Key, status: int) -> Failure:
     """A Service that is not there.  Where no workload of its namespace is either, a chart may make all of them."""
-    why = f"{service} does not exist"
     if view.any("workloads-in", service.namespace):
-        return Failure("backend-missing", status, why, "create it or correct the name")
-    hint = "create it, correct the name, or give the manifests of whatever makes it, such as a chart"
+        return Failure("backend-missing", status, f"{service} does not exist", "create it or correct the name")
+    why = f"{service} is not among what was read"
+    hint = "give the manifests of what makes it, such as a chart; if nothing does, create it or correct the name"
     return Failure("backend-missing", status, why, hint, Severity.WARNING)
 
 
