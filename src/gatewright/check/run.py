@@ -229,8 +229,10 @@ def _gathered(findings: Iterable[Finding]) -> list[Finding]:
     ]
 
 
-def _order(finding: Finding) -> tuple[int, str, str, str, str, str]:
-    first = finding.origins[0]
+def _order(finding: Finding) -> tuple[int | str | tuple[str, ...], ...]:
+    """A total one: which was found first is not to be seen."""
+    first, *others = finding.origins
     return (
         SEVERITIES.index(finding.severity), finding.id, first.file, str(first.path), finding.message, first.document,
+        str(others), finding.hosts, finding.vantages,
     )  # fmt: skip

@@ -38,6 +38,8 @@ from gatewright.kinds.world import ResolverIntent
 from gatewright.trace.hops import OutcomeKind
 
 ID = "resolver-loop"
+FORWARDS = ": forwards "
+"""In the step that tells of a forward for a domain."""
 
 
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
@@ -80,7 +82,7 @@ def ring(item: Resolution) -> tuple[str, ...]:
 def _places(sight: Sight, item: Resolution, found: tuple[str, ...]) -> Iterator[Origin | None]:
     """Where each of them is told to ask the next: its forward for the domain, or else its upstreams."""
     for label in found:
-        said = [step.origin for step in item.steps[:-1] if step.resolver == label and step.origin is not None]
+        said = [step.origin for step in item.steps if step.resolver == label and FORWARDS in step.summary]
         server = sight.ask(servers.server, label)
         resolver = sight.get(server.key, ResolverIntent) if server.key is not None else None
         if said or resolver is None:
