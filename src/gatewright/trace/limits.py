@@ -29,7 +29,7 @@ class Usual(Struct, frozen=True, gc=False):
 DEFAULTS = {
     "alb": Usual(idle_timeout=60, body=0),  # idle_timeout.timeout_seconds
     "ingress-nginx": Usual(idle_timeout=60, body=MIB),  # proxy-read-timeout, proxy-body-size 1m
-    "traefik": Usual(idle_timeout=180, body=0),  # respondingTimeouts.idleTimeout
+    "traefik": Usual(idle_timeout=0, body=0),  # respondingTimeouts.idleTimeout counts between requests only
     "haproxy": Usual(idle_timeout=50, body=0),  # timeout-client, timeout-server
     "cloudflare": Usual(idle_timeout=100, body=100 * 1000 * 1000),  # proxy read timeout and upload limit, Free and Pro
 }

@@ -702,7 +702,7 @@ def test_sizes_and_times_as_annotations_write_them() -> None:
 def test_the_limits_of_a_way_are_those_of_its_hops(world: World) -> None:
     (branch,) = world()("phone", "http://app.example.com/", "4")
     assert branch.limits.idle_timeout is not None
-    assert (branch.limits.idle_timeout.value, branch.limits.idle_timeout.hop) == (180, "traefik web/edge")
+    assert (branch.limits.idle_timeout.value, branch.limits.idle_timeout.hop) == (0, "traefik web/edge")
     assert branch.limits.mtu is not None
     assert branch.limits.mtu.value == 1370
 
