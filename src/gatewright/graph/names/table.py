@@ -13,7 +13,10 @@ from gatewright.kinds.world import Record
 
 T = TypeVar("T")
 
-PIECES = 64
+WILDCARDS = 64
+"""The piece of the wildcards, which every name below them looks at: none of the others may change with them."""
+
+PIECES = WILDCARDS + 1
 
 Node = Mapping[str, Record]
 """The record sets of one name by type; empty for a name that only has names below it."""
@@ -23,7 +26,7 @@ NOTHING: Node = {}
 
 def piece_of(name: str) -> int:
     """The piece that a name is in."""
-    return hash(name) & PIECES - 1
+    return WILDCARDS if name.startswith("*.") else hash(name) % WILDCARDS
 
 
 def in_pieces(names: Mapping[str, T]) -> tuple[Mapping[str, T], ...]:
