@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 import click
 from msgspec import Struct, structs
 
+from gatewright.base import collector
 from gatewright.base.errors import UsageError
 from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row
@@ -87,17 +88,18 @@ def command(
     if watch and (form not in WATCHABLE or "-" in paths):
         raise UsageError("--watch follows files, and prints as table or wide")
     choice = Choice(_ids(only), _ids(skip), vantages, hosts, matrix)
-    model, checker = examine(paths, output.StatusLine().progress)
-    found = report(model, checker)
-    if matrix:
-        _know(found.matrix, choice, model)
-    chosen = choice.of(found)
-    documents = model.documents()
-    is_empty = not documents.read and not documents.unknown
-    if chosen.findings or not is_empty:
-        _print(pieces(form, _shown(chosen, model)))
-    if is_empty:  # a folder that was mistyped in CI must not look clean
-        raise UsageError(f"there is no manifest that can be read in {' '.join(paths)}")
+    with collector.paused():  # what is made is needed until it is printed
+        model, checker = examine(paths, output.StatusLine().progress)
+        found = report(model, checker)
+        if matrix:
+            _know(found.matrix, choice, model)
+        chosen = choice.of(found)
+        documents = model.documents()
+        is_empty = not documents.read and not documents.unknown
+        if chosen.findings or not is_empty:
+            _print(pieces(form, _shown(chosen, model)))
+        if is_empty:  # a folder that was mistyped in CI must not look clean
+            raise UsageError(f"there is no manifest that can be read in {' '.join(paths)}")
     if watch:
         from gatewright.cli.watching import follow
 

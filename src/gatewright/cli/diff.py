@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 from msgspec import structs
 
+from gatewright.base import collector
 from gatewright.base.errors import UsageError
 from gatewright.base.origin import Locator, Origin, Place
 from gatewright.check.compare import compare
@@ -54,7 +55,7 @@ def command(paths: tuple[str, ...], form: str, fail_on: str, old: str, new: str)
     Tells the hostnames that lead somewhere else, by vantage and address family, and the findings that were
     introduced, fixed, and are unchanged.  What exists is a path, whatever git knows by that name.
     """
-    with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
+    with collector.paused(), tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
         sides = [_Side(word, paths, Path(folder) / name) for word, name in ((old, "old"), (new, "new"))]
         _hold_something(sides, paths)
         say = output.StatusLine().progress
