@@ -213,7 +213,7 @@ def _changes(read: Model, checker: Checker, where: Path, size: int, times: int) 
         started = time.perf_counter()
         state = read.refresh([str(file)])
         assert state is not None
-        checker.update(state.change, read.concerned)
+        checker.update(state.change, state.concerned)
         report = checker.report(read.problems(), read.suppressions(), read.analysis.today)
         took.append(time.perf_counter() - started)
         assert len(report.matrix) >= size
@@ -228,7 +228,7 @@ def _map_changes(read: Model, checker: Checker, where: Path, edit: tuple[str, st
         started = time.perf_counter()
         state = read.refresh([str(file)])
         assert state is not None
-        checker.update(state.change, read.concerned)
+        checker.update(state.change, state.concerned)
         checker.report(read.problems(), read.suppressions(), read.analysis.today)
         took.append(time.perf_counter() - started)
     return support.figures(took)

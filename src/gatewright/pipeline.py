@@ -21,6 +21,7 @@ from gatewright.base.origin import Locator, Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder, empty_graph
+from gatewright.graph.memo import Asked
 from gatewright.graph.nodes import Change, Graph
 from gatewright.kinds.intents import Intent, Key, Lowered, Suppression
 from gatewright.sources.files import Delta, FileSource
@@ -36,10 +37,14 @@ class Documents(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """The graph at one moment and what changed in it last."""
+    """The graph at one moment and what changed in it last.
+
+    `concerned`: the kept questions of the analysis whose answers may differ since, if anybody has asked for it.
+    """
 
     graph: Graph
     change: Change
+    concerned: frozenset[Asked] = frozenset()
 
 
 class _Held(Struct):
@@ -117,8 +122,8 @@ class Model:
 
     def _state(self, graph: Graph, change: Change) -> State:
         self._graph = graph
-        self.concerned = self._analysis.update(graph, change) if self._analysis is not None else set()
-        return State(graph, change)
+        concerned = self._analysis.update(graph, change) if self._analysis is not None else ()
+        return State(graph, change, frozenset(concerned))
 
     def _take(self, put: Mapping[DocumentId, Document], removed: frozenset[DocumentId]) -> State:
         concerned: set[Key] = set()

@@ -190,7 +190,7 @@ def test_an_edited_world_is_judged_as_one_that_was_always_so(seed: int, steps: l
                     (at / name).write_text(text(data))
             state = model.refresh([str(at / name) for name, _ in step])
             if state is not None:
-                checker.update(state.change, model.concerned)
+                checker.update(state.change, state.concerned)
             kept = checker.report(model.problems(), model.suppressions(), NOW.date())
             cold = fresh(at)
             assert kept.findings == cold.findings

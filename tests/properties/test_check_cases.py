@@ -52,7 +52,7 @@ def test_findings_follow_edits(rule: str, tmp_path: Path) -> None:
     for before, after in pairwise((first, *others, first)):
         state = model.refresh(edit(tmp_path, before, after))
         if state is not None:
-            checker.update(state.change, model.concerned)
+            checker.update(state.change, state.concerned)
         problems = model.problems()
         if any(problem.id in ("held", "held-back") for problem in problems):
             continue  # what cannot be read or used keeps its last good version, which nobody else has seen

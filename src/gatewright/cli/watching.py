@@ -56,7 +56,7 @@ def _examined(
         state = model.refresh(paths)
         if state is None:
             return shown
-        checker.update(state.change, model.concerned)
+        checker.update(state.change, state.concerned)
         return choose(checker.report(model.problems(), model.suppressions(), model.analysis.today))
 
 

@@ -102,7 +102,7 @@ class Folder:
         else:
             state = self._model.refresh([str(self._path / f"{name}.yaml") for name in files])
             assert state is not None
-            self._checker.update(state.change, self._model.concerned)
+            self._checker.update(state.change, state.concerned)
         report = self._checker.report(self._model.problems(), self._model.suppressions(), NOW.date())
         return {finding.id for finding in report.findings}
 

@@ -122,7 +122,7 @@ def test_issuers_of_certificates(reference: Any, key: Key) -> None:
 @pytest.mark.parametrize("version", ["cert-manager.io/v1alpha2", "certmanager.k8s.io/v1alpha1"])
 def test_older_groups(version: str) -> None:
     spec = {"secretName": "s", "issuerRef": REFERENCE, "dnsNames": ["a.b"], "keySize": 2048, "organization": ["o"]}
-    good(made("Certificate", spec, version), CertificateIntent)
+    assert good(made("Certificate", spec, version), CertificateIntent).names == ("a.b",)
 
 
 @pytest.mark.parametrize(

@@ -165,4 +165,5 @@ def test_a_misspelt_type_is_refused() -> None:
 
 
 def test_the_old_group() -> None:
-    good(policy({"podSelector": {}}, "extensions/v1beta1"), PolicyIntent)
+    old = good(policy({"podSelector": {}}, "extensions/v1beta1"), PolicyIntent)
+    assert (old.ingress, old.egress) == ((), None)

@@ -51,7 +51,8 @@ def test_a_pod_on_the_hosts_network_listens_on_its_ports() -> None:
 
 
 def test_an_old_version() -> None:
-    good(workload("Deployment", "extensions/v1beta1"), WorkloadIntent)
+    old, new = (good(workload("Deployment", version), WorkloadIntent) for version in ("extensions/v1beta1", "apps/v1"))
+    assert old == new
 
 
 def test_what_concerns_us_is_still_checked() -> None:

@@ -38,7 +38,7 @@ def change(model: Model, checker: Checker, file: Path, old: str, new: str) -> se
     file.write_text(text.replace(old, new), encoding="utf-8")
     state = model.refresh([str(file)])
     assert state is not None
-    checker.update(state.change, model.concerned)
+    checker.update(state.change, state.concerned)
     return ids(model, checker)
 
 
