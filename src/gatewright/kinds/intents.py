@@ -237,6 +237,15 @@ class Refuse(Struct, frozen=True, tag=True):
     reason: str
 
 
+class Respond(Struct, frozen=True, tag=True):
+    """A fixed answer instead of a backend's, such as an ACME challenge's (RFC 8555, 8.3)."""
+
+    origin: Origin
+    status: int
+    body: bytes = b""
+    content_type: str = "text/plain"
+
+
 class FilterRef(Struct, frozen=True, tag=True):
     """A filter defined by another object (a Traefik Middleware, an HTTPRoute ExtensionRef), resolved by the graph."""
 
@@ -255,6 +264,7 @@ Filter = (
     | AllowSources
     | BasicAuth
     | Refuse
+    | Respond
     | FilterRef
 )
 
@@ -464,7 +474,8 @@ class DoorSettings(Struct, frozen=True):
     `idle_timeout` seconds and `body_limit` octets (0: none) for all of its routes.  `snippets`: are configuration
     snippets switched on?  `passthrough`: is TLS passthrough?  `certificate_names`: names on certificates that it has
     from elsewhere (ACM, a CDN).  `host_ports`: it listens on its nodes' own addresses.  `publishes_status`: does it
-    write its address into the status of what it serves?
+    write its address into the status of what it serves?  `issuer`: who makes certificates for the names that it serves
+    and for which nobody else brings one.
     """
 
     runs_on: tuple[Spot, ...] = ()
@@ -480,6 +491,7 @@ class DoorSettings(Struct, frozen=True):
     passthrough: bool | None = None
     certificate_names: tuple[str, ...] = ()
     publishes_status: bool | None = None
+    issuer: Key | None = None
 
 
 class ControllerIntent(Struct, frozen=True):

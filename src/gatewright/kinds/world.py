@@ -327,6 +327,10 @@ class PolicyIntent(Struct, frozen=True):
 # --- names ----------------------------------------------------------------------------------------
 
 
+ALL_GATEWAYS = "*"
+"""In place of a Zone's gateways: every one that its view may see."""
+
+
 class Record(Struct, frozen=True, gc=False):
     """One DNS record set.  `name` fully qualified; `type` A, AAAA, CNAME, TXT, NS, MX, ALIAS...; `ttl` seconds, 0 the
     zone's.  `proxied`: a CDN answers with its own edge and connects to these values; with `default_proxy` nobody said
@@ -348,8 +352,12 @@ class ZoneIntent(Struct, frozen=True):
     lower-case ("cloudflare", "route53", "rfc2136", "gatewright", ...), "" unknown.  `ssl_mode` of a CDN: "off" |
     "flexible" | "full" | "strict"; `edge_names`: names on the CDN's certificates, besides the universal one.
     `external_dns`: external-dns writes what it finds in the manifests here.  `proxied_default`: its default for
-    annotations that do not say.  `file`: a BIND zone file with more records.  `issuers_trusted`: does the CDN trust the
-    provider's own origin CA (Cloudflare origin certificates)?
+    annotations that do not say.  `file`: a BIND zone file with more records.
+
+    `gateways`: names of routes lead to these gateways (ids or bare names, the first that serves the name counts), to
+    all that the view may see with ALL_GATEWAYS, not at all when empty.  `nameservers`, `ttl` and `negative_ttl`
+    (seconds) are what a server says of the zone.  `settings` are the provider's own options for whoever writes to it; a
+    value "env/NAME" stands for an environment variable.  `owner` marks what is ours at the provider.
     """
 
     key: Key
@@ -365,6 +373,73 @@ class ZoneIntent(Struct, frozen=True):
     proxied_default: bool = False
     file: Key | None = None
     always_https: bool = False
+    gateways: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    ttl: int = 300
+    negative_ttl: int = 60
+    settings: tuple[tuple[str, str], ...] = ()
+    owner: str = "gatewright"
+
+
+class TsigKey(Struct, frozen=True, gc=False):
+    """A secret that two servers share (RFC 8945): its `name`, lower-case and without trailing dot, its `algorithm`
+    ("hmac-sha256" ...) and the entry of the Secret that holds it in base64."""
+
+    name: str
+    algorithm: str
+    secret: Key
+    entry: str
+    origin: Origin
+
+
+class Secondary(Struct, frozen=True, gc=False):
+    """A server that copies the zones of a view and is told of changes (RFC 1996); `key`: the name of its TsigKey."""
+
+    address: str
+    origin: Origin
+    port: int = 53
+    key: str = ""
+
+
+class UpdateGrant(Struct, frozen=True, gc=False):
+    """Who signs with `key` may change records of these `types` (empty: all) at these `names` (exact, or `*.x` for all
+    below x; empty: everywhere in the zones of the view)."""
+
+    key: str
+    origin: Origin
+    names: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+class RateLimit(Struct, frozen=True, gc=False):
+    """Response rate limiting: equal answers per second to one client network (/24, /56); of those above it every
+    `slip`-th is answered truncated, so that real clients come back by TCP.  Networks in `exempt` are not counted."""
+
+    per_second: int = 200
+    slip: int = 2
+    exempt: tuple[str, ...] = ()
+
+
+class ViewIntent(Struct, frozen=True):
+    """Who sees which Zones of ours: the Zones whose `view` is its name.
+
+    A query belongs to the view whose `listen` has the address that it came to, else to the one with the longest prefix
+    of `clients` (CIDRs, and those of `spots`) that the client is in; `client_subnet`: its EDNS client subnet counts
+    instead, where it sent one (RFC 7871).  `transfer_to`: CIDRs that may copy the zones; secondaries may anyway, by
+    their key or else their address.
+    """
+
+    key: Key
+    origin: Origin
+    clients: tuple[str, ...] = ()
+    spots: tuple[Spot, ...] = ()
+    listen: tuple[str, ...] = ()
+    client_subnet: bool = False
+    keys: tuple[TsigKey, ...] = ()
+    transfer_to: tuple[str, ...] = ()
+    secondaries: tuple[Secondary, ...] = ()
+    updates: tuple[UpdateGrant, ...] = ()
+    rate_limit: RateLimit | None = RateLimit()
 
 
 class RecordsIntent(Struct, frozen=True):
@@ -542,11 +617,20 @@ class HelmIntent(Struct, frozen=True):
 # --- certificates ---------------------------------------------------------------------------------
 
 
+class SecretEntry(Struct, frozen=True, gc=False):
+    """One entry of a Secret."""
+
+    secret: Key
+    entry: str
+
+
 class Solver(Struct, frozen=True, gc=False):
     """How challenges of some names are met: `type` "dns01" or "http01".
 
-    dns01: `provider` ("cloudflare", "route53", "rfc2136", "acmeDNS", ...).  http01: `class_name` of its Ingress or
-    `gateways` it attaches to.  `names`/`zones` limit it (dnsNames, dnsZones); both empty: everything.
+    dns01: `provider` ("cloudflare", "route53", "rfc2136", "acmeDNS", ...), its `settings` under cert-manager's field
+    names (nameserver, tsigKeyName, host ...) and `secrets` by field (tsigSecretSecretRef ...); `follow_cname`: the
+    challenge name may be a CNAME to where the record is to be put.  http01: `class_name` of its Ingress or `gateways`
+    it attaches to.  `names`/`zones`/`labels` limit it (dnsNames, dnsZones, matchLabels); all empty: everything.
     """
 
     type: str
@@ -557,6 +641,27 @@ class Solver(Struct, frozen=True, gc=False):
     names: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, SecretEntry], ...] = ()
+    follow_cname: bool = False
+
+
+class AcmeSettings(Struct, frozen=True):
+    """What an ACME issuer says beside its server and solvers.  `ca_bundle` PEM: whom to trust for the server itself.
+
+    `account`: the Secret of the account key.  `external_key_id` with `external_key`: external account binding
+    (RFC 8555, 7.3.4), the entry holds the MAC key in base64url.  `preferred_chain`: the issuer's common name at the top
+    of the chain that is wanted.
+    """
+
+    email: str = ""
+    ca_bundle: bytes = b""
+    skip_tls_verify: bool = False
+    account: SecretEntry | None = None
+    external_key_id: str = ""
+    external_key: SecretEntry | None = None
+    preferred_chain: str = ""
+    profile: str = ""
 
 
 class IssuerIntent(Struct, frozen=True):
@@ -568,10 +673,26 @@ class IssuerIntent(Struct, frozen=True):
     server: str = ""
     solvers: tuple[Solver, ...] = ()
     ca: Key | None = None
+    acme: AcmeSettings = AcmeSettings()
+
+
+class PrivateKey(Struct, frozen=True, gc=False):
+    """What key a certificate is made with: `algorithm` "RSA" | "ECDSA" | "Ed25519", `size` in bits (0: 2048, P-256).
+
+    `rotate`: a new one for every certificate.  `encoding` "PKCS1" | "PKCS8".
+    """
+
+    algorithm: str = "RSA"
+    size: int = 0
+    rotate: bool = True
+    encoding: str = "PKCS1"
 
 
 class CertificateIntent(Struct, frozen=True):
-    """cert-manager's Certificate: `secret` will hold it for `names`."""
+    """cert-manager's Certificate: `secret` will hold it for `names`.
+
+    `duration` and `renew_before` seconds, 0 the default; `renew_percentage` of the lifetime before its end, 0 unset.
+    """
 
     key: Key
     origin: Origin
@@ -580,6 +701,12 @@ class CertificateIntent(Struct, frozen=True):
     issuer: Key | None = None
     labels: tuple[tuple[str, str], ...] = ()
     created: str = ""
+    common_name: str = ""
+    private_key: PrivateKey = PrivateKey()
+    duration: float = 0.0
+    renew_before: float = 0.0
+    renew_percentage: int = 0
+    is_ca: bool = False
 
 
 # --- who asks, and what must hold -----------------------------------------------------------------
@@ -668,6 +795,7 @@ WorldIntent = (
     | AnnouncementIntent
     | PolicyIntent
     | ZoneIntent
+    | ViewIntent
     | RecordsIntent
     | ResolverIntent
     | ResolverFileIntent

@@ -1,0 +1,1 @@
+"""The DNS engine: an authoritative server with views (see README.md)."""
