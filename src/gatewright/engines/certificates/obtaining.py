@@ -1,4 +1,4 @@
-"""The contract between the manager, which decides when, and whoever gets certificates: ACME, a CA of the user's, itself.
+"""The contract between the manager, which decides when, and who gets certificates: ACME, a CA of the user, itself.
 
 Obtainers block and run in threads, several at once.
 """
