@@ -14,30 +14,19 @@ from typing import NoReturn
 import click
 
 from gatewright.base.errors import EngineError, UsageError
+from gatewright.cli.lazy import Lazy
 
 EXIT_USAGE = 2
 EXIT_OURS = 3
 
 
-class _Lazy(click.Group):
-    """Imports a command when it is used: `trace` must not wait for what `run` needs."""
-
-    COMMANDS = ("check", "completion", "diff", "explain", "init", "run", "schema", "status", "test", "trace")
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.COMMANDS:
-            return None
-        from importlib import import_module
-
-        command: click.Command = import_module(f"gatewright.cli.{cmd_name}").command
-        return command
+class _Commands(Lazy):
+    PACKAGE = "gatewright.cli"
+    COMMANDS = ("check", "completion", "diff", "dns", "explain", "init", "run", "schema", "status", "test", "trace")
 
 
 @click.group(
-    cls=_Lazy,
+    cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Start with: gatewright trace https://app.example.com manifests/",
 )
