@@ -70,6 +70,7 @@ class Model:
         self._builder = Builder(now)
         self._analysis: Analysis | None = None
         self._held: dict[DocumentId, _Held] = {}
+        self._provided: dict[Key, Intent] = {}
         self._claims: dict[Key, set[DocumentId]] = {}
         self._crowded: set[Key] = set()
         self._unsound: set[DocumentId] = set()
@@ -115,6 +116,18 @@ class Model:
             return None
         self._source_problems = delta.problems
         return self._take({**delta.added, **delta.changed}, delta.removed)
+
+    def provide(self, changes: Mapping[Key, Intent | None]) -> State:
+        """Take in what no document says: an issued Secret, the answer to a challenge; None takes it back.
+
+        It stands in for a document of the same Key, whatever is read later, until it is taken back.  O(changes).
+        """
+        for key, intent in changes.items():
+            if intent is None:
+                self._provided.pop(key, None)
+            else:
+                self._provided[key] = intent
+        return self._state(*self._builder.apply({key: self._intent(key) for key in changes}))
 
     def recheck(self) -> State:
         """Bring up to date what time alone changes: certificates expire."""
@@ -187,7 +200,10 @@ class Model:
             self._crowded.add(key)
 
     def _intent(self, key: Key) -> Intent | None:
-        """The object of a Key: where several documents claim it, the first by file, so that order cannot show."""
+        """The object of a Key: what was provided, else the document's; of several the first by file, so that order
+        cannot show."""
+        if key in self._provided:
+            return self._provided[key]
         claims = self._claims.get(key)
         if not claims:
             return None

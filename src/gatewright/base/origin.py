@@ -29,6 +29,11 @@ class Origin(Struct, frozen=True, gc=False):
         return Origin(self.file, self.document, self.path + path)
 
 
+def made(how: str) -> Origin:
+    """Where something comes from that no file holds, such as an issued Secret: prints as "(how)", without a line."""
+    return Origin(f"({how})")
+
+
 class Place(Struct, frozen=True, gc=False):
     """An Origin with its line found: what messages and JSON print.  `line` is 1-based; 0 is unknown."""
 
