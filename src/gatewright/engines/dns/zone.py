@@ -36,9 +36,18 @@ class Zone:
         self.names: dict[bytes, RRsets] = {}
         self.journal: deque[Delta] = deque()
         self._journalled = 0
+        self._loaded = False
+
+    def configure(self, config: ZoneConfig) -> None:
+        """Take another frame.  The changes before another SOA are forgotten: they were told with the former one."""
+        if (config.soa, config.ttl) != (self.config.soa, self.config.ttl):
+            self.journal.clear()
+            self._journalled = 0
+        self.config = config
 
     def apply(self, push: Push) -> Delta:
-        """Take the next state.  The journal keeps what it can hold."""
+        """Take the next state.  The journal keeps what it can hold; the first push is the zone itself and no change of
+        it, and what comes at an equal serial belongs to the same state."""
         before = {name: self.names.get(name, ()) for name in push.changes}
         for name, sets in push.changes.items():
             if sets:
@@ -46,9 +55,12 @@ class Zone:
             else:
                 self.names.pop(name, None)
         delta = Delta(self.serial, push.serial, before, push.changes)
+        remember = self._loaded and push.serial != self.serial
         self.serial = push.serial
-        self.journal.append(delta)
-        self._journalled += len(before)
+        self._loaded = True
+        if remember:
+            self.journal.append(delta)
+            self._journalled += len(before)
         while self.journal and self._journalled > JOURNAL_NAMES:
             self._journalled -= len(self.journal.popleft().before)
         return delta
