@@ -1,102 +1,53 @@
 """cert-manager: Issuer and ClusterIssuer say how certificates are got, Certificate which Secret will hold one.
 
 The names of a Certificate are its dnsNames, its commonName where that is a hostname (an ACME order asks for it too) and
-its ipAddresses.  Older groups and versions are read alike; what changes nothing about requests (key sizes, renewal) is
-accepted unread.  Counterpart: the graph, which asks whether names are covered and challenges can succeed.
+its ipAddresses.  Older groups and versions are read alike.  Counterparts: `acmesolvers` and `certificatespec`, which
+read parts of them; the graph, which asks whether names are covered and challenges can succeed.
 """
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
-import msgspec
-from msgspec import field
+from msgspec import field, structs
 
 from gatewright.base.document import Document
-from gatewright.kinds import syntax
-from gatewright.kinds.decode import Ignored, Lenient, Object, Path, Report, Schema, decode, has_variable, key_of
+from gatewright.kinds import acmesolvers, certificatespec, syntax
+from gatewright.kinds.acmesolvers import SecretRef, SolverSpec
+from gatewright.kinds.decode import Ignored, Object, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.intents import Key, Lowered
 from gatewright.kinds.kind import Kind
-from gatewright.kinds.world import CertificateIntent, IssuerIntent, Solver
+from gatewright.kinds.world import AcmeSettings, CertificateIntent, IssuerIntent, PrivateKey, SecretEntry
 
 GROUP = "cert-manager.io"
+OWN_NAMESPACE = "cert-manager"
 _VERSIONS = (
     *(f"{GROUP}/{version}" for version in ("v1", "v1beta1", "v1alpha3", "v1alpha2")),
     "certmanager.k8s.io/v1alpha1",
 )
 
 
-class _Parent(Lenient, frozen=True):
-    name: str
-    namespace: str = ""
-    kind: str = "Gateway"
-
-
-class _ViaIngress(Schema, frozen=True):
-    ingress_class_name: str | None = ""
-    class_: str | None = field(default="", name="class")
-    name: str = ""
-    ingress_template: Ignored = None
-    pod_template: Ignored = None
-    service_type: Ignored = None
-
-
-class _ViaGateway(Schema, frozen=True):
-    parent_refs: tuple[_Parent, ...] | None = ()
-    labels: Ignored = None
-    pod_template: Ignored = None
-    service_type: Ignored = None
-
-
-class _Http01(Schema, frozen=True):
-    ingress: _ViaIngress | None = None
-    gateway_http_route: _ViaGateway | None = field(default=None, name="gatewayHTTPRoute")
-
-
-class _Dns01(Schema, frozen=True):
-    """One provider; how it is spoken to is between cert-manager and it."""
-
-    acme_dns: Ignored = field(default=None, name="acmeDNS")
-    acmedns: Ignored = None
-    akamai: Ignored = None
-    azure_dns: Ignored = field(default=None, name="azureDNS")
-    azuredns: Ignored = None
-    cloud_dns: Ignored = field(default=None, name="cloudDNS")
-    clouddns: Ignored = None
-    cloudflare: Ignored = None
-    digitalocean: Ignored = None
-    rfc2136: Ignored = None
-    route53: Ignored = None
-    webhook: Ignored = None
-    cname_strategy: Ignored = None
-
-
-class _Selector(Schema, frozen=True):
-    match_labels: dict[str, str] | None = field(default_factory=dict)
-    dns_names: tuple[str, ...] | None = ()
-    dns_zones: tuple[str, ...] | None = ()
-
-
-class _Solver(Schema, frozen=True):
-    selector: _Selector | None = None
-    http01: _Http01 | None = None
-    dns01: _Dns01 | None = None
+class _ExternalAccount(Schema, frozen=True):
+    key_id: str = field(name="keyID")
+    key_secret_ref: SecretRef
+    key_algorithm: Ignored = None  # deprecated: cert-manager signs with HS256, whatever it says
 
 
 class _Acme(Schema, frozen=True):
     server: str
-    solvers: tuple[_Solver, ...] | None = ()
-    ca_bundle: Ignored = None
+    solvers: tuple[SolverSpec, ...] | None = ()
+    ca_bundle: str | None = None
     disable_account_key_generation: Ignored = None
     dns01: Ignored = None  # certmanager.k8s.io had its providers here
-    email: Ignored = None
+    email: str | None = ""
     enable_duration_feature: Ignored = None
-    external_account_binding: Ignored = None
+    external_account_binding: _ExternalAccount | None = None
     http01: Ignored = None
-    preferred_chain: Ignored = None
-    private_key_secret_ref: Ignored = None
-    profile: Ignored = None
-    skip_tls_verify: Ignored = field(default=None, name="skipTLSVerify")
+    preferred_chain: str | None = ""
+    private_key_secret_ref: SecretRef | None = None
+    profile: str | None = ""
+    skip_tls_verify: bool = field(default=False, name="skipTLSVerify")
 
 
 class _Ca(Schema, frozen=True):
@@ -124,8 +75,15 @@ class _IssuerRef(Schema, frozen=True):
     group: str = ""
 
 
+class _PrivateKeySpec(Schema, frozen=True):
+    algorithm: str = ""
+    size: int = 0
+    encoding: str = ""
+    rotation_policy: str = ""
+
+
 class _CertificateSpec(Schema, frozen=True):
-    """Of the last block the older versions know the first five."""
+    """`key_algorithm` to `organization` are those of older versions."""
 
     secret_name: str
     issuer_ref: _IssuerRef
@@ -133,30 +91,30 @@ class _CertificateSpec(Schema, frozen=True):
     dns_names: tuple[str, ...] | None = ()
     ip_addresses: tuple[str, ...] | None = ()
     acme: Ignored = None
-    key_algorithm: Ignored = None
-    key_encoding: Ignored = None
-    key_size: Ignored = None
+    key_algorithm: str = ""
+    key_encoding: str = ""
+    key_size: int = 0
     organization: Ignored = None
-    additional_output_formats: Ignored = None
-    duration: Ignored = None
-    email_addresses: Ignored = None
-    email_sans: Ignored = field(default=None, name="emailSANs")
+    additional_output_formats: tuple[Any, ...] | None = ()
+    duration: str = ""
+    email_addresses: tuple[str, ...] | None = ()
+    email_sans: tuple[str, ...] | None = field(default=(), name="emailSANs")
     encode_usages_in_request: Ignored = None
-    is_ca: Ignored = field(default=None, name="isCA")
-    keystores: Ignored = None
-    literal_subject: Ignored = None
-    name_constraints: Ignored = None
-    other_names: Ignored = None
-    private_key: Ignored = None
-    renew_before: Ignored = None
-    renew_before_percentage: Ignored = None
+    is_ca: bool = field(default=False, name="isCA")
+    keystores: Any = None
+    literal_subject: str = ""
+    name_constraints: Any = None
+    other_names: tuple[Any, ...] | None = ()
+    private_key: _PrivateKeySpec | None = None
+    renew_before: str = ""
+    renew_before_percentage: int = 0
     revision_history_limit: Ignored = None
     secret_template: Ignored = None
-    signature_algorithm: Ignored = None
+    signature_algorithm: str = ""
     subject: Ignored = None
-    uri_sans: Ignored = field(default=None, name="uriSANs")
-    uris: Ignored = None
-    usages: Ignored = None
+    uri_sans: tuple[str, ...] | None = field(default=(), name="uriSANs")
+    uris: tuple[str, ...] | None = ()
+    usages: tuple[str, ...] | None = ()
 
 
 class Certificate(Object, frozen=True, kw_only=True):
@@ -179,62 +137,54 @@ def _lower_issuer(document: Document) -> Lowered:
     named = [kind for kind, config in kinds.items() if config is not None]
     if len(named) != 1:
         report.invalid("an issuer is of exactly one type", "spec", hint="one of acme, ca, selfSigned, vault, venafi")
-    acme = spec.acme
     intent = IssuerIntent(
         key=key_of(document),
         origin=document.origin,
         type=named[0] if named else "other",
-        server=acme.server if acme else "",
-        solvers=_solvers(acme, document, report) if acme else (),
-        # A ClusterIssuer's Secret is in cert-manager's own namespace, which is mostly called so.
-        ca=Key("Secret", document.namespace or "cert-manager", spec.ca.secret_name) if spec.ca else None,
+        # A ClusterIssuer's Secrets are in cert-manager's own namespace, which is mostly called so.
+        ca=Key("Secret", document.namespace or OWN_NAMESPACE, spec.ca.secret_name) if spec.ca else None,
     )
+    if spec.acme is not None:
+        intent = _with_acme(intent, spec.acme, document, report)
     return report.lowered(intent)
 
 
-def _solvers(acme: _Acme, document: Document, report: Report) -> tuple[Solver, ...]:
-    solvers = []
-    for index, solver in enumerate(acme.solvers or ()):
-        path: Path = ("spec", "acme", "solvers", index)
-        if (solver.http01 is None) == (solver.dns01 is None):
-            report.invalid("a solver is either http01 or dns01", *path)
-            continue
-        selector = solver.selector or _Selector()
-        chosen: dict[str, Any] = {
-            "names": tuple(name.lower() for name in selector.dns_names or ()),
-            "zones": tuple(zone.lower() for zone in selector.dns_zones or ()),
-            "labels": tuple(sorted((selector.match_labels or {}).items())),
-        }
-        origin = document.origin.at(*path)
-        if solver.dns01 is not None:
-            solvers.append(Solver("dns01", origin, provider=_provider(solver.dns01, path, report), **chosen))
-            continue
-        http = solver.http01 or _Http01()
-        ingress, gateway = http.ingress, http.gateway_http_route
-        if (ingress is None) == (gateway is None):
-            report.invalid("http01 goes either through an ingress or a gatewayHTTPRoute", *path, "http01")
-        class_name = (ingress.ingress_class_name or ingress.class_ or "") if ingress else ""
-        gateways = tuple(
-            Key(parent.kind, parent.namespace or document.namespace, parent.name)
-            for parent in (gateway.parent_refs if gateway else None) or ()
-        )
-        solvers.append(Solver("http01", origin, class_name=class_name, gateways=gateways, **chosen))
-    return tuple(solvers)
+def _with_acme(intent: IssuerIntent, acme: _Acme, document: Document, report: Report) -> IssuerIntent:
+    namespace = document.namespace or OWN_NAMESPACE
+    binding = acme.external_account_binding
+    account = acme.private_key_secret_ref
+    return structs.replace(
+        intent,
+        server=acme.server,
+        solvers=acmesolvers.lower(acme.solvers or (), namespace, document, report),
+        acme=AcmeSettings(
+            email=acme.email or "",
+            ca_bundle=_bundle(acme.ca_bundle or "", report),
+            skip_tls_verify=acme.skip_tls_verify,
+            account=SecretEntry(Key("Secret", namespace, account.name), account.key or "tls.key") if account else None,
+            external_key_id=binding.key_id if binding else "",
+            external_key=_entry(binding.key_secret_ref, namespace) if binding else None,
+            preferred_chain=acme.preferred_chain or "",
+            profile=acme.profile or "",
+        ),
+    )
 
 
-_OLD_NAMES = {"acmedns": "acmeDNS", "azuredns": "azureDNS", "clouddns": "cloudDNS"}
+def _entry(reference: SecretRef, namespace: str) -> SecretEntry:
+    return SecretEntry(Key("Secret", namespace, reference.name), reference.key)
 
 
-def _provider(dns: _Dns01, path: Path, report: Report) -> str:
-    named = [
-        one.encode_name
-        for one in msgspec.structs.fields(_Dns01)
-        if one.name != "cname_strategy" and getattr(dns, one.name) is not None
-    ]
-    if len(named) != 1:
-        report.invalid("dns01 has exactly one provider", *path, "dns01")
-        return ""
-    return _OLD_NAMES.get(named[0], named[0])
+def _bundle(text: str, report: Report) -> bytes:
+    """caBundle: PEM in base64."""
+    if not text or has_variable(text):
+        return b""
+    try:
+        bundle = base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        bundle = b""
+    if b"-----BEGIN CERTIFICATE-----" not in bundle:
+        report.invalid("expected PEM certificates in base64", "spec", "acme", "caBundle")
+    return bundle
 
 
 def _lower_certificate(document: Document) -> Lowered:
@@ -251,8 +201,70 @@ def _lower_certificate(document: Document) -> Lowered:
         issuer=_issuer(spec.issuer_ref, document, report),
         labels=tuple(sorted(certificate.metadata.labels.items())),
         created=certificate.metadata.created,
+        common_name=spec.common_name,
+        private_key=_private_key(spec, report),
+        is_ca=spec.is_ca,
     )
-    return report.lowered(intent)
+    _tell_unfollowed(spec, report)
+    return report.lowered(_with_lifetimes(intent, spec, report))
+
+
+def _private_key(spec: _CertificateSpec, report: Report) -> PrivateKey:
+    said = spec.private_key
+    if said is None:
+        said, path = _PrivateKeySpec(spec.key_algorithm, spec.key_size, spec.key_encoding), _OLD_KEY_FIELDS
+    else:
+        path = {name: ("privateKey", name) for name in ("algorithm", "size", "encoding", "rotationPolicy")}
+    if any(map(has_variable, (said.algorithm, said.encoding, said.rotation_policy))):
+        return PrivateKey()
+    try:
+        return certificatespec.private_key(said.algorithm, said.size, said.encoding, said.rotation_policy)
+    except certificatespec.SpecError as error:
+        report.invalid(str(error), "spec", *path[error.field])
+        return PrivateKey()
+
+
+_OLD_KEY_FIELDS: dict[str, tuple[str, ...]] = {
+    "algorithm": ("keyAlgorithm",),
+    "size": ("keySize",),
+    "encoding": ("keyEncoding",),
+}
+
+
+def _with_lifetimes(intent: CertificateIntent, spec: _CertificateSpec, report: Report) -> CertificateIntent:
+    if has_variable(spec.duration) or has_variable(spec.renew_before):
+        return intent
+    try:
+        duration, before, percentage = certificatespec.lifetimes(
+            spec.duration, spec.renew_before, spec.renew_before_percentage
+        )
+    except certificatespec.SpecError as error:
+        report.invalid(str(error), "spec", error.field)
+        return intent
+    return structs.replace(intent, duration=duration, renew_before=before, renew_percentage=percentage)
+
+
+_UNFOLLOWED = {
+    "additionalOutputFormats": "the Secret has tls.crt, tls.key and ca.crt alone",
+    "emailAddresses": "certificates are made for hostnames and addresses alone",
+    "emailSANs": "certificates are made for hostnames and addresses alone",
+    "keystores": "no keystores are made: the Secret has tls.crt, tls.key and ca.crt alone",
+    "literalSubject": "the subject is the first name alone",
+    "nameConstraints": "not put into the certificate",
+    "otherNames": "certificates are made for hostnames and addresses alone",
+    "signatureAlgorithm": "the issuer chooses it",
+    "uriSANs": "certificates are made for hostnames and addresses alone",
+    "uris": "certificates are made for hostnames and addresses alone",
+}
+"""Fields that cert-manager follows and the certificates of `gatewright run` do not, and what they have instead."""
+
+
+def _tell_unfollowed(spec: _CertificateSpec, report: Report) -> None:
+    for one in structs.fields(spec):
+        if one.encode_name in _UNFOLLOWED and getattr(spec, one.name):
+            report.unsupported(f"{_UNFOLLOWED[one.encode_name]}, where Gatewright makes it", "spec", one.encode_name)
+    if spec.usages and "server auth" not in spec.usages and not spec.is_ca:
+        report.unsupported("every certificate that Gatewright makes is for a server", "spec", "usages")
 
 
 def _names(spec: _CertificateSpec) -> tuple[str, ...]:

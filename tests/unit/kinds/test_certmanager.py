@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ import yaml
 
 from gatewright.base.origin import Origin
 from gatewright.kinds.intents import Key
-from gatewright.kinds.world import CertificateIntent, IssuerIntent, Solver
-from support.lowering import bad, good, told
+from gatewright.kinds.world import AcmeSettings, CertificateIntent, IssuerIntent, PrivateKey, SecretEntry, Solver
+from support.lowering import bad, good, lowered, told
 
 SERVER = "https://acme.example.com/directory"
 HERE = Origin("manifest.yaml", "1").at("spec", "acme", "solvers", 0)
@@ -44,8 +45,51 @@ def test_types_of_issuers(spec: Any, kind: str, ca: Key | None) -> None:
 @pytest.mark.parametrize(
     ("solver", "expected"),
     [
-        ({"dns01": {"cloudflare": {"apiTokenSecretRef": {}}}}, Solver("dns01", HERE, provider="cloudflare")),
-        ({"dns01": {"route53": {}, "cnameStrategy": "Follow"}}, Solver("dns01", HERE, provider="route53")),
+        ({"dns01": {"cloudflare": {}}}, Solver("dns01", HERE, provider="cloudflare")),
+        (
+            {
+                "dns01": {
+                    "route53": {"hostedZoneID": "Z", "auth": {"kubernetes": {"serviceAccountRef": {"name": "a"}}}},
+                    "cnameStrategy": "Follow",
+                }
+            },
+            Solver(
+                "dns01",
+                HERE,
+                provider="route53",
+                follow_cname=True,
+                settings=(("hostedZoneID", "Z"), ("auth.kubernetes.serviceAccountRef.name", "a")),
+            ),
+        ),
+        (
+            {
+                "dns01": {
+                    "rfc2136": {
+                        "nameserver": "192.0.2.1:53",
+                        "tsigKeyName": "k",
+                        "tsigAlgorithm": "HMACSHA512",
+                        "tsigSecretSecretRef": {"name": "s", "key": "tsig"},
+                    }
+                }
+            },
+            Solver(
+                "dns01",
+                HERE,
+                provider="rfc2136",
+                settings=(("nameserver", "192.0.2.1:53"), ("tsigKeyName", "k"), ("tsigAlgorithm", "HMACSHA512")),
+                secrets=(("tsigSecretSecretRef", SecretEntry(Key("Secret", "cert-manager", "s"), "tsig")),),
+            ),
+        ),
+        (
+            {"dns01": {"acmedns": {"host": "https://auth.example", "accountSecretRef": {"name": "s", "key": "j"}}}},
+            Solver(
+                "dns01",
+                HERE,
+                provider="acmeDNS",
+                settings=(("host", "https://auth.example"),),
+                secrets=(("accountSecretRef", SecretEntry(Key("Secret", "cert-manager", "s"), "j")),),
+            ),
+        ),
         ({"dns01": {"azuredns": {}}}, Solver("dns01", HERE, provider="azureDNS")),
         ({"http01": {"ingress": {"ingressClassName": "nginx"}}}, Solver("http01", HERE, class_name="nginx")),
         ({"http01": {"ingress": {"class": "old"}}}, Solver("http01", HERE, class_name="old")),
@@ -81,13 +125,123 @@ SOLVER = "spec.acme.solvers.0"
         (acme({"dns01": {"cloudflare": {}, "route53": {}}}), "invalid-value", f"{SOLVER}.dns01"),
         (acme({"dns01": {"cloudfare": {}}}), "unknown-field", f"{SOLVER}.dns01.cloudfare"),
         (acme({"http01": {}}), "invalid-value", f"{SOLVER}.http01"),
+        (acme({"dns01": {"route53": {}, "cnameStrategy": "Maybe"}}), "invalid-value", f"{SOLVER}.dns01.cnameStrategy"),
+        (
+            acme({"dns01": {"cloudflare": {"apiTokenSecretRef": {"key": "t"}}}}),
+            "missing-field",
+            f"{SOLVER}.dns01.cloudflare.apiTokenSecretRef",
+        ),
+        ({"acme": {"server": SERVER, "caBundle": "no"}}, "invalid-value", "spec.acme.caBundle"),
+        (
+            {"acme": {"server": SERVER, "externalAccountBinding": {"keyID": "k"}}},
+            "missing-field",
+            "spec.acme.externalAccountBinding",
+        ),
     ],
 )
 def test_issuers_that_are_refused(spec: Any, problem: str, where: str) -> None:
     assert (problem, where) in told(bad(made("Issuer", spec)))
 
 
+def test_what_an_acme_issuer_says_beside_its_server() -> None:
+    pem = b"-----BEGIN CERTIFICATE-----\n"
+    spec = acme()
+    spec["acme"] |= {
+        "caBundle": base64.b64encode(pem).decode(),
+        "skipTLSVerify": True,
+        "preferredChain": "Root",
+        "profile": "shortlived",
+        "externalAccountBinding": {"keyID": "kid", "keySecretRef": {"name": "eab", "key": "mac"}},
+    }
+    assert good(made("Issuer", spec), IssuerIntent).acme == AcmeSettings(
+        email="a@b.c",
+        ca_bundle=pem,
+        skip_tls_verify=True,
+        account=SecretEntry(Key("Secret", "n", "k"), "tls.key"),
+        external_key_id="kid",
+        external_key=SecretEntry(Key("Secret", "n", "eab"), "mac"),
+        preferred_chain="Root",
+        profile="shortlived",
+    )
+
+
 REFERENCE = {"name": "i"}
+CERTIFICATE = {"secretName": "s", "issuerRef": REFERENCE, "dnsNames": ["a.b"]}
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("spec", "key"),
+    [
+        ({}, PrivateKey()),
+        ({"privateKey": {"algorithm": "ECDSA", "size": 384}}, PrivateKey("ECDSA", 384)),
+        (
+            {"privateKey": {"algorithm": "RSA", "size": 4096, "encoding": "PKCS8", "rotationPolicy": "Never"}},
+            PrivateKey("RSA", 4096, rotate=False, encoding="PKCS8"),
+        ),
+        ({"privateKey": {"algorithm": "Ed25519", "rotationPolicy": "Always"}}, PrivateKey("Ed25519")),
+        ({"keyAlgorithm": "ecdsa", "keySize": 521, "keyEncoding": "pkcs8"}, PrivateKey("ECDSA", 521, True, "PKCS8")),
+    ],
+)
+def test_private_keys(spec: Any, key: PrivateKey) -> None:
+    assert good(made("Certificate", CERTIFICATE | spec), CertificateIntent).private_key == key
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, (0.0, 0.0, 0)),
+        ({"duration": "2160h", "renewBefore": "360h0m0s"}, (2160 * HOUR, 360 * HOUR, 0)),
+        ({"duration": "1.5h", "renewBefore": "5m"}, (1.5 * HOUR, 300.0, 0)),
+        ({"duration": "876000h", "isCA": True}, (876000 * HOUR, 0.0, 0)),
+        ({"renewBeforePercentage": 25}, (0.0, 0.0, 25)),
+    ],
+)
+def test_lifetimes(spec: Any, expected: tuple[float, float, int]) -> None:
+    found = good(made("Certificate", CERTIFICATE | spec), CertificateIntent)
+    assert (found.duration, found.renew_before, found.renew_percentage) == expected
+    assert found.is_ca == ("isCA" in spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "says"),
+    [
+        ({"duration": "90d"}, "duration", "days are written as hours"),
+        ({"duration": "2160"}, "duration", "a duration such as 2160h"),
+        ({"duration": "30m"}, "duration", "at least 1h"),
+        ({"renewBefore": "1m"}, "renewBefore", "at least 5m"),
+        ({"renewBefore": "2160h"}, "renewBefore", "not shorter than the 2160h"),
+        ({"duration": "24h", "renewBefore": "24h"}, "renewBefore", "not shorter than 24h"),
+        ({"renewBeforePercentage": 100}, "renewBeforePercentage", "1 to 99"),
+        ({"renewBefore": "1h", "renewBeforePercentage": 5}, "renewBeforePercentage", "not both"),
+        ({"privateKey": {"algorithm": "DSA"}}, "privateKey.algorithm", "RSA, ECDSA, Ed25519"),
+        ({"privateKey": {"size": 1024}}, "privateKey.size", "2048 to 8192"),
+        ({"privateKey": {"algorithm": "ECDSA", "size": 2048}}, "privateKey.size", "256, 384 or 521"),
+        ({"privateKey": {"encoding": "DER"}}, "privateKey.encoding", "PKCS1, PKCS8"),
+        ({"privateKey": {"rotationPolicy": "Often"}}, "privateKey.rotationPolicy", "Always, Never"),
+        ({"keySize": 5}, "keySize", "2048 to 8192"),
+    ],
+)
+def test_values_that_cannot_be(spec: Any, field: str, says: str) -> None:
+    problems = bad(made("Certificate", CERTIFICATE | spec))
+    assert told(problems) == [("invalid-value", f"spec.{field}")]
+    assert says in problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("keystores", {"jks": {"create": True}}),
+        ("otherNames", [{"oid": "1.2", "utf8Value": "x"}]),
+        ("uris", ["spiffe://x"]),
+        ("usages", ["client auth"]),
+        ("additionalOutputFormats", [{"type": "DER"}]),
+    ],
+)
+def test_what_is_not_followed_is_said(field: str, value: Any) -> None:
+    found = lowered(made("Certificate", CERTIFICATE | {field: value}))
+    assert found.intent is not None
+    assert told(found.problems) == [("unsupported-field", f"spec.{field}")]
 
 
 @pytest.mark.parametrize(
