@@ -104,8 +104,8 @@ _FIELD_ANNOTATIONS = dict(
 
 
 def annotated(notes: dict[str, str]) -> tuple[PrivateKey, tuple[float, float, int], tuple[SpecError, ...]]:
-    """What annotations (without their prefix) say, with the default in place of what is wrong; SpecError.field is then the
-    name of the annotation."""
+    """What annotations (without their prefix) say, with the default in place of what is wrong; its `field` is then the
+    annotation's name."""
     wrong: list[SpecError] = []
     size, percentage = (_number(name, notes, wrong) for name in ("private-key-size", "renew-before-percentage"))
     key, lives = PrivateKey(), (0.0, 0.0, 0)
