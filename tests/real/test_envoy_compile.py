@@ -16,7 +16,7 @@ import pytest
 
 from gatewright.base.hostnames import Depth
 from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import Access, BasicAuthUsers, Graph, MirrorTo, RedirectTo, Respond
+from gatewright.graph.nodes import Access, BasicAuthUsers, Entry, Graph, MirrorTo, RedirectTo, Respond
 from gatewright.kinds.intents import (
     Cors,
     Dialect,
@@ -486,6 +486,34 @@ def test_fixed_answers_say_no_more_than_the_status() -> None:
         reply = await world.get("a.test")
         assert (reply.status, reply.body) == (503, b"503 Service Unavailable\n")
         assert (await world.get("b.test")).status == 204
+
+    serve(graph, scenario)
+
+
+def test_fixed_answers_with_a_body_of_their_own() -> None:
+    def answers(body: bytes, status: int = 200, typed: str = "application/jose") -> Entry:
+        return c.entry(Respond(status, "fixed", c.ORIGIN, refused=False, body=body, content_type=typed))
+
+    long = bytes(range(256)) * 64
+    graph = plain(
+        c.host("a.test", answers(b"token.thumbprint")),
+        c.host("b.test", answers(long), c.entry(c.to("one"))),
+        c.host("c.test", answers(b"")),
+        c.host("d.test", answers(b"no longer here", 410, "text/plain")),
+    )
+
+    async def scenario(world: c.World) -> None:
+        reply = await world.get("a.test")
+        assert (reply.status, reply.body, reply.header("content-type")) == (
+            200,
+            b"token.thumbprint",
+            "application/jose",
+        )
+        assert (await world.get("b.test")).body == long, "longer than what Envoy takes by default"
+        reply = await world.get("c.test")
+        assert (reply.status, reply.body) == (200, b"")
+        reply = await world.get("d.test")
+        assert (reply.status, reply.body, reply.header("content-type")) == (410, b"no longer here", "text/plain")
 
     serve(graph, scenario)
 

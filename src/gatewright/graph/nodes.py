@@ -178,13 +178,15 @@ class RedirectTo(Struct, frozen=True, tag=True):
 class Respond(Struct, frozen=True, tag=True):
     """Answer with a fixed status because of `reason`.
 
-    `refused`: not what the owner wished (a broken or missing part).
+    `refused`: not what the owner wished (a broken or missing part).  `body` None: the status in words, as text/plain.
     """
 
     status: int
     reason: str
     origin: Origin | None = None
     refused: bool = True
+    body: bytes | None = None
+    content_type: str = ""
 
 
 Action = Forward | RedirectTo | Respond

@@ -56,6 +56,8 @@ TRAEFIKS = "traefiks"
 
 ISSUER_ANNOTATIONS = (("cert-manager.io/cluster-issuer", "ClusterIssuer"), ("cert-manager.io/issuer", "Issuer"))
 """By which annotations cert-manager makes the Secrets of an Ingress or a Gateway, and the kind of issuer each names."""
+OWN_ROUTES = "own-routes"
+"""The index of Gatewright's own routes: by each hostname pattern whose VirtualHost may answer for theirs."""
 ISSUED_UNDER = "issued-under"
 """The index of what asks an issuer for certificates of single hosts: by (issuer, domain directly above the host)."""
 
@@ -127,6 +129,9 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
         for name in annotationnames.of_external_dns(intent.annotations).get("hostname", "").split(","):
             if name.strip():
                 yield "announces", name.strip().rstrip(".").lower()
+    if isinstance(intent, RouteIntent) and intent.doors is not None:
+        for name in intent.hostnames:
+            yield from ((OWN_ROUTES, pattern) for pattern in hostnames.parents(name, hostnames.Depth.MANY))
     if isinstance(intent, WorldIntent | GatewayClassIntent):
         yield "kind", intent.key.kind
 

@@ -359,6 +359,17 @@ class ClassRef(Struct, frozen=True, gc=False):
     entry_points: tuple[str, ...] = ()
 
 
+class AtDoors(Struct, frozen=True, gc=False):
+    """Where a route of Gatewright's own answers, which no document describes: on plain HTTP, before all other rules.
+
+    `gateways` by id, and those that serve the Ingress class `class_name` ("" for none); neither: every gateway that
+    takes the route's hostnames there.
+    """
+
+    gateways: tuple[str, ...] = ()
+    class_name: str = ""
+
+
 class TlsUse(Struct, frozen=True):
     """TLS as a route asks for it: these secrets for these hosts (empty hosts: whatever the rules match)."""
 
@@ -374,7 +385,8 @@ class RouteIntent(Struct, frozen=True):
 
     `protocol` HTTP for HTTP and gRPC, TLS for SNI routing, TCP, UDP.  `hostnames` (Gateway API) empty
     means the listener's.  `created` is creationTimestamp ("" if unknown), the first tie-breaker.  `annotations` are all
-    that the object has, sorted.
+    that the object has, sorted.  `doors`: a route of Gatewright's own, which attaches to nothing else; it has one rule,
+    and each of its matches one exact host.
     """
 
     key: Key
@@ -387,6 +399,7 @@ class RouteIntent(Struct, frozen=True):
     tls: tuple[TlsUse, ...] = ()
     created: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
+    doors: AtDoors | None = None
 
 
 class AllowedRoutes(Struct, frozen=True, gc=False):

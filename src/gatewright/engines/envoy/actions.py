@@ -70,6 +70,20 @@ def respond(status: int, name: str = "") -> route.Route:
     return route.Route(name=name, direct_response=route.DirectResponseAction(status=status, body=body))
 
 
+def _fixed(action: Respond) -> route.Route:
+    """The answer that its owner wrote, or the status in words."""
+    made = respond(action.status)
+    if action.body is None or not made.direct_response.HasField("body"):
+        return made
+    if not action.body:
+        made.direct_response.ClearField("body")
+        return made
+    made.direct_response.body.inline_bytes = action.body
+    if action.content_type:
+        _edit_response(made, (HeaderEdit(set=(("Content-Type", action.content_type),)),))
+    return made
+
+
 def answer(rule: Rule, prefix: PathMatch | None, place: Place) -> Answer:
     """The routes that do what `rule` says to requests that matched by `prefix`."""
     match rule.action:
@@ -78,7 +92,7 @@ def answer(rule: Rule, prefix: PathMatch | None, place: Place) -> Answer:
         case RedirectTo():
             made = _redirect(rule.action, prefix, place)
         case Respond():
-            made = Answer((respond(rule.action.status),))
+            made = Answer((_fixed(rule.action),))
     return _with_filters(rule, made)
 
 

@@ -27,6 +27,8 @@ from gatewright.engines.envoy.wire import serialise
 from gatewright.graph.nodes import Access, Entry, Family, Gateway, RedirectTo, SniScope, VirtualHost
 
 _NOT_FOUND: Final = 404
+_USUAL_BODY: Final = 4096
+"""The longest fixed answer that Envoy takes unless told otherwise, in octets."""
 _MISDIRECTED: Final = 421
 
 
@@ -75,6 +77,9 @@ def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[st
         validate_clusters=BoolValue(value=False),
         request_headers_to_remove=ours,
     )
+    longest = max((len(one.direct_response.body.inline_bytes) for one in made), default=0)
+    if longest > _USUAL_BODY:
+        configuration.max_direct_response_body_size_bytes.value = longest
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
     for late in (fallback, LATE_ROUTE):
         configuration.typed_per_filter_config[late].CopyFrom(switched_off())

@@ -9,7 +9,7 @@ from __future__ import annotations
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Attachment, Refusal
 from gatewright.graph.objects import View
-from gatewright.graph.resolve import classes, parents
+from gatewright.graph.resolve import classes, own_routes, parents
 from gatewright.graph.resolve.classes import NO_CONTROLLER
 from gatewright.graph.resolve.placing import Placed, Places
 from gatewright.kinds.intents import ClassRef, RouteIntent
@@ -20,7 +20,9 @@ CLASS = "ingress-class-unserved"
 def attachment(view: View, route: RouteIntent) -> tuple[Attachment, Placed]:
     """All the places of one route, sorted, and all its refusals."""
     places = Places()
-    if isinstance(route.attach, ClassRef):
+    if route.doors is not None:
+        own_routes.attach(view, route, route.doors, places)
+    elif isinstance(route.attach, ClassRef):
         classes.attach(view, route, route.attach, places)
     else:
         for ref in route.attach:

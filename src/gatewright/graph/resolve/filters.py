@@ -13,6 +13,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Access, BasicAuthUsers, Family, Gateway, MirrorTo, RedirectTo, Respond
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.backends import Failure, target
+from gatewright.kinds import intents
 from gatewright.kinds.intents import (
     AllowSources,
     BasicAuth,
@@ -103,6 +104,8 @@ def _fold(
                 _basic_auth(view, item, effects)
             case Refuse():
                 effects.answer = Respond(item.status, item.reason, item.origin)
+            case intents.Respond():
+                effects.answer = _respond(item)
             case FilterRef():
                 _reference(view, where, route, item, effects, seen)
 
@@ -145,6 +148,12 @@ def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
         path=item.path,
         status_other=item.status_other,
     )
+
+
+def _respond(item: intents.Respond) -> Respond:
+    """The fixed answer that the owner wishes."""
+    reason = f"a fixed answer of {len(item.body)} octets, {item.content_type}"
+    return Respond(item.status, reason, item.origin, refused=False, body=item.body, content_type=item.content_type)
 
 
 def _allow_sources(item: AllowSources, effects: Effects) -> None:

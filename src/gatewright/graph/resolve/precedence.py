@@ -6,6 +6,8 @@ the older object, then namespace/name, then the place in the object, so that inp
 
 from __future__ import annotations
 
+import math
+
 from msgspec import structs
 
 from gatewright.graph.nodes import Gateway
@@ -25,6 +27,8 @@ def age(route: RouteIntent) -> tuple[str, str]:
 def order(gateway: Gateway, route: RouteIntent, rule: RuleIntent, match: Match, position: int) -> Order:
     """The sort key of a match in its VirtualHost."""
     tie: Order = (*age(route), route.key.kind, rule.index, position)
+    if route.doors is not None:
+        return (-math.inf, *tie)
     if gateway.dialect is Dialect.TRAEFIK:
         return (-traefik_priority(route, rule, match), *tie)
     if route.key.kind == "GRPCRoute":

@@ -29,6 +29,7 @@ from gatewright.graph.nodes import (
 )
 from gatewright.graph.objects import View
 from gatewright.graph.paths import stripped, uncomposable
+from gatewright.graph.resolve import own_routes
 from gatewright.graph.resolve.backends import broken_status
 from gatewright.graph.resolve.filters import Effects, Where, fold
 from gatewright.graph.resolve.hosts import overlap, specialise
@@ -90,18 +91,19 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
 
 def _listener(view: View, gateway: Gateway, key: VirtualHostKey) -> Listener | None:
     """The listener that a VirtualHost belongs to."""
-    if gateway.dialect is Dialect.GATEWAY_API:
-        name = view.owner(gateway, key.port, spoken(key.family), key.hostname)
-        return view.listener(gateway.id, name) if name is not None else None
+    described = gateway.dialect is Dialect.GATEWAY_API
+    owner = view.owner(gateway, key.port, spoken(key.family), key.hostname) if described else None
+    if owner is not None:
+        return view.listener(gateway.id, owner)
     placed = view.placements(key)
     if placed:
         return view.listener(gateway.id, placed[0].listener)
-    whole = view.gateway(gateway.id)
+    whole = None if described else view.gateway(gateway.id)
     return next((item for item in whole.listeners if item.port == key.port), None) if whole else None
 
 
 def _routes(view: View, gateway: Gateway, key: VirtualHostKey) -> Iterator[RouteIntent]:
-    """The routes with rules for this hostname, sorted.
+    """The routes with rules for this hostname, sorted; Gatewright's own go first.
 
     In Traefik precedence is global per entry point, so the rules of covering wildcards and host-less rules
     answer here too; elsewhere a more specific hostname shuts out the less specific ones.
@@ -110,6 +112,9 @@ def _routes(view: View, gateway: Gateway, key: VirtualHostKey) -> Iterator[Route
     if gateway.dialect is Dialect.TRAEFIK:
         patterns = tuple(hostnames.parents(key.hostname, gateway.depth))
     seen: set[Key] = set()
+    for own in own_routes.routes(view, gateway, key):
+        seen.add(own.key)
+        yield own
     for pattern in patterns:
         for placement in view.placements(structs.replace(key, hostname=pattern)):
             if placement.route not in seen:
@@ -160,6 +165,8 @@ def _add(
 def _matches(gateway: Gateway, key: VirtualHostKey, route: RouteIntent, rule: RuleIntent) -> list[tuple[int, Match]]:
     """The matches of a rule that can hold in this VirtualHost, with their place in the rule."""
     traefik = gateway.dialect is Dialect.TRAEFIK
+    if route.doors is not None:
+        return own_routes.matches(route, gateway, key.hostname)
     if not isinstance(route.attach, ClassRef):
         return list(enumerate(rule.matches or (Match(),)))
     if rule.default and not traefik:  # the default backend of an Ingress takes what its hosts leave over
