@@ -7,7 +7,7 @@ up to date and says which of them may have changed.  Nothing here knows what the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import date
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -31,6 +31,10 @@ class Analysis:
         self._serving: dict[str, set[VirtualHostKey]] = defaultdict(set)
         for key in graph.virtual_hosts:
             self._serving[key.hostname].add(key)
+        self._below: dict[str, dict[str, None]] = {}
+        for name in self._serving:
+            for domain in _above(name):
+                self._below.setdefault(domain, {})[name] = None
 
     def answer(self, question: Callable[Concatenate[Sight, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The answer to a question, typed."""
@@ -55,6 +59,10 @@ class Analysis:
         """All hostnames and wildcards that some VirtualHost has."""
         return self._serving.keys()
 
+    def names_below(self, domain: str) -> Iterable[str]:
+        """The hostnames and wildcards below a domain of two labels or more that some VirtualHost has."""
+        return self._below.get(domain, ())
+
     def update(self, graph: Graph, change: Change) -> set[Asked]:
         """Take the next State; returns the kept questions whose answers may differ now."""
         tokens: set[Token] = set(change.objects)
@@ -64,13 +72,7 @@ class Analysis:
         for key in change.virtual_hosts:
             tokens.add(("virtual-host", key))
             tokens.add(("name", key.hostname))
-            if key in graph.virtual_hosts:
-                self._serving[key.hostname].add(key)
-            else:
-                serving = self._serving[key.hostname]
-                serving.discard(key)
-                if not serving:
-                    del self._serving[key.hostname]
+            tokens.update(self._place(key, there=key in graph.virtual_hosts))
         tokens.update(("tls-socket", *socket) for socket in graph.tls_sockets ^ self.graph.tls_sockets)
         tokens.update(("backend", key) for key in change.backends)
         tokens.update(("certificate", key) for key in change.certificates)
@@ -78,6 +80,29 @@ class Analysis:
         tokens.update(("pool", *pool) for pool in change.pooled)
         self.graph = graph
         return self.memo.touch(tokens)
+
+    def _place(self, key: VirtualHostKey, *, there: bool) -> Iterator[Token]:
+        """Note a VirtualHost that is there now, or no longer; what differs when a name comes or goes by it."""
+        name = key.hostname
+        serving = self._serving.get(name)
+        if there and serving is not None:
+            serving.add(key)
+        elif there:
+            self._serving[name].add(key)
+            yield ("names",)
+            for domain in _above(name):
+                self._below.setdefault(domain, {})[name] = None
+                yield "below", domain
+        elif serving is not None:
+            serving.discard(key)
+            if not serving:
+                del self._serving[name]
+                yield ("names",)
+                for domain in _above(name):
+                    del self._below[domain][name]
+                    if not self._below[domain]:
+                        del self._below[domain]
+                    yield "below", domain
 
     def sweep(self) -> None:
         """Forget what no kept question needs any more."""
@@ -87,3 +112,11 @@ class Analysis:
         question, args = asked
         sight = Sight(self)
         return question(sight, *args), sight.reads, sight.below
+
+
+def _above(name: str) -> Iterator[str]:
+    """The domains that a hostname is below, without top-level domains."""
+    domain = name.partition(".")[2]
+    while "." in domain:
+        yield domain
+        domain = domain.partition(".")[2]

@@ -43,6 +43,9 @@ class Source(Protocol):
     def today(self) -> date: ...
     def serving(self, name: str) -> Iterable[VirtualHostKey]: ...
     @property
+    def names(self) -> Iterable[str]: ...
+    def names_below(self, domain: str) -> Iterable[str]: ...
+    @property
     def memo(self) -> Memo: ...
 
 
@@ -114,6 +117,16 @@ class Sight:
         """The VirtualHosts of exactly this hostname or wildcard, at any gateway, sorted."""
         self.reads["name", pattern] = None
         return tuple(sorted(self._source.serving(pattern)))
+
+    def names(self) -> tuple[str, ...]:
+        """Every hostname and wildcard of some VirtualHost (unsorted): only for questions about the whole."""
+        self.reads["names",] = None
+        return tuple(self._source.names)
+
+    def names_below(self, domain: str) -> Iterable[str]:
+        """Those of them below a domain of two labels or more (unsorted), to be read at once."""
+        self.reads["below", domain] = None
+        return self._source.names_below(domain)
 
     def backend(self, key: BackendKey) -> Backend | None:
         self.reads["backend", key] = None

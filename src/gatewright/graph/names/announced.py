@@ -82,6 +82,26 @@ def announcements(sight: Sight, name: str) -> tuple[Announcement, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def names_below(sight: Sight, domain: str) -> tuple[str, ...]:
+    """The names below a domain that routes ask external-dns for although they have no rule for them."""
+    return sight.ask(_below_piece, table.piece_of(domain)).get(domain, ())
+
+
+def _below_piece(sight: Sight, number: int) -> Mapping[str, tuple[str, ...]]:
+    return sight.ask(_below)[number]
+
+
+def _below(sight: Sight) -> tuple[Mapping[str, tuple[str, ...]], ...]:
+    """All of them by the domains that they are below, in pieces."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(map(str, sight.values("announces"))):
+        domain = name.partition(".")[2]
+        while domain:
+            found[domain].append(name)
+            domain = domain.partition(".")[2]
+    return table.in_pieces({domain: tuple(names) for domain, names in found.items()})
+
+
 def _announced(sight: Sight, gateway_id: str, route: RouteIntent, notes: Mapping[str, str]) -> Iterable[Announcement]:
     if notes.get("controller", "dns-controller") == "dns-controller":
         targets = _targets(sight, gateway_id, route, notes)

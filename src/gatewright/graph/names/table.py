@@ -23,6 +23,8 @@ Node = Mapping[str, Record]
 
 NOTHING: Node = {}
 
+ADDRESSES = frozenset({"A", "AAAA"})
+
 
 def piece_of(name: str) -> int:
     """The piece that a name is in."""
@@ -62,6 +64,15 @@ def put(node: dict[str, Record], record: Record) -> None:
         ttl, proxied = before.ttl or record.ttl, before.proxied or record.proxied
         record = Record(before.name, before.type, values, before.origin, ttl, proxied)
     node[record.type] = record
+
+
+def uncrowded(node: Node) -> Node:
+    """Record sets of one name of which none stands beside a CNAME (RFC 1034, 3.6.2): what leads by itself goes before
+    it, and it goes before everything else."""
+    if "CNAME" not in node or len(node) == 1:
+        return node
+    leading = ADDRESSES.isdisjoint(node)
+    return {kind: record for kind, record in node.items() if (kind == "CNAME") == leading}
 
 
 def owner(node: Callable[[str], Node | None], domain: str, name: str) -> tuple[str, Node | None]:

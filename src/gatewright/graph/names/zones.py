@@ -1,9 +1,10 @@
-"""What the zones of a view say of a name: static records, zone files, DNSEndpoints and what external-dns would write.
+"""What the zones of a view say of a name: static records, zone files, DNSEndpoints, what external-dns would write, and
+the names of routes in zones that have gateways.
 
 A zone's records are a table that is built once and handed out in pieces, so that a look-up costs a dictionary access
 per label, and a change of one record concerns only the names in its piece.  Wildcards follow RFC 4592: they cover any
-number of labels, but no name that exists, and none below one that exists.  Counterpart: `resolvers`, which chases
-CNAMEs and says who asks.
+number of labels, but no name that exists, and none below one that exists.  Counterparts: `resolvers`, which chases
+CNAMEs and says who asks; `serving`, which lists what is looked up here.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.graph.names import announced, table
+from gatewright.graph.names import announced, routed, table
 from gatewright.graph.names.table import NOTHING, PIECES, Node, piece_of
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents import Key
 from gatewright.kinds.world import Record, RecordsIntent, ResolverFileIntent, ResolverIntent, ZoneIntent
 
 PUBLIC_VIEW = "public"
+OURS = "gatewright"
+"""The provider of the zones that `gatewright run` serves in earnest."""
 LEADING = frozenset({"A", "AAAA", "CNAME", "ALIAS"})
 """The types of records that lead a client somewhere."""
 
@@ -50,7 +54,10 @@ class Found(Struct, frozen=True):
 
 
 class Frame(Struct, frozen=True):
-    """A zone without its records.  `cuts`: the names in it from which on others have the say; `label` for sentences."""
+    """A zone without its records.  `cuts`: the names in it from which on others have the say; `label` for sentences.
+
+    `gateways`: names of routes lead to these.
+    """
 
     key: Key
     origin: Origin
@@ -60,6 +67,13 @@ class Frame(Struct, frozen=True):
     external_dns: bool
     proxied_default: bool
     cuts: Mapping[str, Record]
+    view: str
+    gateways: tuple[str, ...]
+
+    @property
+    def follows_routes(self) -> bool:
+        """Are there names in it that come and go with routes?"""
+        return self.external_dns or bool(self.gateways)
 
 
 def lookup(sight: Sight, view: str, name: str, type: str) -> Found | None:
@@ -85,7 +99,7 @@ def look(sight: Sight, key: Key, name: str, type: str) -> Found:
     """What one zone, that the name is in, says."""
     frame = sight.ask(frame_of, key)
     assert frame is not None
-    cut = _cut(frame, name)
+    cut = cut_of(frame, name)
     if cut is not None:
         return Found(Kind.DELEGATED, key, cut.name, cut.origin, (cut,))
     owner, node = table.owner(lambda at: _node(sight, frame, at), frame.domain, name)
@@ -97,7 +111,7 @@ def look(sight: Sight, key: Key, name: str, type: str) -> Found:
 def _answer(frame: Frame, owner: str, node: Node, type: str) -> Found:
     if type in ("A", "AAAA"):
         leading = tuple(record for kind, record in node.items() if kind in LEADING)
-        if any(record.proxied for record in leading):
+        if any(record.proxied for record in leading) and frame.provider != OURS:
             return Found(Kind.PROXIED, frame.key, owner, leading[0].origin, leading)
     record = node.get(type)
     if record is not None:
@@ -114,7 +128,7 @@ def _answer(frame: Frame, owner: str, node: Node, type: str) -> Found:
     return Found(Kind.NODATA, frame.key, owner, origin)
 
 
-def _cut(frame: Frame, name: str) -> Record | None:
+def cut_of(frame: Frame, name: str) -> Record | None:
     """The delegation that a name is at or below."""
     if frame.cuts:
         while name and name != frame.domain:
@@ -127,25 +141,61 @@ def _cut(frame: Frame, name: str) -> Record | None:
 
 def _node(sight: Sight, frame: Frame, name: str) -> Node | None:
     """The records of this very name; None when it does not exist."""
-    if frame.external_dns:
+    if frame.follows_routes:
         return sight.ask(_completed, frame.key, name)
-    return sight.ask(_piece, frame.key, piece_of(name)).get(name)
+    return _written(sight, frame, name)
+
+
+def _written(sight: Sight, frame: Frame, name: str) -> Node | None:
+    """What the zone itself has, without what cannot stand beside a CNAME."""
+    node = sight.ask(piece, frame.key, piece_of(name)).get(name)
+    return node if node is None or name == frame.domain else table.uncrowded(node)
 
 
 def _completed(sight: Sight, key: Key, name: str) -> Node | None:
-    """The same, with what external-dns writes for routes, where nobody else has written."""
-    node = sight.ask(_piece, key, piece_of(name)).get(name)
-    if node and not LEADING.isdisjoint(node):
-        return node
-    written = announced.announcements(sight, name)
+    """The same, with what routes add; a name also exists by the names of routes below it."""
     frame = sight.ask(frame_of, key)
-    if not written or frame is None:
+    if frame is None:
+        return None
+    node = records_at(sight, frame, name)
+    if node is None and name != frame.domain and not name.startswith("*.") and sight.ask(_is_above, key, name):
+        return NOTHING
+    return node
+
+
+def records_at(sight: Sight, frame: Frame, name: str) -> Node | None:
+    """The record sets of this very name (empty: there are only names below it), None for none.
+
+    What routes want counts where nobody else has written: first external-dns, then the zone's gateways.
+    """
+    node = _written(sight, frame, name)
+    if not frame.follows_routes or (node and not LEADING.isdisjoint(node)) or _is_others(sight, frame, name):
         return node
     merged = dict(node or NOTHING)
-    for announcement in written:
-        for record in announcement.records(name, proxied_default=frame.proxied_default, apex=name == frame.domain):
-            table.put(merged, record)
-    return merged
+    apex = name == frame.domain
+    if frame.external_dns:
+        for announcement in announced.announcements(sight, name):
+            for record in announcement.records(name, proxied_default=frame.proxied_default, apex=apex):
+                table.put(merged, record)
+    if frame.gateways and LEADING.isdisjoint(merged):
+        public = frame.view == PUBLIC_VIEW
+        for record in routed.records(sight, frame.gateways, name, public=public, alias=apex or bool(merged)):
+            merged[record.type] = record
+    if not merged:
+        return node
+    return merged if apex else table.uncrowded(merged)
+
+
+def _is_others(sight: Sight, frame: Frame, name: str) -> bool:
+    """Have others the say: at or below a delegation, or in a zone of the view with a longer domain?"""
+    return cut_of(frame, name) is not None or zone_of(sight, frame.view, name) != frame.key
+
+
+def _is_above(sight: Sight, key: Key, domain: str) -> bool:
+    """Is there a name of a route below this domain?"""
+    frame = sight.ask(frame_of, key)
+    wanted = announced.names_below(sight, domain) if frame is not None and frame.external_dns else ()
+    return any(sight.ask(_completed, key, name) for name in chain(sight.names_below(domain), wanted))
 
 
 # --- tables ---
@@ -168,17 +218,32 @@ def frame_of(sight: Sight, key: Key) -> Frame | None:
     cuts = sight.ask(_table, key)[PIECES]
     where = "" if zone.view == PUBLIC_VIEW else f" ({zone.view})"
     label = f"{zone.provider} zone {zone.domain}{where}".strip()
-    proxied = zone.proxied_default
-    return Frame(key, zone.origin, zone.domain, label, zone.provider, zone.external_dns, proxied, _only_records(cuts))
+    return Frame(
+        key,
+        zone.origin,
+        zone.domain,
+        label,
+        zone.provider,
+        zone.external_dns,
+        zone.proxied_default,
+        _only_records(cuts),
+        zone.view,
+        zone.gateways,
+    )
 
 
 def _only_records(cuts: Mapping[str, Node]) -> dict[str, Record]:
     return {name: node["NS"] for name, node in cuts.items()}
 
 
-def _piece(sight: Sight, key: Key, number: int) -> Mapping[str, Node]:
-    """One piece of a zone's table."""
+def piece(sight: Sight, key: Key, number: int) -> Mapping[str, Node]:
+    """A question: one piece of all that is written in a zone, also of what cannot stand together."""
     return sight.ask(_table, key)[number]
+
+
+def pieces(sight: Sight, key: Key) -> tuple[Mapping[str, Node], ...]:
+    """All of it."""
+    return sight.ask(_table, key)[:PIECES]
 
 
 def _table(sight: Sight, key: Key) -> tuple[Mapping[str, Node], ...]:
@@ -220,8 +285,8 @@ def names(sight: Sight) -> frozenset[str]:
 
     found: set[str] = set()
     for zone in sight.all("Zone", ZoneIntent):
-        for piece in sight.ask(_table, zone.key)[:PIECES]:
-            found.update(name for name, node in piece.items() if not LEADING.isdisjoint(node))
+        for names_of in pieces(sight, zone.key):
+            found.update(name for name, node in names_of.items() if not LEADING.isdisjoint(node))
     for resolver in sight.all("Resolver", ResolverIntent):
         found |= sight.ask(servers.overridden, resolver.key)
     return frozenset(found)
