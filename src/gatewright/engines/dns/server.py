@@ -1,0 +1,183 @@
+"""The DNS server of a run: what is planned goes through the primary to the workers, and what they say comes back.
+
+plan ──► Primary ──► pushes ──► Workers ──► answers
+             ▲                     │
+             └──── RFC 2136 ◄──────┘
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import itertools
+import os
+import socket
+from pathlib import Path
+from typing import IO, Final
+
+from msgspec import structs
+
+from gatewright.base.errors import EngineError
+from gatewright.engines.dns import channel
+from gatewright.engines.dns.content import Listen, Plan, Push, ViewConfig, ZoneConfig
+from gatewright.engines.dns.primary import Primary
+from gatewright.engines.dns.responder import ViewStats
+from gatewright.engines.dns.udp import bind
+from gatewright.engines.dns.update import UpdateRequest
+from gatewright.engines.dns.workers import CHUNK_NAMES, Workers
+
+MOST_WORKERS: Final = 2
+PORT_TRIES: Final = 50
+
+
+class DnsServer:
+    """Serves on `listen` with so many `workers` (0: one for each processor, two at most), with its state in `folder`.
+
+    Nothing is answered before the first `apply`.
+    """
+
+    def __init__(self, folder: Path, listen: tuple[Listen, ...], workers: int = 0) -> None:
+        self._folder = folder
+        self._wanted = listen
+        self._count = workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+        self._frame: tuple[tuple[ViewConfig, ...], tuple[ZoneConfig, ...]] = ((), ())
+        self._lock: IO[bytes] | None = None
+        self._held: list[socket.socket] = []
+        self.bound: tuple[Listen, ...] = ()
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take the addresses and start the workers.
+
+        Raises EngineError when an address cannot be had, naming it, or when another run has the state folder.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
+            self._lock = _lock(self._folder / "lock")
+        except OSError as error:
+            raise EngineError(f"cannot use {self._folder}: {error.strerror}") from error
+        try:
+            self.bound = tuple(self._hold(listen) for listen in self._wanted)
+            self._primary = Primary(self._folder)
+            self._workers = Workers(self._folder, self._count, self._snapshot, self._update)
+            await self._workers.start()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def apply(self, plan: Plan) -> None:
+        """Serve this plan from now on; returns before the workers do (see `settled`)."""
+        self._carry(self._primary.take(plan), plan)
+
+    async def settled(self) -> None:
+        """Wait until every worker answers what was applied.  Raises EngineError when one cannot listen."""
+        await self._workers.settled()
+
+    async def stop(self) -> None:
+        """End the workers: nothing answers any more."""
+        await self._workers.stop()
+        self._let_go()
+
+    async def detach(self) -> None:
+        """Leave the workers answering, for the next run to take over."""
+        await self._workers.detach()
+        self._let_go()
+
+    # --- dynamic records ------------------------------------------------------------------------
+
+    def put(self, zone_id: str, name: bytes, type: int, rdata: bytes, ttl: int) -> None:
+        """Add a record beside those of the plan.  Raises EngineError when the zone does not take it."""
+        self._carry(self._primary.add(zone_id, name, type, ttl, rdata))
+
+    def take_away(self, zone_id: str, name: bytes, type: int, rdata: bytes | None) -> None:
+        """Remove such a record, or with None all of the type; one that is not there is no error."""
+        self._carry(self._primary.remove(zone_id, name, type, rdata))
+
+    # --- what was seen --------------------------------------------------------------------------
+
+    def stats(self) -> dict[str, ViewStats]:
+        """What the workers of this run have answered, by view ("" for clients without one); a second old at most."""
+        return self._workers.stats()
+
+    def pids(self) -> tuple[int, ...]:
+        """The processes that answer."""
+        return self._workers.pids()
+
+    @property
+    def primary(self) -> Primary:
+        """The master copy of the zones."""
+        return self._primary
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _carry(self, pushes: list[Push], plan: Plan | None = None) -> None:
+        """Bring the next state to the workers."""
+        frame = self._frame if plan is None else (plan.views, plan.zones)
+        reconfigured, self._frame = frame != self._frame, frame
+        if not self._workers.is_serving:
+            if plan is not None:
+                self._workers.serve(self.bound)
+            return
+        messages: list[channel.ToWorker] = []
+        if reconfigured:
+            messages.append(channel.Configure(*frame))
+        if pushes:
+            messages.append(channel.content(pushes))
+        if messages:
+            self._workers.tell(*messages)
+
+    def _snapshot(self) -> list[channel.Configure | channel.Content]:
+        """Everything that a new worker has to know."""
+        messages: list[channel.Configure | channel.Content] = [channel.Configure(*self._frame)]
+        for id, zone in self._primary.zones.items():
+            names = iter(zone.names.items())
+            while chunk := dict(itertools.islice(names, CHUNK_NAMES)):
+                messages.append(channel.content([Push(id, zone.serial, chunk)]))
+            if not zone.names:
+                messages.append(channel.content([Push(id, zone.serial, {})]))
+        return messages
+
+    def _update(self, request: UpdateRequest) -> int:
+        """Apply a verified update (RFC 2136); gives the response code."""
+        rcode, pushes = self._primary.update(request)
+        self._carry(pushes)
+        return rcode
+
+    def _hold(self, listen: Listen) -> Listen:
+        """Reserve an address for our workers and resolve port 0; a bound socket that does not listen takes nothing."""
+        for _ in range(PORT_TRIES):
+            try:
+                held = bind(listen, socket.SOCK_STREAM)
+                self._held.append(held)
+                port = int(held.getsockname()[1])
+                if listen.port == 0:
+                    # The same port has to be free for UDP.  Nobody can be asking there yet.
+                    bind(Listen(listen.address, port), socket.SOCK_DGRAM).close()
+                return structs.replace(listen, port=port)
+            except OSError as error:
+                if listen.port == 0 and error.errno == errno.EADDRINUSE:
+                    self._held.pop().close()
+                    continue
+                raise EngineError(f"cannot listen on {listen.address} port {listen.port}: {error.strerror}") from error
+        raise EngineError(f"cannot listen on {listen.address}: no port is free for both UDP and TCP")
+
+    def _let_go(self) -> None:
+        for held in self._held:
+            held.close()
+        self._held = []
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+def _lock(path: Path) -> IO[bytes]:
+    handle = path.open("ab")
+    path.chmod(0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise EngineError(f"{path.parent} is in use by another gatewright") from None
+    return handle
