@@ -6,9 +6,11 @@ State on disk: `serials.json` and `dynamic.json`, see `serials` and `overlay`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from gatewright.base.errors import EngineError
 from gatewright.engines.dns.content import Names, Plan, Push, RRsets, ZoneConfig
@@ -20,8 +22,18 @@ from gatewright.engines.dns.overlay import (
     without_record,
     without_type,
 )
+from gatewright.engines.dns.records import is_within
 from gatewright.engines.dns.serials import Serials
+from gatewright.engines.dns.update import UpdateRequest, decide
+from gatewright.engines.dns.wire import NOERROR, REFUSED, SERVFAIL
 from gatewright.engines.dns.zone import Zone
+
+NOTAUTH: Final = 9
+
+DYNAMIC_NAMES: Final = 10_000
+"""So many names of a zone may have dynamic records; updates beyond are refused."""
+
+logger = logging.getLogger(__name__)
 
 
 class Primary:
@@ -75,7 +87,7 @@ class Primary:
         or the disk is full; then nothing is changed.
         """
         zone = self._zones.get(zone_id)
-        if zone is None or not name.endswith(zone.config.domain):
+        if zone is None or not is_within(name, zone.config.domain):
             raise EngineError(f"the zone {zone_id} does not take this name: it is not served here")
         if conflicts(zone.names.get(name, ()), type):
             raise EngineError(f"a record in {zone_id} would stand beside a CNAME, or a CNAME beside other data")
@@ -88,6 +100,29 @@ class Primary:
         dynamic = self._overlay.names(zone_id).get(name, ())
         left = without_type(dynamic, type) if rdata is None else without_record(dynamic, type, rdata)
         return [] if left == dynamic else self._change(zone_id, {name: left})
+
+    def update(self, request: UpdateRequest) -> tuple[int, list[Push]]:
+        """Apply a verified update as a whole or not at all: its response code, and what changed (RFC 2136, 3).
+
+        NOERROR means that the change is on the disk; SERVFAIL that it could not be kept there.
+        """
+        zone = self._zones.get(request.zone)
+        if zone is None:
+            return NOTAUTH, []
+        dynamic = self._overlay.names(request.zone)
+        decision = decide(request, zone, lambda name: self._static(zone, name), lambda name: dynamic.get(name, ()))
+        if isinstance(decision, int):
+            return decision, []
+        changes = {name: sets for name, sets in decision.items() if sets != dynamic.get(name, ())}
+        if len(dynamic) + len(changes) > DYNAMIC_NAMES and any(name not in dynamic for name in changes):
+            return REFUSED, []
+        if not changes:
+            return NOERROR, []
+        try:
+            return NOERROR, self._keep(request.zone, changes)
+        except OSError as error:
+            logger.warning("cannot save the dynamic records of %s: %s", request.zone, error.strerror)
+            return SERVFAIL, []
 
     def _begin(self, config: ZoneConfig, names: Names) -> Push:
         """A zone that was not there: with the manifests' names, then what the overlay has for it."""
