@@ -102,6 +102,10 @@ class DataPlane:
     async def wait_live(self) -> bool:
         """Wait until Envoy serves and has answered for everything that it was sent; False if it does not in time."""
         await self.process.wait_ready(READY_SECONDS)
+        return await self.settled()
+
+    async def settled(self) -> bool:
+        """Wait until Envoy has answered for everything that it was sent; False if it does not in time."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while not self.is_settled:
             if time.monotonic() > deadline:
