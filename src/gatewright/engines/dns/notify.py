@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gatewright.engines.dns import records, tsig
 from gatewright.engines.dns.content import KeyConfig, Listen, SecondaryConfig, ViewConfig
@@ -25,6 +26,7 @@ from gatewright.engines.dns.zone import Zone
 BURST_SECONDS: Final = 0.1
 """So long is waited for further changes."""
 
+ANSWER_SECONDS: Final = 2.0
 FIRST_SECONDS: Final = 1.0
 MOST_SECONDS: Final = 60.0
 ATTEMPTS: Final = 10
@@ -65,6 +67,7 @@ class Notifier:
         self._views: dict[str, ViewConfig] = {}
         self._statuses: dict[Pair, NotifyStatus] = {}
         self._tasks: dict[Pair, asyncio.Task[None]] = {}
+        self._wakes: dict[Pair, asyncio.Event] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     def configure(self, views: Iterable[ViewConfig]) -> None:
@@ -73,6 +76,7 @@ class Notifier:
         wanted = {pair for zone in self._zones for pair in self._pairs(zone)}
         for pair in [pair for pair in {*self._statuses, *self._tasks} if pair not in wanted]:
             self._statuses.pop(pair, None)
+            self._wakes.pop(pair, None)
             task = self._tasks.pop(pair, None)
             if task is not None:
                 task.cancel()
@@ -104,15 +108,17 @@ class Notifier:
         return [(id, secondary) for secondary in view.secondaries] if view is not None else []
 
     def _start(self, pair: Pair) -> None:
-        """A task that runs sees the new serial by itself, unless it is waiting to repeat an older one."""
+        """Have it told; a task that is at it sees the new serial by itself."""
         known, zone = self._statuses.get(pair), self._zones[pair[0]]
         serial = zone.serial
         if known is None:
             known = NotifyStatus(pair[0], pair[1].address, pair[1].port, None, serial)
-        self._statuses[pair] = _told(known, serial)
+        self._statuses[pair] = replace(known, serial=serial, given_up=False)
         task = self._tasks.get(pair)
         if task is not None and not task.done():
+            self._wakes[pair].set()
             return
+        self._wakes[pair] = asyncio.Event()
         self._tasks[pair] = asyncio.get_running_loop().create_task(self._tell(pair))
 
     async def _tell(self, pair: Pair) -> None:
@@ -128,21 +134,30 @@ class Notifier:
                 pause, attempts, told = FIRST_SECONDS, 0, serial
             attempts += 1
             async with self._turns:
-                rcode = await self._ask(zone, pair[1], pause)
+                rcode = await self._ask(zone, pair[1])
             status = self._statuses[pair]
-            if rcode is not None:
-                self._statuses[pair] = _answered(status, serial, rcode)
             if rcode == 0:
+                self._statuses[pair] = replace(status, acknowledged=serial, rcode=0)
                 if zone.serial == serial:
                     return
                 await asyncio.sleep(BURST_SECONDS)
                 continue
             if rcode is not None:
-                await asyncio.sleep(pause)
+                self._statuses[pair] = replace(status, rcode=rcode)
+            await self._rest(pair, pause)
             pause = min(pause * 2, MOST_SECONDS)
-        self._statuses[pair] = _given_up(self._statuses[pair])
+        self._statuses[pair] = replace(self._statuses[pair], given_up=True)
 
-    async def _ask(self, zone: Zone, secondary: SecondaryConfig, seconds: float) -> int | None:
+    async def _rest(self, pair: Pair, seconds: float) -> None:
+        """Until it is time to repeat, or there is news."""
+        wake = self._wakes[pair]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await wake.wait()
+                wake.clear()
+                await asyncio.sleep(BURST_SECONDS)
+
+    async def _ask(self, zone: Zone, secondary: SecondaryConfig) -> int | None:
         """One message and its answer: the response code, None when there was none in time."""
         key = self._key(zone, secondary)
         message = _message(zone, random.randrange(1 << 16))  # noqa: S311 - the socket's port is what cannot be guessed
@@ -160,11 +175,10 @@ class Notifier:
         try:
             transport = await self._open(zone.config.view, secondary, receive)
         except OSError:
-            await asyncio.sleep(seconds)
             return None
         try:
             transport.sendto(message)
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 return await answered
         except TimeoutError:
             return None
@@ -238,20 +252,3 @@ def _rcode(data: bytes, request: bytes, key: KeyConfig | None, mac: bytes, clock
     if key is not None and not tsig.is_answer_to(data, outline.signature, key, mac, clock):
         return rcode or None  # who does not know the key cannot sign the error; only an acknowledgement has to be
     return rcode
-
-
-def _told(status: NotifyStatus, serial: int) -> NotifyStatus:
-    return NotifyStatus(
-        status.zone, status.address, status.port, status.acknowledged, serial, status.rcode, given_up=False
-    )
-
-
-def _answered(status: NotifyStatus, serial: int, rcode: int) -> NotifyStatus:
-    acknowledged = status.acknowledged if rcode else serial
-    return NotifyStatus(status.zone, status.address, status.port, acknowledged, status.serial, rcode, given_up=False)
-
-
-def _given_up(status: NotifyStatus) -> NotifyStatus:
-    return NotifyStatus(
-        status.zone, status.address, status.port, status.acknowledged, status.serial, status.rcode, given_up=True
-    )

@@ -45,6 +45,9 @@ NOTAUTH: Final = 9
 TRANSFERS: Final = 8
 """So many copies are made at a time, each with a list of all names; others wait for their turn."""
 
+UPDATE_SECONDS: Final = 10.0
+"""Who waited so long for the control plane is told SERVFAIL, and asks again."""
+
 Plain = Callable[[bytes, ViewConfig], bytes]
 
 
@@ -188,7 +191,8 @@ class Privileged:
         if isinstance(taken, int):
             return taken
         try:
-            return await self._send_update(taken)
+            async with asyncio.timeout(UPDATE_SECONDS):
+                return await self._send_update(taken)
         except (OSError, EngineError):  # TimeoutError is an OSError
             return SERVFAIL
 
