@@ -1,0 +1,307 @@
+"""Zones and views of the graph as what the server serves, kept current name by name.
+
+A Planner asks `graph.names.serving` once for each name and is told which answers a change concerns, so that one change
+costs one name.  It is pure: nothing is sent or looked up here.  Where `local` says that a described address or hostname
+is somewhere else on this machine, names lead there.  Counterparts: `configs` (zones and views without their names),
+`encoding` (records on the wire), `aliases` (looks up what only others know), `server` (makes it so).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from gatewright.base.problem import Problem
+from gatewright.engines.dns import configs
+from gatewright.engines.dns.content import Plan, RRset, RRsets, ViewConfig, ZoneConfig
+from gatewright.engines.dns.encoding import rrset, wire_name
+from gatewright.graph.analysis import Analysis
+from gatewright.graph.memo import Asked
+from gatewright.graph.names import serving
+from gatewright.graph.nodes import Change
+from gatewright.kinds.intents import Key
+from gatewright.kinds.world import Record
+
+Addresses = tuple[str, ...]
+Spot = tuple[Key, str]
+"""A name in a zone: the Zone's Key, and the name."""
+
+FAMILIES = ("A", "AAAA")
+LEADING = frozenset({"A", "AAAA", "CNAME", "ALIAS"})
+SHARED = 4096
+"""How many record sets are remembered so that names with equal ones share them."""
+
+
+class Changed(Protocol):
+    """A State of the pipeline, as far as it matters here."""
+
+    @property
+    def change(self) -> Change: ...
+    @property
+    def concerned(self) -> frozenset[Asked]: ...
+
+
+class _Held(Struct):
+    """A zone that is served.  `own`: the names of the Zone itself; `names`: all that are asked for, `served` those of
+    them that have records."""
+
+    zone: serving.Zone
+    own: frozenset[str]
+    names: set[str]
+    served: dict[str, RRsets]
+
+
+class _Pending:
+    """What a plan is to say: names whose records differ, by zone."""
+
+    def __init__(self) -> None:
+        self.changes: defaultdict[str, dict[bytes, RRsets]] = defaultdict(dict)
+
+    def put(self, held: _Held, name: str, sets: RRsets) -> None:
+        """These are the record sets of a name from now on."""
+        if sets:
+            held.served[name] = sets
+        elif held.served.pop(name, None) is None:
+            return
+        self.changes[held.zone.id][wire_name(name)] = sets
+
+
+class Planner:
+    """The plan of what to serve.  `every_zone`: also those of other providers, for whom we stand in.
+
+    `local`: where a described address or hostname is on this machine; what is not in it leads where it is described to.
+    """
+
+    def __init__(self, analysis: Analysis, *, every_zone: bool, local: Mapping[str, Addresses]) -> None:
+        self._analysis = analysis
+        self._every = every_zone
+        self._local = dict(local)
+        self._held: dict[Key, _Held] = {}
+        self._views: tuple[ViewConfig, ...] = ()
+        self._zones: tuple[ZoneConfig, ...] = ()
+        self._faults: tuple[Problem, ...] = ()
+        self._targets: dict[Spot, str] = {}
+        self._aliases: dict[str, set[Spot]] = {}
+        self._resolved: dict[str, Addresses] = {}
+        self._shared: dict[tuple[str, int, Addresses], RRset] = {}
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is not served as it is written."""
+        self._analysis.keep(serving.problems)
+        return self._analysis.answer(serving.problems) + self._faults
+
+    @property
+    def aliases(self) -> Mapping[str, Collection[Spot]]:
+        """The names whose addresses only others know, with the names in zones that stand for each."""
+        return self._aliases
+
+    def whole(self) -> Plan:
+        """Everything, from now on kept current by `changed`."""
+        for key in list(self._held):
+            self._release(key, _Pending())
+        self._configure(_Pending())
+        changes = {
+            held.zone.id: {wire_name(name): sets for name, sets in held.served.items()} for held in self._held.values()
+        }
+        return Plan(self._views, self._zones, changes, whole=True)
+
+    def changed(self, state: Changed) -> Plan | None:
+        """What a new State of the model changes; None for nothing.  Call it with every State, in order."""
+        pending = _Pending()
+        before = self._views, self._zones
+        if any(question in configs.QUESTIONS for question, _ in state.concerned):
+            self._configure(pending)
+        for args in _asked(state, serving.owners):
+            self._follow_owners(args[0], pending)
+        for name in {key.hostname for key in state.change.virtual_hosts}:
+            self._follow_route(name, pending)
+        for key, name, *_ in _asked(state, serving.flattened):
+            held = self._held.get(key)
+            if held is not None and name in held.names:
+                self._refresh(held, name, pending)
+        self._analysis.sweep()
+        return self._plan(pending, changed=before != (self._views, self._zones))
+
+    def relocated(self, local: Mapping[str, Addresses]) -> Plan | None:
+        """The same, for other places of described addresses on this machine."""
+        moved = {name for name in {*self._local, *local} if self._local.get(name) != local.get(name)}
+        self._local = dict(local)
+        pending = _Pending()
+        for key, held in self._held.items() if moved else ():
+            for name in held.names:
+                if any(not moved.isdisjoint(record.values) for record in self._records(key, name)):
+                    self._refresh(held, name, pending)
+        return self._plan(pending)
+
+    def resolved(self, target: str, addresses: Addresses) -> Plan | None:
+        """The same, for the addresses that others have for one of the `aliases`."""
+        pending = _Pending()
+        if self._resolved.get(target, ()) != addresses:
+            self._resolved[target] = addresses
+            for key, name in sorted(self._aliases.get(target, ())):
+                self._refresh(self._held[key], name, pending)
+        return self._plan(pending)
+
+    def _plan(self, pending: _Pending, *, changed: bool = False) -> Plan | None:
+        ids = {zone.id for zone in self._zones}
+        changes = {id_: names for id_, names in pending.changes.items() if id_ in ids}
+        return Plan(self._views, self._zones, changes) if changes or changed else None
+
+    # --- zones ---
+
+    def _configure(self, pending: _Pending) -> None:
+        """Take in the views and zones as they are now."""
+        for question in (serving.zones, serving.views):
+            self._analysis.keep(question)
+        zones = {z.key: z for z in self._analysis.answer(serving.zones) if self._every or z.is_ours}
+        for key, held in list(self._held.items()):
+            if key not in zones or zones[key].id != held.zone.id:
+                self._release(key, pending)
+        for key, zone in zones.items():
+            if key in self._held:
+                self._held[key].zone = zone
+            else:
+                self._load(zone, pending)
+        self._zones = tuple(configs.zone(zone) for zone in zones.values())
+        views = self._analysis.answer(serving.views)
+        seen = {zone.view for zone in zones.values()}
+        self._views, self._faults = configs.views(self._analysis, [v for v in views if v.name in seen or v.origin])
+
+    def _load(self, zone: serving.Zone, pending: _Pending) -> None:
+        self._analysis.keep(serving.owners, zone.key)
+        own = self._analysis.answer(serving.owners, zone.key)
+        held = self._held[zone.key] = _Held(zone, own, set(), {})
+        for name in {*own, *self._routed(zone.domain)}:
+            self._take(held, name, pending)
+
+    def _routed(self, domain: str) -> Iterable[str]:
+        """The names of routes below a domain."""
+        if "." in domain:
+            return self._analysis.names_below(domain)
+        return [name for name in self._analysis.names if name.endswith(f".{domain}")]
+
+    def _release(self, key: Key, pending: _Pending) -> None:
+        """A Zone that is served no more; another one may have taken its place."""
+        held = self._held.pop(key)
+        self._analysis.drop(serving.owners, key)
+        for name in list(held.names):
+            self._let_go(held, name, pending)
+
+    # --- names ---
+
+    def _follow_owners(self, key: Key, pending: _Pending) -> None:
+        """Names of the Zone itself have come or gone."""
+        held = self._held.get(key)
+        if held is None:
+            return
+        before, held.own = held.own, self._analysis.answer(serving.owners, key)
+        for name in held.own - held.names:
+            self._take(held, name, pending)
+        for name in before - held.own:
+            if not any(self._analysis.serving(name)):
+                self._let_go(held, name, pending)
+
+    def _follow_route(self, name: str, pending: _Pending) -> None:
+        """A name of routes may have come or gone."""
+        there = any(self._analysis.serving(name))
+        for held in self._zones_of(name):
+            if there and name not in held.names:
+                self._take(held, name, pending)
+            elif not there and name in held.names and name not in held.own:
+                self._let_go(held, name, pending)
+
+    def _zones_of(self, name: str) -> Iterator[_Held]:
+        for held in self._held.values():
+            if name.endswith(held.zone.domain) and name.endswith(f".{held.zone.domain}"):
+                yield held
+
+    def _take(self, held: _Held, name: str, pending: _Pending) -> None:
+        held.names.add(name)
+        self._analysis.keep(serving.flattened, held.zone.key, name, self._every)
+        self._refresh(held, name, pending)
+
+    def _let_go(self, held: _Held, name: str, pending: _Pending) -> None:
+        held.names.discard(name)
+        self._analysis.drop(serving.flattened, held.zone.key, name, self._every)
+        self._stand_for((held.zone.key, name), "")
+        pending.put(held, name, ())
+
+    def _records(self, key: Key, name: str) -> tuple[Record, ...]:
+        return self._analysis.answer(serving.flattened, key, name, self._every)
+
+    def _refresh(self, held: _Held, name: str, pending: _Pending) -> None:
+        """Ask for a name again."""
+        records = self._records(held.zone.key, name)
+        target = next((record.values[0] for record in records if record.type == "ALIAS"), "")
+        self._stand_for((held.zone.key, name), "" if target in self._local else target)
+        sets = self._encoded(records)
+        if held.served.get(name, ()) != sets:
+            pending.put(held, name, sets)
+
+    def _stand_for(self, spot: Spot, target: str) -> None:
+        """Note what a name stands for whose addresses others have; "" for nothing."""
+        before = self._targets.pop(spot, "")
+        if target:
+            self._targets[spot] = target
+            self._aliases.setdefault(target, set()).add(spot)
+        if before and before != target:
+            spots = self._aliases[before]
+            spots.discard(spot)
+            if not spots:
+                del self._aliases[before]
+                self._resolved.pop(before, None)
+
+    # --- records ---
+
+    def _encoded(self, records: tuple[Record, ...]) -> RRsets:
+        """The record sets of one name on the wire, sorted by type."""
+        sets: dict[str, tuple[int, Addresses]] = {record.type: (record.ttl, record.values) for record in records}
+        alias = sets.pop("ALIAS", None)
+        found: Addresses = ()
+        if alias is not None:
+            target = alias[1][0]
+            found = self._local.get(target, ()) or self._resolved.get(target, ())
+            for kind in FAMILIES:
+                sets.setdefault(kind, (alias[0], _of(kind, found)))
+        leading = [record for record in records if record.type in LEADING and record.type != "ALIAS"]
+        if self._local and any(value in self._local for record in leading for value in record.values):
+            self._relocate(leading, sets)
+        return tuple(sorted((self._set(kind, *said) for kind, said in sets.items() if said[1]), key=_type))
+
+    def _relocate(self, records: list[Record], sets: dict[str, tuple[int, Addresses]]) -> None:
+        """Replace addresses and hostnames that are somewhere else on this machine by where they are."""
+        values = [value for record in records for value in record.values]
+        moved = [address for value in values for address in self._local.get(value, ())]
+        ttl = records[0].ttl
+        if "CNAME" in sets and sets["CNAME"][1][0] in self._local:
+            del sets["CNAME"]
+        for kind in FAMILIES:
+            said = sets.get(kind, (ttl, ()))
+            kept = tuple(value for value in said[1] if value not in self._local)
+            sets[kind] = (said[0], (*kept, *_of(kind, moved)))
+
+    def _set(self, kind: str, ttl: int, values: Addresses) -> RRset:
+        known = self._shared.get((kind, ttl, values))
+        if known is None:
+            if len(self._shared) >= SHARED:
+                self._shared.clear()
+            known = self._shared[kind, ttl, values] = rrset(kind, ttl, values)
+        return known
+
+
+def _asked(state: Changed, question: object) -> Iterator[tuple[Any, ...]]:
+    """The arguments with which a question was asked that a State concerns."""
+    return (args for asked, args in state.concerned if asked is question)
+
+
+def _of(kind: str, addresses: Iterable[str]) -> Addresses:
+    """The addresses of one family."""
+    return tuple(dict.fromkeys(address for address in addresses if (":" in address) == (kind == "AAAA")))
+
+
+def _type(found: RRset) -> int:
+    return found.type
