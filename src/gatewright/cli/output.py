@@ -43,11 +43,11 @@ def fault_line(fault: Fault) -> str:
     return problem_line(fault.severity, where, fault.message, fault.hint)
 
 
-def not_installed(error: ModuleNotFoundError) -> Exception:
-    """What to raise when a command lacks a library: only what is not ours can be missing."""
+def not_installed(error: ModuleNotFoundError, extra: str = "run") -> Exception:
+    """What to raise when a command lacks a library of an extra: only what is not ours can be missing."""
     if error.name is None or error.name.partition(".")[0] == "gatewright":
         return error
-    return UsageError(f"{error.name} is not installed: pip install 'gatewright[run]'")
+    return UsageError(f"{error.name} is not installed: pip install 'gatewright[{extra}]'")
 
 
 class StatusLine:

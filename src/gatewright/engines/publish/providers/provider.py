@@ -1,0 +1,38 @@
+"""What a file of this folder says of its provider: its names, its settings, what it can do, how octoDNS talks to it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from gatewright.engines.publish.settings import Setting
+
+Client: TypeAlias = Any
+"""An octoDNS provider (`octodns.provider.base.BaseProvider`); the library ships no types."""
+
+Values = Mapping[str, Any]
+
+
+class Alias(enum.Enum):
+    """Where a provider can put a name that it looks up itself (ALIAS, ANAME, a flattened CNAME)."""
+
+    NOWHERE = "nowhere"
+    APEX = "apex"
+    ANYWHERE = "anywhere"
+
+
+class Provider(Struct, frozen=True):
+    """A provider that we can write to.  `open` makes its octoDNS client of resolved settings, without connecting.
+
+    `patient` clients wait when they are told that they ask too often, others fail.  `proxies`: it has a proxied flag.
+    """
+
+    name: str
+    settings: tuple[Setting, ...]
+    open: Callable[[str, Values, bool], Client]
+    aliases: tuple[str, ...] = ()
+    alias: Alias = Alias.NOWHERE
+    proxies: bool = False

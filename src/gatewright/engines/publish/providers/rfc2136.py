@@ -1,0 +1,40 @@
+"""Any server that takes dynamic updates (RFC 2136) and zone transfers (AXFR), signed with TSIG: BIND, Knot."""
+
+from __future__ import annotations
+
+from gatewright.engines.publish.providers.provider import Client, Provider, Values
+from gatewright.engines.publish.settings import Setting
+
+
+def _open(label: str, values: Values, patient: bool) -> Client:
+    from octodns_bind import Rfc2136Provider  # type: ignore[import-untyped]
+
+    signed = "key_name" in values
+    return Rfc2136Provider(
+        label,
+        host=values["host"],
+        port=values["port"],
+        ipv6=values["ipv6"],
+        timeout=values["timeout"],
+        key_name=values["key_name"] if signed else None,
+        key_secret=values.get("key_secret") if signed else None,
+        key_algorithm=values["key_algorithm"] if signed else None,
+        strict_supports=True,
+        root_ns_warnings=False,
+    )
+
+
+PROVIDER = Provider(
+    name="rfc2136",
+    aliases=("bind",),
+    open=_open,
+    settings=(
+        Setting("host", "the name or address of the primary", required=True),
+        Setting("port", "its port", ("53",), type=int),
+        Setting("ipv6", "look its name up as an IPv6 address", ("false",), type=bool),
+        Setting("key_name", "the name of the TSIG key; none: unsigned"),
+        Setting("key_secret", "the TSIG key in base64", ("env/RFC2136_KEY_SECRET",), secret=True),
+        Setting("key_algorithm", "the TSIG algorithm", ("hmac-sha256",)),
+        Setting("timeout", "seconds to wait for an answer", ("15",), type=float),
+    ),
+)
