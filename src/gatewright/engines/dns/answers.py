@@ -84,9 +84,13 @@ def answer(zones: Zones, name: bytes, type: int) -> Answer | None:
         seen.add(follow)
         tree = zone_for(zones, follow, type)
         follow = None if tree is None else _step(draft, tree, follow, type, False)
-    counts = (len(draft.answers), len(draft.authorities), len(draft.additionals))
+    counts = (_count(draft.answers), _count(draft.authorities), _count(draft.additionals))
     tail = _write(name, [*draft.answers, *draft.authorities, *draft.additionals])
     return Answer(draft.rcode, draft.authoritative, counts, tail, draft.is_own, draft.identity or name)
+
+
+def _count(section: list[tuple[bytes, RRset]]) -> int:
+    return sum(len(rrset.rdata) for _, rrset in section)
 
 
 def _step(draft: _Draft, tree: Tree, name: bytes, type: int, is_first: bool) -> bytes | None:
