@@ -23,13 +23,14 @@ from gatewright.kinds.resolver import Resolver
 from gatewright.kinds.site import Site
 from gatewright.kinds.sitemap import API_VERSION
 from gatewright.kinds.vantage import Vantage
+from gatewright.kinds.view import View
 from gatewright.kinds.zone import Zone
 from support.needs import REPOSITORY
 
 SHIPPED = REPOSITORY / "src/gatewright/schemas/site-map.json"
 PAGE = REPOSITORY / "docs/site-map.md"
 STRUCTS: tuple[type[Object], ...] = (
-    Site, Link, Firewall, Zone, Resolver, IngressController, Vantage, Expectation,
+    Site, Link, Firewall, Zone, View, Resolver, IngressController, Vantage, Expectation,
 )  # fmt: skip
 
 _ROW = re.compile(r"^\| `(?P<field>[^`]+)` \| (?P<meaning>[^|]*?) \| (?P<absent>[^|]*?) ?\|$")

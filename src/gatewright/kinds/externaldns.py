@@ -11,7 +11,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gatewright.base.document import Document
-from gatewright.kinds import addressing, annotationnames
+from gatewright.kinds import addressing, annotationnames, sitemap
 from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
@@ -81,7 +81,7 @@ def _record(endpoint: _Endpoint, path: Path, report: Report) -> Record | None:
         return None
     said = [one.value for one in endpoint.provider_specific or () if one.name in PROXIED]
     return Record(
-        name=endpoint.dns_name.lower().removesuffix("."),
+        name=sitemap.ascii_name(endpoint.dns_name.lower().removesuffix(".")),
         type=kind,
         values=tuple(values),
         origin=report.origin.at(*path),

@@ -96,6 +96,13 @@ class _Forwarded(Schema, frozen=True):
     trusted_from: tuple[str, ...] = ()
 
 
+class _Issuer(Schema, frozen=True):
+    """Who makes the certificates of the door's own; an Issuer in the namespace of the IngressController."""
+
+    name: gatewayapi.Name
+    kind: Literal["Issuer", "ClusterIssuer"] = "ClusterIssuer"
+
+
 class _Settings(Schema, frozen=True):
     allow_external_name_services: bool | _External = False
     allow_cross_namespace: bool = False
@@ -110,6 +117,7 @@ class _Settings(Schema, frozen=True):
     passthrough: bool | None = None
     certificate_names: tuple[str, ...] = ()
     publishes_status: bool | None = None
+    issuer: _Issuer | None = None
 
 
 class _Spec(Schema, frozen=True):
@@ -229,7 +237,14 @@ def _settings(settings: _Settings, document: Document, report: Report) -> DoorSe
         passthrough=settings.passthrough,
         certificate_names=sitemap.each(settings.certificate_names, sitemap.pattern, report, *path, "certificateNames"),
         publishes_status=settings.publishes_status,
+        issuer=_issuer(settings.issuer, document),
     )
+
+
+def _issuer(issuer: _Issuer | None, document: Document) -> Key | None:
+    if issuer is None:
+        return None
+    return Key(issuer.kind, document.namespace if issuer.kind == "Issuer" else "", issuer.name)
 
 
 def _is_tls(entry_point: _EntryPoint, traefik: bool) -> bool:

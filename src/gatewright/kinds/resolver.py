@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from gatewright.base.document import Document
 from gatewright.kinds import sitemap
@@ -22,6 +22,13 @@ from gatewright.kinds.world import Forwarding, GatewayNames, Override, ResolverC
 
 PUBLIC = "public"
 """The upstream that stands for the DNS of the internet."""
+
+OURS = "Gatewright"
+"""The implementation that answers from Zones alone."""
+_OF_RESOLVERS = (
+    "overrides", "other_family", "forwards", "upstreams", "order", "domains", "gateway_names", "rebind_protection",
+    "filters_ipv6",
+)  # fmt: skip
 
 NOTHING = "NXDOMAIN"
 """The type of an override that says that there is no such name."""
@@ -52,6 +59,7 @@ PROGRAMS = {
     "Unbound": _Program(),
     "BIND": _Program(),
     "Technitium": _Program(),
+    "Gatewright": _Program(),
     "public": _Program(),
     "other": _Program(),
 }
@@ -92,7 +100,7 @@ class _Except(Schema, frozen=True):
 class _Spec(Schema, frozen=True):
     implementation: Literal[
         "FritzBox", "AdGuardHome", "PiHole", "dnsmasq", "CoreDNS", "k8s_gateway", "Unbound", "BIND", "Technitium",
-        "public", "other",
+        "Gatewright", "public", "other",
     ] = "other"  # fmt: skip
     addresses: tuple[str, ...] = ()
     runs_on: sitemap.Place | None = None
@@ -124,6 +132,8 @@ def lower(document: Document) -> Lowered:
     protection = program.rebind_protection if spec.rebind_protection is None else spec.rebind_protection
     spared = () if isinstance(protection, bool) else protection.except_
     file, entry = _config(spec, program, document, report)
+    if spec.implementation == OURS:
+        spec = _authoritative(spec, report)
     intent = ResolverIntent(
         key=key_of(document),
         origin=document.origin,
@@ -138,6 +148,16 @@ def lower(document: Document) -> Lowered:
         rebind_exceptions=sitemap.each(spared, sitemap.hostname, report, "spec", "rebindProtection", "except"),
     )
     return report.lowered(intent)
+
+
+def _authoritative(spec: _Spec, report: Report) -> _Spec:
+    """What is left of a Resolver that only answers from Zones; what does not belong to one is refused."""
+    bare = _Spec()
+    for info in structs.fields(_Spec):
+        if info.name in _OF_RESOLVERS and getattr(spec, info.name) != getattr(bare, info.name):
+            hint = "records belong to a Zone with provider: Gatewright; let another Resolver forward to this one"
+            report.invalid("Gatewright answers from Zones, and asks nobody", "spec", info.encode_name, hint=hint)
+    return structs.replace(spec, upstreams=())
 
 
 def _config(spec: _Spec, program: _Program, document: Document, report: Report) -> tuple[Key | None, str]:

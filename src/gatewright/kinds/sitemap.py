@@ -171,12 +171,26 @@ def address_range(text: str, report: Report, *path: str | int) -> AddressRange |
 
 
 def hostname(text: str, report: Report, *path: str | int) -> str | None:
-    """A hostname, lower-case and without the trailing dot; no wildcard."""
-    name = text.strip().lower().removesuffix(".")
+    """A hostname, lower-case and without the trailing dot, in A-labels (RFC 5890); no wildcard."""
+    name = ascii_name(text.strip().lower().removesuffix("."))
     if syntax.is_hostname(name) and not name.startswith("*") and not has_variable(name):
         return name
     _refuse(text, "a hostname", report, path, "a wildcard is not possible here" if name.startswith("*.") else "")
     return None
+
+
+def ascii_name(name: str) -> str:
+    """An internationalised name in A-labels (RFC 5891, with the mapping of UTS 46); as it is when it cannot be one."""
+    if name.isascii():
+        return name
+    import dns.exception
+    import dns.name
+
+    wildcard, rest = ("*.", name[2:]) if name.startswith("*.") else ("", name)
+    try:
+        return wildcard + dns.name.from_text(rest, None, dns.name.IDNA_2008_UTS_46).to_text()
+    except dns.exception.DNSException:
+        return name
 
 
 def pattern(text: str, report: Report, *path: str | int) -> str | None:
@@ -190,8 +204,9 @@ def pattern(text: str, report: Report, *path: str | int) -> str | None:
 
 def owner(text: str, report: Report, *path: str | int) -> str | None:
     """A name in a DNS record: as `pattern`, with underscores (`_acme-challenge.x`)."""
-    plain = re.sub(r"(^|\.)_(?=[a-z0-9])", r"\1", text.strip().lower())
-    return None if pattern(plain, report, *path) is None else text.strip().lower().removesuffix(".")
+    name = ascii_name(text.strip().lower())
+    plain = re.sub(r"(^|\.)_(?=[a-z0-9])", r"\1", name)
+    return None if pattern(plain, report, *path) is None else name.removesuffix(".")
 
 
 def target(text: str, report: Report, *path: str | int) -> str | None:

@@ -7,6 +7,7 @@ docs/site-map.md explains each field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -17,13 +18,20 @@ from gatewright.kinds import sitemap
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
-from gatewright.kinds.world import Record, ZoneIntent
+from gatewright.kinds.world import ALL_GATEWAYS, Record, ZoneIntent
 
 Type = Literal[
     "A", "AAAA", "ALIAS", "CAA", "CNAME", "DS", "HTTPS", "MX", "NAPTR", "NS", "PTR", "SRV", "SVCB", "TLSA", "TXT"
 ]  # fmt: skip
+_Ttl = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _NAMES = ("ALIAS", "CNAME", "NS", "PTR")
 _PROXIED = ("A", "AAAA", "CNAME")
+_SECRET = re.compile(r"token|password|passwd|secret|credential|key(?!.*(?:name|algorithm)$)", re.IGNORECASE)
+"""What options with secrets are called; the name and algorithm of a key are none."""
+OURS = "gatewright"
+"""The provider of the zones that we serve ourselves."""
+_VARIABLE = re.compile(r"env/[A-Za-z_][A-Za-z0-9_]*")
+_OWNER = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?")
 
 
 class _Record(Schema, frozen=True):
@@ -32,7 +40,7 @@ class _Record(Schema, frozen=True):
     name: sitemap.Name
     values: tuple[str, ...]
     type: Type | None = None
-    ttl: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    ttl: _Ttl = 0
     proxied: bool | None = None
 
 
@@ -53,6 +61,12 @@ class _Spec(Schema, frozen=True):
     external_dns: bool | _ExternalDns = field(default=False, name="externalDNS")
     file: str | None = None
     records: tuple[_Record, ...] = ()
+    gateways: bool | tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    ttl: _Ttl = 300
+    negative_ttl: _Ttl = field(default=60, name="negativeTTL")
+    settings: dict[str, str | int | float | bool] = field(default_factory=dict)
+    owner: str = "gatewright"
 
 
 class Zone(Object, frozen=True, kw_only=True):
@@ -75,7 +89,7 @@ def lower(document: Document) -> Lowered:
         origin=document.origin,
         domain=domain,
         view=spec.view,
-        provider=spec.provider.strip().lower(),
+        provider=_provider(spec),
         records=_records(spec, domain, report) if domain else (),
         ssl_mode=spec.ssl_mode or "",
         universal_certificate=spec.universal_certificate,
@@ -84,8 +98,44 @@ def lower(document: Document) -> Lowered:
         proxied_default=not isinstance(external, bool) and external.proxied,
         file=file[0] if file else None,
         always_https=spec.always_https,
+        gateways=_gateways(spec.gateways, report),
+        nameservers=sitemap.each(spec.nameservers, sitemap.hostname, report, "spec", "nameservers"),
+        ttl=spec.ttl,
+        negative_ttl=spec.negative_ttl,
+        settings=_settings(spec.settings, report),
+        owner=_owner_mark(spec.owner, report),
     )
     return report.lowered(intent)
+
+
+def _provider(spec: _Spec) -> str:
+    return spec.provider.strip().lower()
+
+
+def _gateways(said: bool | tuple[str, ...], report: Report) -> tuple[str, ...]:
+    """The gateways that names of routes lead to."""
+    if isinstance(said, bool):
+        return (ALL_GATEWAYS,) if said else ()
+    return sitemap.each(said, sitemap.reference, report, "spec", "gateways")
+
+
+def _settings(said: Mapping[str, str | int | float | bool], report: Report) -> tuple[tuple[str, str], ...]:
+    """The provider's options in their one order.  Manifests are no place for secrets."""
+    found: dict[str, str] = {}
+    for name, value in sorted(said.items()):
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        if _SECRET.search(name) and not _VARIABLE.fullmatch(text) and not isinstance(value, bool):
+            hint = f"write env/NAME, and put it into the environment variable NAME; {name} has to be replaced now"
+            report.invalid("a secret does not belong into a manifest", "spec", "settings", name, hint=hint)
+            continue
+        found[name] = text
+    return tuple(found.items())
+
+
+def _owner_mark(text: str, report: Report) -> str:
+    if _OWNER.fullmatch(text) is None:
+        report.invalid("is no mark", "spec", "owner", hint="lower-case letters, digits, '-', '_' and '.', at most 63")
+    return text
 
 
 def _worded(document: Document) -> Document:
@@ -100,12 +150,12 @@ def _worded(document: Document) -> Document:
 def _records(spec: _Spec, domain: str, report: Report) -> tuple[Record, ...]:
     records: list[Record] = []
     for index, item in enumerate(spec.records):
-        records += _record(item, domain, report, ("spec", "records", index))
+        records += _record(item, domain, report, ("spec", "records", index), ours=_provider(spec) == OURS)
     _check_sets(records, domain, report)
     return tuple(records)
 
 
-def _record(item: _Record, domain: str, report: Report, path: Path) -> list[Record]:
+def _record(item: _Record, domain: str, report: Report, path: Path, *, ours: bool) -> list[Record]:
     """The record sets of one entry: one, or two where untyped values are of both address families."""
     name = _owner(item.name, domain, report, path)
     if not item.values:
@@ -118,11 +168,14 @@ def _record(item: _Record, domain: str, report: Report, path: Path) -> list[Reco
             by_type.setdefault(kind, []).append(value)
     if "CNAME" in by_type and (len(by_type) > 1 or len(by_type["CNAME"]) > 1):
         report.invalid("a CNAME has one value, a hostname, and nothing beside it", *path, "values")
+    if item.proxied and ours:
+        message = "nobody stands before a record of a zone that we serve; it leads to its values"
+        report.unsupported(message, *path, "proxied", hint="remove proxied")
     if item.proxied and not set(by_type) <= set(_PROXIED):
         report.invalid(f"a record of type {item.type} cannot be proxied", *path, "proxied")
     origin = report.origin.at(*path)
     return [
-        Record(name, kind, tuple(values), origin, item.ttl, item.proxied or False)
+        Record(name, kind, tuple(values), origin, item.ttl, bool(item.proxied) and not ours)
         for kind, values in by_type.items()
         if name is not None
     ]
