@@ -67,7 +67,7 @@ FORMAT = Format(
     title="AdGuard Home",
     makes="`adguard/VIEW.yaml` for each view with `filtering.rewrites`, to be merged into `AdGuardHome.yaml`",
     losses={
-        "views": "is one of several views; AdGuard Home rewrites for all clients alike; each file is for another server",
+        "views": "is one of several views; AdGuard Home rewrites alike for everybody; each file is for another server",
         "authority": "is no zone for AdGuard Home: names without a rewrite are asked upstream",
         "type": "is of a type that cannot be rewritten; it is asked upstream",
         "wildcard-reach": "exists below a wildcard, which answers here for what the name lacks, and for names below it",

@@ -67,7 +67,10 @@ def _view(view: View, zones: tuple[Names, ...], matches: str, suffix: str) -> li
             lines.append(f'\tzone "{domain}" {{ in-view "{label}{_BY_ADDRESS}"; }};')
             continue
         lines += [f'\tzone "{domain}" {{', "\t\ttype primary;", f'\t\tfile "{zonefile.path(names)}";']
-        lines += [f"\t\tallow-transfer {{ {_transfers(view)} }};", f"\t\talso-notify {{ {_notified(view)} }};", "\t};"]
+        lines.append(f"\t\tallow-transfer {{ {_transfers(view)} }};")
+        if view.secondaries:
+            lines.append(f"\t\talso-notify {{ {_notified(view)} }};")
+        lines.append("\t};")
     return [*lines, "};"]
 
 

@@ -1,7 +1,7 @@
-"""nsupdate (RFC 2136): a script for each zone and view that replaces what is at each of its names.
+"""nsupdate (RFC 2136): a script for each zone and view that replaces its record sets, name by name.
 
-A script names no key: `nsupdate -k FILE`, and the key decides on the server which view is meant.  Names that are no
-longer there stay on the server, since nobody knows who has made them.
+A script names no key: `nsupdate -k FILE`, and the key decides on the server which view is meant.  Names and types
+that are not in the export stay on the server, since nobody knows who has made them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from gatewright.engines.dns.export import records, zonefile
 from gatewright.engines.dns.export.format import Exported, Format, Loss, Settings, Source
 from gatewright.engines.dns.export.records import Names
 
+_LEADING = frozenset(("A", "AAAA", "CNAME"))
 _CHUNK = 24_000
 """Characters of a message: less than its 65,535 octets on the wire, since names are compressed at best."""
 
@@ -52,12 +53,16 @@ def _script(names: Names, server: str) -> Iterator[str]:
 
 
 def _name(names: Names, name: str) -> Iterator[str]:
-    """Deletes what is there and adds what is to be; at the apex a server keeps SOA and NS (RFC 2136, 3.4.2.3)."""
-    node = names.sets[name]
-    yield f"update delete {name}."
+    """Deletes the record sets that are replaced, and those that would lead elsewhere, and adds what is to be."""
+    node = dict(names.sets[name])
+    is_apex = name == names.zone.domain
+    if is_apex and all(map(_is_stand_in, node["NS"].data)):
+        del node["NS"]
+    old = set(node) if _LEADING.isdisjoint(node) else set(node) | _LEADING
+    if is_apex:
+        old -= {"CNAME", "NS"}  # a server keeps the last NS (RFC 2136, 3.4.2.4), so these are added to
+    yield from (f"update delete {name}. {type_}" for type_ in sorted(old))
     for type_ in sorted(node):
-        if type_ == "NS" and name == names.zone.domain and all(map(_is_stand_in, node["NS"].data)):
-            continue
         yield from (f"update add {name}. {node[type_].ttl} {type_} {data.to_text()}" for data in node[type_].data)
 
 
@@ -72,7 +77,7 @@ FORMAT = Format(
     losses={
         "views": "is of one of several views; which one is changed the server decides by the key",
         "soa": "keeps the SOA of the server",
-        "stale": "keeps names on the server that are not in the export",
+        "stale": "keeps names and types on the server that are not in the export",
     },
     write=write,
 )

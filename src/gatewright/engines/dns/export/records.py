@@ -29,13 +29,14 @@ LOSSES: Mapping[str, str] = {
     "alias": "is an ALIAS whose target is in no exported zone of this view; it is left out",
     "proxied": "is proxied by a CDN, which the target is not: the values themselves are exported",
     "nameserver": "is a name server inside the zone without an address, for which servers refuse it; it is left out",
-    "no-nameserver": "has no name server that is left; NS is ns.invalid, set nameservers of the Zone",
+    "no-nameserver": "has no name server that others could ask, localhost stands for it: set nameservers of the Zone",
     "no-view": "is of a view that is not known; it is left out",
     "nobody": "is a view of which nobody says who sees it, so nobody does: describe it as kind View with clients",
 }
 """What any format may lose, by kind."""
 
-NO_SERVER = "ns.invalid"
+NO_SERVER = "localhost"
+"""The name server of a zone of which nobody says who serves it."""
 _LABEL = re.compile(r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?")
 _LONGEST_NAME = 253
 _MOST_ALIASES = 8
@@ -233,7 +234,7 @@ def _framed(zone: serving.Zone, view: View, tree: Tree, losses: list[Loss]) -> N
             losses.append(Loss("nameserver", name))
         else:
             able.append(name)
-    if not able:
+    if able in ([], [NO_SERVER]):
         losses.append(Loss("no-nameserver", zone.id))
     data = (rdata("NS", name) for name in able or [NO_SERVER])
     ttl = apex["NS"].ttl if "NS" in apex else zone.ttl

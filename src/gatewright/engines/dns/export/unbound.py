@@ -3,6 +3,7 @@
 A local zone has neither wildcards nor aliases that are followed.  A zone with either is `transparent` in the view, and
 a response policy zone, which only the clients of the view have the tag for, answers for its wildcards, for its aliases
 to elsewhere, and that there is nothing else.  Aliases within the view are exported as the addresses they lead to.
+Who may ask at all (access-control) is not said here: it would make a public view an open resolver.
 """
 
 from __future__ import annotations
@@ -41,14 +42,11 @@ def write(source: Source, settings: Settings) -> Exported:
     tagged = [number for number, _ in enumerate(views) if f'    name: "rpz{number}."' in clauses]
     server = ["# Made by gatewright dns export; include it in unbound.conf.", "server:"]
     if tagged:
-        server += ["    # without DNSSEC; with it: respip validator iterator", '    module-config: "respip iterator"']
+        server.append('    module-config: "respip validator iterator"')
         server.append(f'    define-tag: "{" ".join(f"rpz{number}" for number in tagged)}"')
     for number, view in enumerate(views.values()):
         for cidr in view.clients:
-            server += [
-                f"    access-control: {cidr} allow",
-                f'    access-control-view: {cidr} "{zonefile.folder(view.name)}"',
-            ]
+            server.append(f'    access-control-view: {cidr} "{zonefile.folder(view.name)}"')
             if number in tagged:
                 server.append(f'    access-control-tag: {cidr} "rpz{number}"')
     return Exported({CONFIG: "\n".join([*server, *clauses]) + "\n", **files}, tuple(sorted(losses)))

@@ -101,8 +101,9 @@ def _data(data: Rdata) -> str | None:
         numbers = f"-Priority {data.priority} -Weight {data.weight} -Port {data.port}"
         return f"-Srv -DomainName {quoted(data.target.to_text())} {numbers}"
     if isinstance(data, TXT):
-        string = data.strings[0].decode("ascii", "replace")
-        is_plain = len(data.strings) == 1 and bool(string) and string.isascii() and string.isprintable()
+        strings: list[bytes] = list(data.strings)
+        string = strings[0].decode("ascii", "replace")
+        is_plain = len(strings) == 1 and string.isascii() and string.isprintable()
         return f"-Txt -DescriptiveText {quoted(string)}" if is_plain else None
     return _plain(type_, text) or _numbered(data)
 
@@ -122,7 +123,7 @@ def _numbered(data: Rdata) -> str:
 
 
 def _policies(zones: Iterable[Names], views: tuple[View, ...], losses: list[Loss]) -> Iterator[str]:
-    """Which client sees which scope: policies are tried in the order of their making, so the smallest network is first."""
+    """Which client sees which scope: policies are tried in the order of their making, so small networks are first."""
     by_domain: dict[str, list[Names]] = {}
     for names in zones:
         by_domain.setdefault(names.zone.domain, []).append(names)
