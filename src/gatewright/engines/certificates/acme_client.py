@@ -7,6 +7,7 @@ a sentence.  It decides nothing: counterparts are `accounts` (who we are) and `o
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections import deque
@@ -167,12 +168,13 @@ class _Network(client.ClientNetwork):
     def _once(self, method: str, url: str, arguments: dict[str, Any]) -> requests.Response:
         try:
             response = self._send_request(method, url, **arguments)
-        except requests.exceptions.SSLError as error:
-            raise IssueError(
-                f"{_host(url)} cannot be trusted: {_reason(error)}; does the issuer need a caBundle?"
-            ) from None
         except requests.exceptions.RequestException as error:
-            raise BusyError(f"{_host(url)} cannot be reached: {_reason(error)}") from None
+            innermost = _innermost(error)
+            if isinstance(innermost, ssl.SSLCertVerificationError):
+                said = f"{innermost.verify_message} (does the issuer need a caBundle?)"
+                raise IssueError(f"{_host(url)} cannot be trusted: {said}") from None
+            reason = getattr(innermost, "strerror", None) or str(innermost) or type(innermost).__name__
+            raise BusyError(f"{_host(url)} cannot be reached: {reason[:200]}") from None
         self._kept.keep(response)
         if response.ok:
             return response
@@ -198,13 +200,11 @@ def _failure(url: str, response: requests.Response) -> IssueError:
     )
 
 
-def _reason(error: Exception) -> str:
-    """The innermost reason: the libraries wrap it several times, with addresses of objects in between."""
-    inner: BaseException = error
-    while (following := inner.__cause__ or inner.__context__) is not None:
-        inner = following
-    text = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
-    return (text or type(inner).__name__)[:200]
+def _innermost(error: BaseException) -> BaseException:
+    """The reason itself: the libraries wrap it several times, with addresses of objects in between."""
+    while (following := error.__cause__ or error.__context__) is not None:
+        error = following
+    return error
 
 
 def _host(url: str) -> str:

@@ -278,7 +278,9 @@ class _Work:
             self._owner.limits.failed(self._account.id, failed)
         if not reasons and order.error is not None:
             reasons.append(sentence(order.error))
-        return IssueError(f"the authority refused the order: {'; '.join(reasons) or f'it is {order.status.name}'}")
+        return IssueError(
+            f"the authority refused the order: {'; '.join(sorted(reasons)) or f'it is {order.status.name}'}"
+        )
 
     # -- authorisations -------------------------------------------------------------------------------
 
@@ -287,12 +289,23 @@ class _Work:
         for url in order.authorizations:
             authorization = self._client.authorization(url)
             if authorization.status == messages.STATUS_PENDING:
-                pending.append(self._challenge(authorization))
-        with self._presented([(challenge, solver) for challenge, solver, _ in pending]):
-            for _, _, body in pending:
-                if body.status == messages.STATUS_PENDING:
-                    self._client.answer(body.uri, body.response(self._client.key))
+                pending.append((url, *self._challenge(authorization)))
+        with self._presented([(challenge, solver) for _, challenge, solver, _ in pending]):
+            for url, _, _, body in pending:
+                self._answer(url, body)
             return self._awaited(messages.STATUS_PENDING, None)
+
+    def _answer(self, url: str, body: messages.ChallengeBody) -> None:
+        """Say that the challenge of an authorisation is up, unless the authority heard so before."""
+        if body.status != messages.STATUS_PENDING:
+            return
+        try:
+            self._client.answer(body.uri, body.response(self._client.key))
+        except RefusedError:
+            # It did hear so, and its answer did not reach us.
+            now = self._client.authorization(url)
+            if any(one.uri == body.uri and one.status == messages.STATUS_PENDING for one in now.challenges):
+                raise
 
     def _challenge(
         self, authorization: messages.Authorization
