@@ -159,7 +159,7 @@ def _updates(updates: Iterable[_Update], known: list[str], report: Report) -> tu
     found = []
     for index, grant in enumerate(updates):
         path: Path = ("spec", "updates", index)
-        names = []
+        names: list[str] = []
         for number, text in enumerate(grant.names):
             name = sitemap.owner(text, report, *path, "names", number)
             names += () if name is None else (name,)

@@ -15,7 +15,7 @@ def test_the_whole() -> None:
     result = CliRunner().invoke(command, [], catch_exceptions=False)
     assert result.exit_code == 0
     assert set(json.loads(result.stdout)["definitions"]) == {
-        "Site", "Link", "Firewall", "Zone", "Resolver", "IngressController", "Vantage", "Expectation",
+        "Site", "Link", "Firewall", "View", "Zone", "Resolver", "IngressController", "Vantage", "Expectation",
     }  # fmt: skip
 
 

@@ -120,6 +120,7 @@ def test_everything_else_is_forwarded() -> None:
     [
         ("implementation", "Fritzbox", "implementation",
          "expected one of FritzBox, AdGuardHome, PiHole, dnsmasq, CoreDNS, k8s_gateway, Unbound, BIND, Technitium, "
+         "Gatewright, "
          "public, other, got 'Fritzbox'"),
         ("addresses.0", "fritz.box", "addresses.0", "'fritz.box' is not an IP address"),
         ("runsOn", {}, "runsOn", "names no place"),

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.graph.names import announced, cluster, servers, table, zones
+from gatewright.graph.names import announced, cluster, servers, table, views, zones
 from gatewright.graph.names.nodes import PUBLIC, Edge, NameStep, Resolution, Status
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.zones import Found, Kind
@@ -35,7 +35,10 @@ REBIND = "rebind protection drops private addresses"
 
 
 class Query(Struct, frozen=True, gc=False):
-    """A walk so far.  `first`: whom the client asked; `seen`: (resolver, name) pairs that were asked already."""
+    """A walk so far.  `first`: whom the client asked; `seen`: (resolver, name) pairs that were asked already.
+
+    `asker`: whoever asks next, a client's place or the Key of a resolver that passes the query on.
+    """
 
     name: str
     type: str
@@ -43,15 +46,25 @@ class Query(Struct, frozen=True, gc=False):
     asked: tuple[str, ...] = ()
     steps: tuple[NameStep, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
+    asker: Place | Key | None = None
 
     def said(self, who: str, summary: str, origin: Origin | None = None) -> Query:
         """The walk with one more step."""
         steps = (*self.steps, NameStep(who, summary, origin))
-        return Query(self.name, self.type, self.first, self.asked, steps, self.seen)
+        return Query(self.name, self.type, self.first, self.asked, steps, self.seen, self.asker)
 
     def for_name(self, name: str) -> Query:
         """The same walk, now after another name."""
-        return Query(name, self.type, self.first, self.asked, self.steps, self.seen)
+        return Query(name, self.type, self.first, self.asked, self.steps, self.seen, self.asker)
+
+    def past(self, who: str) -> Query:
+        """The same walk, with its name noted as asked of somebody."""
+        seen = (*self.seen, (who, self.name))
+        return Query(self.name, self.type, self.first, self.asked, self.steps, seen, self.asker)
+
+    def from_(self, asker: Key) -> Query:
+        """The same walk, passed on by a resolver."""
+        return Query(self.name, self.type, self.first, self.asked, self.steps, self.seen, asker)
 
 
 Answers = tuple[Resolution, ...]
@@ -69,9 +82,9 @@ def resolutions(
         in_cluster = place is not None and place.kind == "cluster"
         resolvers = (sight.ask(servers.cluster_resolver, place.id) if place and in_cluster else PUBLIC,)
     if len(resolvers) == 1:
-        answers = _ask(sight, Query(name, type, resolvers[0]), resolvers[0])
+        answers = _ask(sight, Query(name, type, resolvers[0], asker=place), resolvers[0])
         return answers if len(answers) < 2 else tuple(dict.fromkeys(answers))
-    found = (answer for ref in resolvers for answer in _ask(sight, Query(name, type, ref), ref))
+    found = (answer for ref in resolvers for answer in _ask(sight, Query(name, type, ref, asker=place), ref))
     return tuple(dict.fromkeys(found))
 
 
@@ -109,9 +122,11 @@ def _ask(sight: Sight, query: Query, ref: str) -> Answers:
     if pair in query.seen or len(query.seen) >= MAX_STEPS:
         return _loop(query, who, pair)
     asked = query.asked if query.asked[-1:] == (who.label,) else (*query.asked, who.label)
-    query = Query(query.name, query.type, query.first, asked, query.steps, (*query.seen, pair))
+    query = Query(query.name, query.type, query.first, asked, query.steps, (*query.seen, pair), query.asker)
     match who.kind:
         case ServerKind.LISTED:
+            if who.implementation == zones.OURS:
+                return _ours(sight, query, who, ref)
             return _listed(sight, query, who)
         case ServerKind.PUBLIC:
             return _public(sight, query, who)
@@ -197,6 +212,8 @@ def _forward(sight: Sight, query: Query, who: Server, forward: Forwarding) -> An
 
 def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ...], *, any_order: bool) -> Answers:
     found: list[Resolution] = []
+    if who.key is not None:
+        query = query.from_(who.key)
     for ref in upstreams if any_order else upstreams[:1]:
         found += _ask(sight, query, ref)
     if who.rebind_protection or who.filters_ipv6:
@@ -418,6 +435,25 @@ def _service_targets(sight: Sight, name: str, domain: str) -> tuple[str, ...]:
 # --- zones ---
 
 
+def _ours(sight: Sight, query: Query, who: Server, ref: str) -> Answers:
+    """What our own server says: it answers from the zones of the view that the asker sees, and asks nobody."""
+    key = who.key
+    assert key is not None
+    found: list[Resolution] = []
+    seen = sight.ask(views.seen, key, servers.address_of(ref), query.asker)
+    for view in seen:
+        zone = views.zone_for(sight, key, view, query.name)
+        if zone is not None:
+            found += _zone(sight, query, who, zone)
+        else:
+            text = f"{who.label}: refuses {query.name}, of which it has no zone in the view {view}"
+            found += _end(query.said(who.label, text, who.origin), Status.REFUSED, who.origin)
+    if not seen:
+        text = f"{who.label}: refuses {query.name}, since the asker sees none of its views"
+        return _end(query.said(who.label, text, who.origin), Status.REFUSED, who.origin)
+    return tuple(found)
+
+
 def _public(sight: Sight, query: Query, who: Server) -> Answers:
     """What the internet is told."""
     name = query.name
@@ -475,27 +511,31 @@ def _zone(sight: Sight, query: Query, who: Server, key: Key) -> Answers:
 
 
 def _alias(sight: Sight, query: Query, who: Server, frame: zones.Frame, found: Found) -> Answers:
-    """The provider looks the target up in the public DNS, and answers with the addresses as its own."""
+    """Who has the zone looks the target up, and answers with the addresses as its own: others in the public DNS, we
+    first in the zones of the view."""
     record = found.records[0]
     query = query.said(who.label, f"{frame.label}: {found.owner} ALIAS {record.values[0]}", record.origin)
-    answers = []
-    for answer in _ask(sight, query.for_name(record.values[0]), PUBLIC):
-        missing = answer.status is Status.NXDOMAIN
-        answers.append(
-            Resolution(
-                Status.NODATA if missing else answer.status,
-                answer.resolver,
-                answer.asked,
-                answer.steps,
-                addresses=answer.addresses,
-                canonical=query.name,
-                edge=answer.edge,
-                ttl=answer.ttl,
-                zone=frame.key,
-                origin=record.origin,
-            )
+    target = query.for_name(record.values[0])
+    near = zones.zone_of(sight, frame.view, target.name) if frame.provider == zones.OURS else None
+    if near is not None and (frame.label, target.name) not in query.seen:
+        answers = _zone(sight, target.past(frame.label), who, near)
+    else:
+        answers = _ask(sight, target, PUBLIC)
+    return tuple(
+        Resolution(
+            Status.NODATA if answer.status is Status.NXDOMAIN else answer.status,
+            answer.resolver,
+            answer.asked,
+            answer.steps,
+            addresses=answer.addresses,
+            canonical=query.name,
+            edge=answer.edge,
+            ttl=answer.ttl,
+            zone=frame.key,
+            origin=record.origin,
         )
-    return tuple(answers)
+        for answer in answers
+    )
 
 
 def _edge(query: Query, who: Server, frame: zones.Frame, found: Found) -> Answers:

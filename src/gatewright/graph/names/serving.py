@@ -165,11 +165,11 @@ def _clients(sight: Sight, view: ViewIntent) -> tuple[str, ...]:
     found = dict.fromkeys(view.clients)
     for spot in view.spots:
         for place in places(sight, spot):
-            found.update(dict.fromkeys(_cidrs(sight, place.kind, place.id)))
+            found.update(dict.fromkeys(cidrs_of(sight, place.kind, place.id)))
     return tuple(found)
 
 
-def _cidrs(sight: Sight, kind: str, id_: str) -> Iterator[str]:
+def cidrs_of(sight: Sight, kind: str, id_: str) -> Iterator[str]:
     """Where clients in a place come from: pods that leave their cluster, from its nodes."""
     world = sight.ask(topology)
     if kind == "network":
