@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import change, check, model, passthrough, save, start, table, throughput
+from benchmarks import acme, change, check, model, passthrough, save, start, table, throughput
 from benchmarks.support import Row
 
 Program = Callable[[argparse.Namespace], Iterator[Row]]
@@ -22,6 +22,7 @@ PROGRAMS: Mapping[str, Program] = {
     "start": lambda given: start.measure(given.hosts or [10_000], given.times or 3),
     "throughput": lambda given: throughput.measure(given.hosts or [1_000], given.times or 5),
     "check": lambda given: check.measure(given.hosts or [1_000, 3_000, 10_000], given.times or 50),
+    "acme": lambda given: acme.measure(given.hosts or [200], given.times or 3),
     "model": lambda given: model.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 100),
 }
 

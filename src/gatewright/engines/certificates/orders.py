@@ -354,7 +354,9 @@ class _Work:
     # -- the certificate ------------------------------------------------------------------------------
 
     def _finalized(self, order: messages.Order) -> messages.Order:
-        keeping.write_object(self._file, {**keeping.read_object(self._file), "key": self._fingerprint})
+        kept = keeping.read_object(self._file)
+        if kept.get("key") != self._fingerprint:
+            keeping.write_object(self._file, {**kept, "key": self._fingerprint})
         try:
             found, wait = self._client.finalize(order.finalize, self._csr)
         except RefusedError as refused:
