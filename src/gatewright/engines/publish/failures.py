@@ -111,6 +111,11 @@ def _provider(error: Exception) -> str:
         return f"too many requests; try again in a while ({text})"
     if name == "Cloudflare5xxError":
         return "the service is unavailable; try again in a while"
+    return refusal(text)
+
+
+def refusal(text: str) -> str:
+    """What a name server said to a transfer or an update, and what it may mean."""
     if "REFUSED" in text:
         return f"{text} (the key may not do this, or a record is illegal there: the server's log tells)"
     if "NOTAUTH" in text:

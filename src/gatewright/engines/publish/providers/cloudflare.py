@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from gatewright.engines.publish.failures import PublishError
 from gatewright.engines.publish.providers.provider import Alias, Client, Provider, Values
 from gatewright.engines.publish.settings import Setting
 
 _TRIES = 4
 _PAUSE_SECONDS = 60
+_TEXT_TTL_SECONDS = 60
 
 
 def _open(label: str, values: Values, patient: bool) -> Client:
-    from octodns_cloudflare import CloudflareProvider  # type: ignore[import-untyped]
+    from gatewright.engines.publish.providers.cloudflare_client import CloudflareClient
 
     more = {"api_url": values["endpoint"]} if "endpoint" in values else {}
     if "account_id" in values:
         more["account_id"] = values["account_id"]
-    return CloudflareProvider(
+    return CloudflareClient(
         label,
         token=values["token"],
         pagerules=False,
@@ -29,11 +31,28 @@ def _open(label: str, values: Values, patient: bool) -> Client:
     )
 
 
+def _text(client: Client, domain: str, name: str, value: str, present: bool) -> None:
+    """Add or delete one record, which are things of their own here; two requests, however large the zone."""
+    zones = client._try_request("GET", "/zones", params={"name": domain})["result"]
+    if not zones:
+        raise PublishError(f"{domain} at cloudflare: there is no such zone, or the token does not see it")
+    path = f"/zones/{zones[0]['id']}/dns_records"
+    found = client._try_request("GET", path, params={"type": "TXT", "name": name})["result"]
+    same = [item for item in found if item["content"].strip('"') == value]
+    if present and not same:
+        data = {"type": "TXT", "name": name, "content": f'"{value}"', "ttl": _TEXT_TTL_SECONDS}
+        client._try_request("POST", path, data=data)
+    elif not present:
+        for item in same:
+            client._try_request("DELETE", f"{path}/{item['id']}")
+
+
 PROVIDER = Provider(
     name="cloudflare",
     alias=Alias.APEX,  # elsewhere a CNAME does the same
     proxies=True,
     open=_open,
+    text=_text,
     settings=(
         Setting(
             "token", "an API token with Zone:Read and DNS:Edit", ("env/CLOUDFLARE_TOKEN", "env/CLOUDFLARE_API_TOKEN"),

@@ -28,6 +28,8 @@ class Provider(Struct, frozen=True):
     """A provider that we can write to.  `open` makes its octoDNS client of resolved settings, without connecting.
 
     `patient` clients wait when they are told that they ask too often, others fail.  `proxies`: it has a proxied flag.
+    `text(client, domain, name, value, present)` puts one value of a TXT record up or takes it down without touching or
+    reading others; None: the provider only knows whole record sets.
     """
 
     name: str
@@ -36,3 +38,4 @@ class Provider(Struct, frozen=True):
     aliases: tuple[str, ...] = ()
     alias: Alias = Alias.NOWHERE
     proxies: bool = False
+    text: Callable[[Client, str, str, str, bool], None] | None = None

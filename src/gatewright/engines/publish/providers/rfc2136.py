@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from gatewright.engines.publish.failures import PublishError, refusal
 from gatewright.engines.publish.providers.provider import Client, Provider, Values
 from gatewright.engines.publish.settings import Setting
+
+_TEXT_TTL_SECONDS = 60
 
 
 def _open(label: str, values: Values, patient: bool) -> Client:
@@ -24,10 +27,27 @@ def _open(label: str, values: Values, patient: bool) -> Client:
     )
 
 
+def _text(client: Client, domain: str, name: str, value: str, present: bool) -> None:
+    """Add or delete one record, which the server does atomically (RFC 2136, 2.5.1 and 2.5.4)."""
+    import dns.query
+    import dns.rcode
+    import dns.update
+
+    update = dns.update.UpdateMessage(f"{domain}.", **client._auth_params())
+    if present:
+        update.add(f"{name}.", _TEXT_TTL_SECONDS, "TXT", f'"{value}"')
+    else:
+        update.delete(f"{name}.", "TXT", f'"{value}"')
+    answer = dns.query.tcp(update, client.host, port=client.port, timeout=client.timeout)
+    if answer.rcode() != dns.rcode.NOERROR:
+        raise PublishError(f"{name} TXT at rfc2136: {refusal(dns.rcode.to_text(answer.rcode()))}")
+
+
 PROVIDER = Provider(
     name="rfc2136",
     aliases=("bind",),
     open=_open,
+    text=_text,
     settings=(
         Setting("host", "the name or address of the primary", required=True),
         Setting("port", "its port", ("53",), type=int),

@@ -9,9 +9,9 @@ _TRIES = 10
 
 
 def _open(label: str, values: Values, patient: bool) -> Client:
-    from octodns_route53 import Route53Provider  # type: ignore[import-untyped]
+    from gatewright.engines.publish.providers.route53_client import Route53Client
 
-    return Route53Provider(
+    return Route53Client(
         label,
         **{name: values[name] for name in ("access_key_id", "secret_access_key", "session_token") if name in values},
         **{name: values[name] for name in ("profile", "role_arn") if name in values},
