@@ -145,16 +145,19 @@ class Office:
         request = dns.message.make_query(DOMAIN, type)
         if type == "IXFR":
             request.authority.append(
-                dns.rrset.from_text(DOMAIN, 0, "IN", "SOA", f"ns.{DOMAIN}. h.{DOMAIN}. {serial} 1 1 1 1")
+                dns.rrset.from_text(f"{DOMAIN}.", 0, "IN", "SOA", f"ns.{DOMAIN}. h.{DOMAIN}. {serial} 1 1 1 1")
             )
         if signer is None:
-            return [dns.message.from_wire(part, xfr=True) for part in self.ask(request.to_wire(), **options)]
+            return [
+                dns.message.from_wire(part, xfr=True, one_rr_per_rrset=True)
+                for part in self.ask(request.to_wire(), **options)
+            ]
         context, found = None, []
         sent = signed(request, signer)
         keyring, mac = {request.keyring.name: request.keyring}, request.mac
         for part in self.ask(sent, **options):
             message = dns.message.from_wire(
-                part, keyring=keyring, request_mac=mac, xfr=True, tsig_ctx=context, multi=True
+                part, keyring=keyring, request_mac=mac, xfr=True, one_rr_per_rrset=True, tsig_ctx=context, multi=True
             )
             assert message.had_tsig
             context = message.tsig_ctx

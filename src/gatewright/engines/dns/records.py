@@ -27,6 +27,9 @@ from gatewright.engines.dns.wire import (
 META_TYPES: Final = frozenset({0, 41, *range(128, 256)} - {252, 255})
 """Types that no zone can hold (RFC 6895, 3.1); AXFR and ANY apart, which have meanings of their own."""
 
+POINTERS: Final = 32
+"""So many may a name be put together with; a chain of them costs time and says nothing."""
+
 _RECORD = struct.Struct("!HHIH")
 _POINTER: Final = 0xC0
 _HIGHEST_TTL: Final = 0x7FFFFFFF
@@ -175,7 +178,7 @@ def _record(wire: bytes, at: int) -> Record:
 
 def read_name(wire: bytes, at: int) -> tuple[bytes, int]:
     """The name at an octet, lower-case and uncompressed, and where the next field begins.  Raises MalformedError."""
-    labels, size, after, before = [], 0, 0, at
+    labels, size, after, before, hops = [], 0, 0, at, 0
     while True:
         if at >= len(wire):
             raise MalformedError
@@ -184,8 +187,9 @@ def read_name(wire: bytes, at: int) -> tuple[bytes, int]:
             if at + 2 > len(wire):
                 raise MalformedError
             target = ((length & 0x3F) << 8) | wire[at + 1]
+            hops += 1
             after = after or at + 2
-            if target >= before:  # every pointer leads further back, so there is an end
+            if target >= before or hops > POINTERS:  # every pointer leads further back, so there is an end
                 raise MalformedError
             at = before = target
             continue
