@@ -123,6 +123,10 @@ class Manager:
         """How many attempts are under way."""
         return len(self._running)
 
+    def next_moment(self) -> float:
+        """When something is due next, POSIX seconds; infinite for never, 0 for what waits for a thread."""
+        return self._schedule.next()
+
     def _of_target(self, target: Key, wanted: tuple[Wanted, ...]) -> Iterator[str]:
         after = {item.id: item for item in wanted}
         for name in self._targets.get(target, ()):
@@ -247,8 +251,10 @@ class Manager:
                 self._settle()
                 self._start()
                 self._flush()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._pause())
+                # `asyncio.wait_for` may swallow a cancellation that comes as it is woken.
+                timer = asyncio.get_running_loop().call_later(self._pause(), self._wake.set)
+                await self._wake.wait()
+                timer.cancel()
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._writer.shutdown(wait=True)

@@ -41,29 +41,32 @@ class Schedule:
         """The most urgent of those whose moment has come, which then has none any more; None when there is none."""
         while self._moments and self._moments[0][0] <= now:
             _, number, name = heapq.heappop(self._moments)
-            current = self._current.get(name)
-            if current is not None and current[0] == number:
-                heapq.heappush(self._turns, (current[1], number, name))
+            if self._is_current(name, number):
+                heapq.heappush(self._turns, (self._current[name][1], number, name))
         while self._turns:
             _, number, name = heapq.heappop(self._turns)
-            current = self._current.get(name)
-            if current is not None and current[0] == number:
+            if self._is_current(name, number):
                 del self._current[name]
                 return name
         return None
 
     def next(self) -> float:
         """The next moment, infinite without one; 0 while somebody waits for a turn."""
-        for heap in (self._turns, self._moments):
-            while heap and self._current.get(heap[0][2], (None,))[0] != heap[0][1]:
-                heapq.heappop(heap)  # type: ignore[misc]  (either kind of heap)
+        while self._turns and not self._is_current(self._turns[0][2], self._turns[0][1]):
+            heapq.heappop(self._turns)
+        while self._moments and not self._is_current(self._moments[0][2], self._moments[0][1]):
+            heapq.heappop(self._moments)
         if self._turns:
             return 0.0
         return self._moments[0][0] if self._moments else math.inf
 
+    def _is_current(self, name: str, number: int) -> bool:
+        current = self._current.get(name)
+        return current is not None and current[0] == number
+
     def _tidy(self) -> None:
         """What was put and overtaken often must not pile up."""
         if len(self._moments) > 2 * len(self._current) + 1024:
-            live = [item for item in self._moments if self._current.get(item[2], (None,))[0] == item[1]]
+            live = [item for item in self._moments if self._is_current(item[2], item[1])]
             heapq.heapify(live)
             self._moments = live
