@@ -21,12 +21,13 @@ from gatewright.engines.certificates.authority import PrivateAuthority
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy import plan as planning
 from gatewright.engines.envoy.bindings import Bindings, PortKey
+from gatewright.engines.envoy.concerned import Concerned
 from gatewright.engines.envoy.metrics import TransportMetrics
 from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess
 from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
 from gatewright.engines.envoy.resources import Resources
-from gatewright.engines.envoy.secrets import KeyPair, may_have_changed, terminating
-from gatewright.engines.envoy.types import CLUSTER, LISTENER, SCOPE, SECRET
+from gatewright.engines.envoy.secrets import KeyPair, terminating
+from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, LISTENER, SCOPE, SECRET
 from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Family, Gateway, Graph
@@ -68,6 +69,7 @@ class DataPlane:
         self._graph = empty_graph()
         self._bindings = Bindings()
         self._resolver = planning.resolver(self._graph, self._bindings)
+        self._concerned = Concerned()
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._refused: dict[tuple[str, str], Nack] = {}
         self._scopes: dict[str, str] = {}
@@ -86,6 +88,7 @@ class DataPlane:
     def apply(self, graph: Graph, change: Change, bindings: Bindings) -> None:
         """Compile and push what changed; O(change)."""
         bindings = structs.replace(bindings, common_names=self._common_names(graph, bindings))
+        moved = (bindings.sockets, bindings.common_names) != (self._bindings.sockets, self._bindings.common_names)
         self._graph, self._bindings = graph, bindings
         plan = planning.plan(graph, change, bindings, self._state)
         self._state = plan.state
@@ -97,7 +100,7 @@ class DataPlane:
             else:
                 self._problems.pop(node, None)
         self._server.apply(plan.changes)
-        self._refresh_secrets(change)
+        self._refresh(change, plan.refresh, moved=moved)
 
     async def wait_live(self) -> bool:
         """Wait until Envoy serves and has answered for everything that it was sent; False if it does not in time."""
@@ -206,12 +209,9 @@ class DataPlane:
         issued = self.authority.issue((UNNAMED if hostname == hostnames.ANY else hostname,))
         return KeyPair(issued.chain, issued.key)
 
-    def _refresh_secrets(self, change: Change) -> None:
-        """Certificates that Envoy holds and that the change may concern are asked for again."""
-        hosts = {key.hostname for key in change.virtual_hosts}
-        if change.certificates or change.gateways or any(name.startswith("*") for name in hosts):
-            names = {name for name in self._server.on_demand_names(SECRET) if may_have_changed(name, change)}
-            self._server.refresh(SECRET, names)
-            self._server.refresh(CLUSTER)
-        elif hosts:
-            self._server.refresh(SECRET, hosts)
+    def _refresh(self, change: Change, stale: frozenset[str], *, moved: bool) -> None:
+        """What Envoy asked for by name and the change may concern is looked up again; O(those names)."""
+        patterns = self._concerned.take(self._graph, change)
+        self._server.refresh_secrets((hostnames.ANY,) if moved else patterns)
+        for type_url in sorted({*stale, *((CLUSTER, ENDPOINTS) if change.gateways else ())} - {SECRET}):
+            self._server.refresh(type_url)

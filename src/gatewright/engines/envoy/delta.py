@@ -139,6 +139,11 @@ class DeltaStream:
             return []
         return [name for name in subscription.explicit if self._resources.get(type_url, name) is None]
 
+    def follows(self, type_url: str, name: str) -> bool:
+        """Would the client want to hear of this name?"""
+        subscription = self._subscriptions.get(type_url)
+        return subscription is not None and subscription.follows(name)
+
     def forgive(self, type_url: str, name: str) -> None:
         """A version that this client refused may be offered to it again."""
         subscription = self._subscriptions.get(type_url)

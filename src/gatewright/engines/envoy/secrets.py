@@ -18,7 +18,7 @@ from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.tls import NO_SNI
 from gatewright.engines.envoy.wire import serialise
 from gatewright.graph import lookup
-from gatewright.graph.nodes import Change, Family, Gateway, Graph
+from gatewright.graph.nodes import Family, Gateway, Graph
 
 
 class KeyPair(Struct, frozen=True):
@@ -92,14 +92,3 @@ def _pair(graph: Graph, gateway: Gateway, port: int, sni: str, issue: Issue) -> 
         return None
     found = lookup.certificate(graph, gateway, port, sni)
     return KeyPair(found.chain, found.private_key) if found else issue(gateway, port, host.key.hostname)
-
-
-def may_have_changed(name: str, change: Change) -> bool:
-    """Could a change have given this SNI another certificate?  Cheap, and never wrongly no."""
-    if change.certificates or change.gateways:
-        return True
-    if not change.virtual_hosts:
-        return False
-    changed = {key.hostname for key in change.virtual_hosts}
-    host = hostnames.normalize(name)
-    return any(pattern in changed for pattern in hostnames.parents(host, hostnames.Depth.MANY))

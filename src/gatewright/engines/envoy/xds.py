@@ -20,6 +20,7 @@ from grpc import aio
 
 from gatewright.base.errors import EngineError
 from gatewright.base.observed import Nack, Observed
+from gatewright.engines.envoy.concerned import AskedNames
 from gatewright.engines.envoy.delta import NO_MORE_THAN, DeltaStream, Limits, Resolver, resolve_nothing
 from gatewright.engines.envoy.messages import Output, Request, Response
 from gatewright.engines.envoy.metrics import TransportMetrics
@@ -33,6 +34,9 @@ SDS_SERVICE: Final = "envoy.service.secret.v3.SecretDiscoveryService"
 SDS_METHOD: Final = "DeltaSecrets"
 WARMING_SECONDS: Final = 5.0
 """How long routes wait for the endpoints of a new cluster before they are sent without."""
+
+ASKED_SPARE: Final = 1000
+"""How many names that nobody asks for any more may be remembered, besides as many as are asked for."""
 
 MAX_SOCKET_PATH: Final = 107
 """Linux: the length of sockaddr_un.sun_path without its final zero."""
@@ -84,6 +88,8 @@ class XdsServer:
         self._placed: set[_Connection] = set()
         """Streams for the Secrets of one place: many, so nothing may go through all of them for a change."""
         self._by_secret: dict[str, set[_Connection]] = {}
+        self._asked = AskedNames()
+        self._asked_bound = ASKED_SPARE
         self._server: aio.Server | None = None
 
     async def start(self, socket: Path) -> None:
@@ -134,6 +140,12 @@ class XdsServer:
         """What is held back because an Envoy refused it."""
         return self._resources.held()
 
+    def refresh_secrets(self, patterns: Iterable[str]) -> None:
+        """The resolver would answer differently now for names that these hostname patterns cover; O(those names)."""
+        names = self._asked.under(patterns)
+        if names:
+            self.refresh(SECRET, names)
+
     def on_demand_names(self, type_url: str) -> set[str]:
         """The names that Envoys asked the resolver for."""
         asked = {name for connection in self._connections for name in connection.stream.on_demand_names(type_url)}
@@ -183,8 +195,21 @@ class XdsServer:
                 self._emit(connection, connection.stream.receive(request))
                 if connection.place:
                     self._follow(connection)
+                if request.type_url == SECRET:
+                    self._note_asked(request)
         finally:
             connection.outbox.put_nowait(None)
+
+    def _note_asked(self, request: Request) -> None:
+        """Remember who may have to hear of a certificate.  Names that a stream forgot are swept up now and then."""
+        for name in request.subscribe:
+            self._asked.add(name)
+        for name in request.unsubscribe:
+            if name not in self._by_secret and not any(c.stream.follows(SECRET, name) for c in self._connections):
+                self._asked.discard(name)
+        if len(self._asked) > self._asked_bound:
+            self._asked = AskedNames(self.on_demand_names(SECRET))
+            self._asked_bound = 2 * len(self._asked) + ASKED_SPARE
 
     def _follow(self, connection: _Connection) -> None:
         """Note which Secrets a stream of one place follows now."""
