@@ -83,7 +83,8 @@ def _finding(
 ) -> Finding:
     wrong = _names.listing(addresses)
     written = origin is not None and _is_record_of(zone, origin)
-    who = f"{zone.key}" if written else f"external-dns in {zone.key}"
+    routed = not written and bool(zone.gateways) and not zone.external_dns
+    who = f"{zone.key}" if written or routed else f"external-dns in {zone.key}"
     inside = row.served and not any(sight.ask(_has_public_door, key.gateway) for key in sight.serving(row.host))
     return Finding(
         ID,
@@ -92,7 +93,7 @@ def _finding(
         "some requests from the internet go to an address that means nothing there" if mixed
         else "from the internet the name leads nowhere",
         "publish the address of a public door, or keep the name in a private view",
-        _names.places(origin if written else zone.origin.at("spec", "externalDNS")),
+        _names.places(origin if written else zone.origin.at("spec", "gateways" if routed else "externalDNS")),
         hosts=(row.host,),
     )  # fmt: skip
 
@@ -100,7 +101,8 @@ def _finding(
 def _is_record_of(zone: ZoneIntent, origin: Origin) -> bool:
     """Does the record stand in the zone's own document or file, rather than come of a route?"""
     files = (zone.origin.file, zone.file.name if zone.file is not None else "")
-    return not zone.external_dns or (origin.file in files and origin.document == zone.origin.document)
+    routed = zone.external_dns or bool(zone.gateways)
+    return not routed or (origin.file in files and origin.document == zone.origin.document)
 
 
 def _is_private(text: str) -> bool:

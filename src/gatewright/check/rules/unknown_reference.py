@@ -23,17 +23,21 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.names import servers
 from gatewright.graph.names.nodes import PUBLIC
+from gatewright.graph.names.routed import is_called
 from gatewright.graph.names.servers import ServerKind
+from gatewright.graph.names.zones import OURS
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.spots import known_names
 from gatewright.graph.sight import Sight
 from gatewright.kinds.world import (
+    ALL_GATEWAYS,
     ExpectationIntent,
     LinkIntent,
     ResolverIntent,
     SiteIntent,
     Spot,
     VantageIntent,
+    ViewIntent,
     ZoneIntent,
 )
 
@@ -42,7 +46,7 @@ PUBLIC_VIEW = "public"
 MOST = 8
 """How many names a fix lists."""
 
-Subject = VantageIntent | ResolverIntent | ZoneIntent | ExpectationIntent | SiteIntent
+Subject = VantageIntent | ResolverIntent | ViewIntent | ZoneIntent | ExpectationIntent | SiteIntent
 
 
 def check(sight: Sight, subject: Subject) -> Iterable[Finding]:
@@ -55,6 +59,8 @@ def check(sight: Sight, subject: Subject) -> Iterable[Finding]:
             yield from _of_resolver(sight, subject)
         case ZoneIntent():
             yield from _of_zone(sight, subject)
+        case ViewIntent():
+            yield from _of_view(sight, subject)
         case ExpectationIntent():
             yield from _of_expectation(sight, subject)
         case SiteIntent():
@@ -63,7 +69,7 @@ def check(sight: Sight, subject: Subject) -> Iterable[Finding]:
                     yield from _resolvers(sight, (cluster.resolver,), subject, cluster.origin)
 
 
-def _place(sight: Sight, spot: Spot, subject: VantageIntent | ResolverIntent) -> Iterator[Finding]:
+def _place(sight: Sight, spot: Spot, subject: VantageIntent | ResolverIntent | ViewIntent) -> Iterator[Finding]:
     _, problems = sight.ask(known_names).look_up(spot, subject.origin, str(subject.key))
     for problem in problems:
         yield Finding(
@@ -91,12 +97,28 @@ def _of_resolver(sight: Sight, resolver: ResolverIntent) -> Iterator[Finding]:
 
 
 def _of_zone(sight: Sight, zone: ZoneIntent) -> Iterator[Finding]:
-    if zone.view == PUBLIC_VIEW:
-        return
+    if ALL_GATEWAYS not in zone.gateways:
+        for index, name in enumerate(zone.gateways):
+            if not any(is_called(gateway_id, name) for gateway_id in sight.gateways()):
+                what = f"{zone.key} leads names to the gateway {name}, which there is not"
+                origin = zone.origin.at("spec", "gateways", index)
+                yield _finding(what, name, sight.gateways(), "names of its routes are not in the zone", origin)
+    if zone.view == PUBLIC_VIEW or zone.provider == OURS:
+        return  # our server serves every view of ours, to whom its View says
     served = {view for resolver in sight.all("Resolver", ResolverIntent) for view in resolver.views}
     if zone.view not in served:
         what = f"{zone.key} is of the view {zone.view}, which no Resolver serves"
         yield _finding(what, zone.view, served, "nobody sees its records", zone.origin, Severity.WARNING)
+
+
+def _of_view(sight: Sight, view: ViewIntent) -> Iterator[Finding]:
+    for spot in view.spots:
+        yield from _place(sight, spot, view)
+    views = _views(sight)
+    if view.key.name not in views:
+        what = f"{view.key} is of no Zone: none has the view {view.key.name}"
+        consequence = "its clients are refused every name"
+        yield _finding(what, view.key.name, views, consequence, view.origin, Severity.WARNING)
 
 
 def _views(sight: Sight) -> set[str]:
@@ -164,5 +186,5 @@ RULE = Rule(
     Scope.OBJECT,
     __doc__,
     check,
-    (VantageIntent, ResolverIntent, ZoneIntent, ExpectationIntent, SiteIntent),
+    (VantageIntent, ResolverIntent, ViewIntent, ZoneIntent, ExpectationIntent, SiteIntent),
 )

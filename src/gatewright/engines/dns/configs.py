@@ -6,9 +6,6 @@ unsigned.  Counterpart: `plan`, which has the names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from gatewright.base.problem import Problem, Severity
 from gatewright.engines.dns.content import (
     GrantConfig,
     KeyConfig,
@@ -38,39 +35,30 @@ def zone(described: serving.Zone) -> ZoneConfig:
     )
 
 
-def views(analysis: Analysis, described: Iterable[serving.View]) -> tuple[tuple[ViewConfig, ...], tuple[Problem, ...]]:
-    """The views, and which of their keys cannot be used."""
-    problems: list[Problem] = []
-    return tuple(_view(analysis, view, problems) for view in described), tuple(problems)
-
-
-def _view(analysis: Analysis, view: serving.View, problems: list[Problem]) -> ViewConfig:
+def view(analysis: Analysis, described: serving.View) -> ViewConfig:
+    """A view with the keys that can be used."""
     keys: dict[str, KeyConfig] = {}
-    for key in view.keys:
+    for key in described.keys:
         analysis.keep(serving.secret, key)
         secret = analysis.answer(serving.secret, key)
         if secret is not None:
             keys[key.name] = KeyConfig(wire_name(key.name), key.algorithm, secret)
-            continue
-        message = f"the TSIG key {key.name} cannot be used: {key.secret} has no base64 under {key.entry!r}"
-        hint = "add the Secret; until then nobody who signs with the key is let in or told of changes"
-        problems.append(Problem("tsig-secret-missing", message, key.origin, Severity.ERROR, hint))
-    rate = view.rate_limit
+    rate = described.rate_limit
     return ViewConfig(
-        view.name,
-        view.clients,
-        view.listen,
-        view.client_subnet,
+        described.name,
+        described.clients,
+        described.listen,
+        described.client_subnet,
         tuple(keys.values()),
-        view.transfer_to,
+        described.transfer_to,
         tuple(
             SecondaryConfig(other.address, other.port, wire_name(other.key) if other.key else b"")
-            for other in view.secondaries
+            for other in described.secondaries
             if not other.key or other.key in keys
         ),
         tuple(
             GrantConfig(wire_name(grant.key), tuple(map(wire_name, grant.names)), tuple(map(type_number, grant.types)))
-            for grant in view.updates
+            for grant in described.updates
             if grant.key in keys
         ),
         RateConfig(rate.per_second, rate.slip, rate.exempt) if rate is not None else None,

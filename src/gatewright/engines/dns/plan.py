@@ -82,7 +82,6 @@ class Planner:
         self._held: dict[Key, _Held] = {}
         self._views: tuple[ViewConfig, ...] = ()
         self._zones: tuple[ZoneConfig, ...] = ()
-        self._faults: tuple[Problem, ...] = ()
         self._targets: dict[Spot, str] = {}
         self._aliases: dict[str, set[Spot]] = {}
         self._resolved: dict[str, Addresses] = {}
@@ -92,7 +91,7 @@ class Planner:
     def problems(self) -> tuple[Problem, ...]:
         """What is not served as it is written."""
         self._analysis.keep(serving.problems)
-        return self._analysis.answer(serving.problems) + self._faults
+        return self._analysis.answer(serving.problems)
 
     @property
     def aliases(self) -> Mapping[str, Collection[Spot]]:
@@ -169,7 +168,7 @@ class Planner:
         self._zones = tuple(configs.zone(zone) for zone in zones.values())
         views = self._analysis.answer(serving.views)
         seen = {zone.view for zone in zones.values()}
-        self._views, self._faults = configs.views(self._analysis, [v for v in views if v.name in seen or v.origin])
+        self._views = tuple(configs.view(self._analysis, view) for view in views if view.name in seen or view.origin)
 
     def _load(self, zone: serving.Zone, pending: _Pending) -> None:
         self._analysis.keep(serving.owners, zone.key)

@@ -300,7 +300,7 @@ def _usable(record: Record) -> tuple[Record | None, Problem | None]:
         return record, None
     name = record.name if len(record.name) <= SHOWN else f"{record.name[:SHOWN]}..."
     message = f"{name} {record.type} is not served as it is written: {fault}"
-    problem = Problem("record-unusable", message, record.origin, Severity.ERROR, "correct the record, or remove it")
+    problem = Problem("record-not-served", message, record.origin, Severity.ERROR, "correct the record, or remove it")
     usable = values and record.type not in ("CNAME", "DNAME") and not recorddata.name_fault(record.name)
     return (structs.replace(record, values=values) if usable else None), problem
 
@@ -371,6 +371,12 @@ def problems(sight: Sight) -> tuple[Problem, ...]:
             message = f"{intent.key} is served to nobody: who sees the view {intent.view}, and who {others}?"
             hint = f"describe it: kind View, name {intent.view}, with its clients"
             found[Problem("view-undescribed", message, intent.origin, Severity.ERROR, hint)] = None
+    for view in sight.all("View", ViewIntent):
+        for key in view.keys:
+            if sight.ask(secret, key) is None:
+                message = f"the TSIG key {key.name} cannot be used: {key.secret} has no base64 under {key.entry!r}"
+                hint = "add the Secret, with the key in base64"
+                found[Problem("tsig-secret-missing", message, key.origin, Severity.WARNING, hint)] = None
     return tuple(found)
 
 
@@ -395,4 +401,4 @@ def _crowded(record: Record, kept: str) -> Problem:
     message = (
         f"{record.name} {record.type} is not served: beside a CNAME there is nothing, and the {kept} goes before it"
     )
-    return Problem("record-unusable", message, record.origin, Severity.ERROR, "keep one of the two")
+    return Problem("record-not-served", message, record.origin, Severity.ERROR, "keep one of the two")
