@@ -3,7 +3,7 @@
 A local zone has neither wildcards nor aliases that are followed.  A zone with either is `transparent` in the view, and
 a response policy zone, which only the clients of the view have the tag for, answers for its wildcards, for its aliases
 to elsewhere, and that there is nothing else.  Aliases within the view are exported as the addresses they lead to.
-Who may ask at all (access-control) is not said here: it would make a public view an open resolver.
+Everybody is answered from local data alone, so that a public view does not make Unbound an open resolver.
 """
 
 from __future__ import annotations
@@ -46,10 +46,15 @@ def write(source: Source, settings: Settings) -> Exported:
         server.append(f'    define-tag: "{" ".join(f"rpz{number}" for number in tagged)}"')
     for number, view in enumerate(views.values()):
         for cidr in view.clients:
-            server.append(f'    access-control-view: {cidr} "{zonefile.folder(view.name)}"')
+            server += [_access(cidr), f'    access-control-view: {cidr} "{zonefile.folder(view.name)}"']
             if number in tagged:
                 server.append(f'    access-control-tag: {cidr} "rpz{number}"')
     return Exported({CONFIG: "\n".join([*server, *clauses]) + "\n", **files}, tuple(sorted(losses)))
+
+
+def _access(cidr: str) -> str:
+    """What clients may ask for.  The network has to be that of access-control-view: only the smallest one counts."""
+    return f"    access-control: {cidr} {'refuse_non_local' if cidr in clients.EVERYBODY else 'allow'}"
 
 
 class _Writing:
@@ -142,6 +147,8 @@ def _quoted(record: str) -> str:
 
 def _losses(view: View) -> Iterator[Loss]:
     yield from clients.unseen(view)
+    if not clients.EVERYBODY.isdisjoint(view.clients):
+        yield Loss("everybody", view.name)
     if view.listen:
         yield Loss("listen", view.name)
     if view.client_subnet:
@@ -156,6 +163,7 @@ FORMAT = Format(
     makes=f"`{CONFIG}` to include, and `rpz/VIEW.rpz` for views with wildcards or with aliases to elsewhere",
     losses={
         "alias-as-addresses": "is a CNAME, which Unbound does not follow in local data; it is exported as addresses",
+        "everybody": "is for everybody, who gets local data alone: wildcards and aliases to elsewhere are refused",
         "delegation": "is delegated; it is resolved as the internet knows it",
         "listen": "is also chosen by the address that is asked, which is not exported",
         "client-subnet": "goes by the EDNS client subnet, which is not exported",
