@@ -34,12 +34,14 @@ Exit codes: 0 done, 1 refused or failed, 2 usage or input, 3 our fault.
     "--adopt", multiple=True, metavar="NAME", help="Take over what others have at this very name.  Not with --plan."
 )
 @click.option("--force", is_flag=True, help="Even when it changes or deletes more than is usual.  Not with --plan.")
+@click.option("--problems", is_flag=True, help="Print every Problem of the manifests on stderr, not only errors.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(
     file: Path | None,
     domains: tuple[str, ...],
     adopt: tuple[str, ...],
     force: bool,
+    problems: bool,
     paths: tuple[str, ...],
 ) -> None:
     """Publish the zones as they are described.
@@ -54,9 +56,11 @@ def command(
     from gatewright.cli.dns import published
 
     if file is not None:
-        publications = _as_reviewed(file, paths)
+        publications = _as_reviewed(file, paths, problems=problems)
     else:
-        publications, failures = published.looked_at(published.described(paths, domains), adopt, patient=True)
+        publications, failures = published.looked_at(
+            published.described(paths, domains, problems=problems), adopt, patient=True
+        )
         click.echo(published.text([item.plan for item in publications]))
         published.tell(failures)
         if failures or (any(item.plan.unsafe for item in publications) and not force):
@@ -66,14 +70,14 @@ def command(
     sys.exit(_apply(publications))
 
 
-def _as_reviewed(file: Path, paths: tuple[str, ...]) -> list[Publication]:
+def _as_reviewed(file: Path, paths: tuple[str, ...], *, problems: bool) -> list[Publication]:
     """What was reviewed, looked at again; ends the program when it is no longer the same."""
     from gatewright.cli.dns import published
     from gatewright.engines.publish import reviewed
 
     plan = reviewed.load(file)
     known = {item.id for item in plan.zones}
-    zones = [zone for zone in published.described(paths, ()) if zone.id in known]
+    zones = [zone for zone in published.described(paths, (), problems=problems) if zone.id in known]
     publications, failures = published.looked_at(zones, plan.adopt, patient=True)
     if not failures:
         differences = reviewed.differences(plan.zones, [item.plan for item in publications])

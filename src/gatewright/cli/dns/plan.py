@@ -33,6 +33,7 @@ Exit codes: 0 nothing to do, 4 there are changes, 1 a zone could not be looked a
 @click.option("-o", "--output", "form", type=click.Choice(["table", "json", "yaml"]), default="table",
               show_default=True, help="How to print it.")  # fmt: skip
 @click.option("-v", "--verbose", is_flag=True, help="Also list the owner marks.")
+@click.option("--problems", is_flag=True, help="Print every Problem of the manifests on stderr, not only errors.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(
     domains: tuple[str, ...],
@@ -41,6 +42,7 @@ def command(
     force: bool,
     form: str,
     verbose: bool,
+    problems: bool,
     paths: tuple[str, ...],
 ) -> None:
     """Compare the zones as they are described with what their providers have.  Changes nothing.
@@ -51,7 +53,7 @@ def command(
     from gatewright.cli.dns import published
     from gatewright.engines.publish import reviewed
 
-    zones = published.described(paths, domains)
+    zones = published.described(paths, domains, problems=problems)
     publications, failures = published.looked_at(zones, adopt)
     plans = tuple(item.plan for item in publications)
     if form == "table":

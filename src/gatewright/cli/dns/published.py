@@ -24,12 +24,12 @@ SIGNS = {Action.CREATE: ("+", "green"), Action.UPDATE: ("~", "yellow"), Action.D
 VERBS = {Action.CREATE: "to create", Action.UPDATE: "to change", Action.DELETE: "to delete"}
 
 
-def described(paths: tuple[str, ...], domains: tuple[str, ...]) -> tuple[PublicZone, ...]:
-    """The zones that are to be published, only these domains if any.  Prints what is wrong in the manifests."""
+def described(paths: tuple[str, ...], domains: tuple[str, ...], *, problems: bool) -> tuple[PublicZone, ...]:
+    """The zones that are to be published, only these domains if any.  Prints Problems: every one, or what matters."""
     model = Model()
     model.read(paths)
     found = (*model.problems(), *model.analysis.answer(serving.problems))
-    output.problems(tuple(dict.fromkeys(found)), model.locator, every=False)
+    output.problems(tuple(dict.fromkeys(found)), model.locator, every=problems)
     zones = public_zones(model.analysis)
     if not zones:
         raise UsageError("there is no Zone at a provider that Gatewright writes to (docs/dns-publish.md lists them)")
