@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FUZZ_REQUESTS ?= 100000
 
-.PHONY: help setup test lint types format demo bench bench-tools fuzz lock clean
+.PHONY: help setup test lint types format demo bench tools fuzz lock clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,8 @@ $(READY): requirements/dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-test: setup ## run all tests
+test: setup ## run all tests; as root, what they need from Debian is installed first
+	@scripts/tools --try test
 	$(BIN)/pytest -n auto --dist worksteal
 
 lint: setup ## ruff and the import contracts
@@ -45,11 +46,11 @@ demo: setup ## run an example and prove it with requests
 	$(BIN)/python scripts/demo
 
 bench: setup ## measure the speed table of benchmarks/README.md; a part of it: BENCH='change --hosts 1000'
-	@scripts/bench-tools --check || true
+	@scripts/tools --check bench || true
 	$(BIN)/python -m benchmarks $(BENCH)
 
-bench-tools: ## install the load generators and the other proxies from Debian (needs root)
-	scripts/bench-tools
+tools: ## install the servers and load generators that tests and benchmarks use from Debian (needs root)
+	scripts/tools test bench
 
 fuzz: setup ## the long random runs: FUZZ_REQUESTS requests against real Envoy
 	GATEWRIGHT_FUZZ_REQUESTS=$(FUZZ_REQUESTS) HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -m fuzz

@@ -19,11 +19,39 @@ def _absent(reason: str) -> None:
     pytest.skip(reason)
 
 
+PACKAGES = {
+    "pebble": "pebble",
+    "pebble-challtestsrv": "pebble",
+    "named": "bind9",
+    "named-checkconf": "bind9-utils",
+    "named-checkzone": "bind9-utils",
+    "rndc": "bind9-utils",
+    "dig": "bind9-dnsutils",
+    "nsupdate": "bind9-dnsutils",
+    "knotd": "knot",
+    "knotc": "knot",
+    "kdig": "knot-dnsutils",
+    "knsupdate": "knot-dnsutils",
+    "nsd": "nsd",
+    "nsd-checkconf": "nsd",
+    "nsd-checkzone": "nsd",
+    "unbound": "unbound",
+    "unbound-checkconf": "unbound",
+    "dnsmasq": "dnsmasq-base",
+    "pdns_server": "pdns-server",
+    "pdnsutil": "pdns-server",
+    "dnsperf": "dnsperf",
+    "curl": "curl",
+}
+"""The Debian package of each program; `scripts/tools test` installs them."""
+
+
 def binary(name: str) -> str:
     """The path of a program, found on PATH or where Debian keeps servers."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if found is None:
-        _absent(f"the program {name} is not installed")
+        where = f" (Debian package {PACKAGES[name]}; make tools installs it)" if name in PACKAGES else ""
+        _absent(f"the program {name} is not installed{where}")
     assert found is not None
     return found
 
