@@ -98,6 +98,10 @@ class Planner:
         """The names whose addresses only others know, with the names in zones that stand for each."""
         return self._aliases
 
+    def known(self, target: str) -> Addresses:
+        """The addresses that one of them was last resolved to."""
+        return self._resolved.get(target, ())
+
     def whole(self) -> Plan:
         """Everything, from now on kept current by `changed`."""
         for key in list(self._held):
