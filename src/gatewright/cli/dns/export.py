@@ -100,8 +100,10 @@ def command(
     for line in told(chosen, exported.losses):
         click.echo(f"{click.style('warning', fg='yellow')}: {line}", err=True)
     accepted = not check or _checked(chosen, exported)
-    if folder is not None:
+    if folder is not None and accepted:
         written(folder, exported)
+    elif folder is not None:
+        click.echo("nothing is written", err=True)
     if form != "text":
         click.echo(output.machine(document(chosen, exported), form))
     elif folder is None:

@@ -59,12 +59,18 @@ class _Writing:
         yield f"local=/{domain}/"
         for name in flat.stops(self._trees[domain]):
             # Below an empty address= there is nothing; a wildcard of its own answers there instead.
-            yield f"local=/{name}/" if f"*.{name}" in names.sets else f"address=/{name}/"
+            yield f"local=/{name}/" if self._leads(names.sets.get(f"*.{name}", {})) else f"address=/{name}/"
         for item in names.all():
             if item.type != "NS":
                 yield from self._wildcard(item) if item.name.startswith("*.") else self._exact(item)
             elif item.name != domain:
                 self._losses.append(Loss("delegation", item.name))
+
+    def _leads(self, node: Mapping[str, Set]) -> bool:
+        """Does a name with these record sets get any addresses?"""
+        if "CNAME" in node:
+            return bool(flat.flattened(node, "", self._trees))
+        return not node.keys().isdisjoint(flat.ADDRESSES)
 
     def _wildcard(self, item: Set) -> Iterator[str]:
         found = [item]
