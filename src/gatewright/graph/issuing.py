@@ -28,7 +28,7 @@ class Wanted(Struct, frozen=True):
     hostnames and addresses, the first is the subject's; `issuer` Key of an Issuer or ClusterIssuer; seconds; `labels`
     are the Certificate's, by which solvers are selected.  `duration` 0: the issuer's.  `present`: the manifests hold
     a usable certificate for it until this moment (POSIX seconds, 0 for none), so that it is only to be renewed.
-    `reuse`: the id of another Wanted whose certificate has all of these names, so that it needs none of its own.
+    `common_name` is the subject's where it is said.  `reuse`: the id of another Wanted whose certificate has all of these names, so that it needs none of its own.
     """
 
     id: str
@@ -44,6 +44,7 @@ class Wanted(Struct, frozen=True):
     labels: tuple[tuple[str, str], ...] = ()
     present: float = 0.0
     reuse: str = ""
+    common_name: str = ""
 
 
 class Issuer(Struct, frozen=True):

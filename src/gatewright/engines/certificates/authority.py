@@ -1,7 +1,7 @@
 """A private certificate authority that lives in one folder: the certificates of listeners that bring none.
 
-Not an ACME client and no judge of other people's certificates: its counterpart is `base.keypair`, which reads
-what this makes.  The folder belongs to the authority alone:
+Not an ACME client and no judge of other people's certificates: its counterparts are `base.keypair`, which reads
+what this makes, and `local`, for CAs that users bring.  The folder belongs to the authority alone:
 
     ca.crt              what clients trust (0644)
     ca.key              0600, as everything below
@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import ipaddress
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,27 +24,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from gatewright.base.errors import EngineError
 from gatewright.base.keypair import Fault, inspect
 from gatewright.base.sensitive import Sensitive
+from gatewright.engines.certificates import keys, signing
+from gatewright.engines.certificates.issued import Issued
 
 _CA_LIFE = timedelta(days=3650)
 _LEAF_LIFE = timedelta(days=90)
 _RENEW_BEFORE = timedelta(days=30)
-# Clients whose clock is behind ours must not see a certificate from the future.
-_CLOCK_SKEW = timedelta(hours=1)
-
-
-class Issued(NamedTuple):
-    """A certificate chain (PEM, leaf first, without the root) with its private key (PEM)."""
-
-    chain: bytes
-    key: Sensitive
 
 
 class _Leaf(NamedTuple):
@@ -114,7 +105,11 @@ class PrivateAuthority:
             fault = facts.faults[0] if facts.faults else "it is for other names"
             raise EngineError(f"{file} is damaged: {fault}; remove it to have it issued again")
         leaf = _Leaf(Issued(chain, Sensitive(key)), _renewal(facts.not_after, self._root))
-        if Fault.NOT_YET_VALID in facts.faults or now >= leaf.renew_at or not _signed_by(chain, self._root):
+        if (
+            Fault.NOT_YET_VALID in facts.faults
+            or now >= leaf.renew_at
+            or not signing.signed_by(x509.load_pem_x509_certificate(chain), self._root.certificate)
+        ):
             return None
         return leaf
 
@@ -125,8 +120,10 @@ class PrivateAuthority:
         # A key of its own for each certificate: on P-256 it takes 0.01 ms, a tenth of the signature.
         key = ec.generate_private_key(ec.SECP256R1())
         not_after = min(now + _LEAF_LIFE, root.certificate.not_valid_after_utc)
-        certificate = _leaf_certificate(names, key, root, (now - _CLOCK_SKEW, not_after))
-        issued = Issued(certificate.public_bytes(serialization.Encoding.PEM), Sensitive(_key_pem(key)))
+        signer = signing.Signer(root.certificate.subject, root.key)
+        # No subject: the names are the alternative names.
+        certificate = signing.certificate(x509.Name([]), key, names, signer, (now - signing.CLOCK_SKEW, not_after))
+        issued = Issued(certificate.public_bytes(serialization.Encoding.PEM), Sensitive(keys.pem(key)))
         try:
             _write(self._file(names), issued.chain + issued.key.reveal(), 0o600)
         except OSError as error:
@@ -155,7 +152,7 @@ def _load_or_found(cert_file: Path, key_file: Path, now: datetime) -> _Root:
     present = [file.exists() for file in (cert_file, key_file)]
     if not any(present):
         root = _found(now)
-        _write(key_file, _key_pem(root.key), 0o600, durable=True)
+        _write(key_file, keys.pem(root.key), 0o600, durable=True)
         _write(cert_file, root.certificate.public_bytes(serialization.Encoding.PEM), 0o644, durable=True)
         return root
     if not all(present):
@@ -175,16 +172,9 @@ def _load(cert_file: Path, key_file: Path, now: datetime) -> _Root:
         raise EngineError(f"{file} is not usable for a private CA: {faults[0]}; restore it or remove its folder")
     certificate = x509.load_pem_x509_certificate(cert_pem)
     key = serialization.load_pem_private_key(key_pem, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or not _may_sign(certificate):
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not signing.may_sign(certificate):
         raise EngineError(f"{cert_file} is not a certificate authority with an ECDSA key")
     return _Root(certificate, key)
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
 
 
 def _found(now: datetime) -> _Root:
@@ -197,69 +187,8 @@ def _found(now: datetime) -> _Root:
             x509.NameAttribute(NameOID.COMMON_NAME, f"Gatewright private CA {serial:x}"[:30]),
         ]
     )
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), serial, now - _CLOCK_SKEW, now + _CA_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    return _Root(certificate, key)
-
-
-# -- leaves -------------------------------------------------------------------------------------------------
-
-
-def _leaf_certificate(
-    names: tuple[str, ...], key: ec.EllipticCurvePrivateKey, root: _Root, validity: tuple[datetime, datetime]
-) -> x509.Certificate:
-    issuer = root.certificate
-    return (
-        # No subject: the names are the alternative names, which then have to be critical (RFC 5280, 4.2.1.6).
-        x509.CertificateBuilder(issuer.subject, x509.Name([]), key.public_key(), x509.random_serial_number(), *validity)
-        .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=True)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root.key.public_key()), critical=False)
-        .sign(root.key, hashes.SHA256())
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _general(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _signed_by(chain: bytes, root: _Root) -> bool:
-    try:
-        x509.load_pem_x509_certificate(chain).verify_directly_issued_by(root.certificate)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    validity = (now - signing.CLOCK_SKEW, now + _CA_LIFE)
+    return _Root(signing.authority(name, key, (), signing.Signer(name, key), validity, path_length=0), key)
 
 
 # -- files --------------------------------------------------------------------------------------------------

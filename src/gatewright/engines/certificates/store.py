@@ -46,6 +46,7 @@ class Made(Struct, frozen=True):
     not_after: float
     serial: str
     obtained: float
+    common_name: str = ""
 
     def answers(self, wanted: Wanted) -> bool:
         """Is it what is wanted, or has the description changed since?"""
@@ -54,7 +55,7 @@ class Made(Struct, frozen=True):
             frozenset(self.names) == frozenset(wanted.names)
             and self.issuer == wanted.issuer
             and (self.algorithm, self.size) == (key.algorithm, key.size)
-            and (self.is_ca, self.duration) == (wanted.is_ca, wanted.duration)
+            and (self.is_ca, self.duration, self.common_name) == (wanted.is_ca, wanted.duration, wanted.common_name)
         )
 
 
@@ -72,13 +73,22 @@ def made(wanted: Wanted, chain: bytes, now: float) -> Made:
         not_after=leaf.not_valid_after_utc.timestamp(),
         serial=f"{leaf.serial_number:x}",
         obtained=now,
+        common_name=wanted.common_name,
     )
 
 
 def description(wanted: Wanted) -> str:
     """A digest of what an issuer is asked for: another one is another certificate."""
     key = wanted.private_key
-    said = (sorted(wanted.names), str(wanted.issuer), key.algorithm, key.size, wanted.is_ca, wanted.duration)
+    said = (
+        wanted.common_name,
+        sorted(wanted.names),
+        str(wanted.issuer),
+        key.algorithm,
+        key.size,
+        wanted.is_ca,
+        wanted.duration,
+    )
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()[:16]
 
 

@@ -48,7 +48,8 @@ def test_the_folder_and_its_keys_are_private(folder: Path) -> None:
 
 def test_a_leaf_is_a_good_pair_for_its_names(folder: Path) -> None:
     names = ("b.example.com", "*.A.example.com", "192.0.2.1", "2001:db8::1")
-    chain, key = PrivateAuthority(folder, Clock()).issue(names)
+    issued = PrivateAuthority(folder, Clock()).issue(names)
+    chain, key = issued.chain, issued.key
     facts = keypair.inspect(chain, key.reveal(), START)
     assert facts.faults == ()
     assert all(keypair.covers(facts, name) for name in names)
@@ -70,7 +71,8 @@ def test_the_authority_signs_leaves_and_nothing_else(folder: Path) -> None:
 def test_openssl_completes_a_handshake(folder: Path) -> None:
     """The real judge: a verifying client accepts the name that was asked for, and only that."""
     authority = PrivateAuthority(folder)
-    chain, key = authority.issue(("*.example.com",))
+    issued = authority.issue(("*.example.com",))
+    chain, key = issued.chain, issued.key
     pem = folder.with_name("server.pem")
     pem.write_bytes(chain + key.reveal())
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
