@@ -131,8 +131,9 @@ class Lookup:
     def _first(
         self, servers: Sequence[Server], name: dns.name.Name
     ) -> tuple[dns.message.Message | None, Server | None]:
+        # CNAME: the one type for which servers do not follow CNAMEs themselves.
         for server in servers:
-            answer = ask(server, name, "NS")
+            answer = ask(server, name, "CNAME")
             if answer is not None and answer.rcode() in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
                 return answer, server
         return None, None

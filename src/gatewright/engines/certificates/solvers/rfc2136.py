@@ -6,6 +6,7 @@ Counterpart: `lookup`, which finds the zone and sees whether all of its servers 
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
@@ -135,7 +136,8 @@ def _keyring(
     if not name or secret is None:
         raise SolverError("rfc2136: tsigKeyName and tsigSecretSecretRef are set together")
     try:
-        key = dns.tsig.Key(dns.name.from_text(name), secret.reveal().strip(), algorithm)
+        shared = base64.b64decode(secret.reveal().strip(), validate=True)
+        key = dns.tsig.Key(dns.name.from_text(name), shared, algorithm)
     except (dns.exception.DNSException, ValueError):
         raise SolverError(f"rfc2136: the secret of the TSIG key {name} is not in base64") from None
     return {key.name: key}, algorithm
