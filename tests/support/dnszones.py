@@ -86,9 +86,8 @@ def bind(folder: Path, zones: Mapping[str, str], extra: str = "") -> Iterator[in
     listed = []
     for domain, text in zones.items():
         (folder / f"{domain}.zone").write_text(f"$ORIGIN {domain}.\n{HEADER}{text}")
-        listed.append(
-            f'zone "{domain}" {{ type primary; file "{folder}/{domain}.zone"; check-integrity no; check-names ignore; zero-no-soa-ttl no; }};'
-        )
+        checks = "check-integrity no; check-names ignore; zero-no-soa-ttl no;"
+        listed.append(f'zone "{domain}" {{ type primary; file "{folder}/{domain}.zone"; {checks} }};')
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

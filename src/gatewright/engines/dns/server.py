@@ -7,6 +7,7 @@ plan ──► Primary ──► pushes ──► Workers ──► answers
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import fcntl
 import itertools
@@ -20,11 +21,12 @@ from msgspec import structs
 from gatewright.base.errors import EngineError
 from gatewright.engines.dns import channel
 from gatewright.engines.dns.content import Listen, Plan, Push, ViewConfig, ZoneConfig
+from gatewright.engines.dns.notify import Notifier, NotifyStatus
 from gatewright.engines.dns.primary import Primary
 from gatewright.engines.dns.responder import ViewStats
 from gatewright.engines.dns.udp import bind
 from gatewright.engines.dns.update import UpdateRequest
-from gatewright.engines.dns.workers import CHUNK_NAMES, Workers
+from gatewright.engines.dns.workers import CHUNK_NAMES, Workers, running
 
 MOST_WORKERS: Final = 2
 PORT_TRIES: Final = 50
@@ -41,6 +43,8 @@ class DnsServer:
         self._wanted = listen
         self._count = workers or min(MOST_WORKERS, len(os.sched_getaffinity(0)))
         self._frame: tuple[tuple[ViewConfig, ...], tuple[ZoneConfig, ...]] = ((), ())
+        self._news: set[str] = set()
+        self._telling: asyncio.Task[None] | None = None
         self._lock: IO[bytes] | None = None
         self._held: list[socket.socket] = []
         self.bound: tuple[Listen, ...] = ()
@@ -59,10 +63,12 @@ class DnsServer:
         except OSError as error:
             raise EngineError(f"cannot use {self._folder}: {error.strerror}") from error
         try:
-            self.bound = tuple(self._hold(listen) for listen in self._wanted)
+            is_taken_over = bool(running(self._folder))
+            self.bound = tuple(self._hold(listen, is_taken_over and listen.port != 0) for listen in self._wanted)
             self._primary = Primary(self._folder)
             self._workers = Workers(self._folder, self._count, self._snapshot, self._update)
             await self._workers.start()
+            self._notifier = Notifier(self._primary.zones, self.bound)
         except BaseException:
             self._let_go()
             raise
@@ -77,11 +83,13 @@ class DnsServer:
 
     async def stop(self) -> None:
         """End the workers: nothing answers any more."""
+        await self._fall_silent()
         await self._workers.stop()
         self._let_go()
 
     async def detach(self) -> None:
         """Leave the workers answering, for the next run to take over."""
+        await self._fall_silent()
         await self._workers.detach()
         self._let_go()
 
@@ -105,6 +113,10 @@ class DnsServer:
         """The processes that answer."""
         return self._workers.pids()
 
+    def notified(self) -> tuple[NotifyStatus, ...]:
+        """What the secondaries know of each zone."""
+        return self._notifier.statuses
+
     @property
     def primary(self) -> Primary:
         """The master copy of the zones."""
@@ -116,17 +128,40 @@ class DnsServer:
         """Bring the next state to the workers."""
         frame = self._frame if plan is None else (plan.views, plan.zones)
         reconfigured, self._frame = frame != self._frame, frame
-        if not self._workers.is_serving:
-            if plan is not None:
-                self._workers.serve(self.bound)
-            return
+        if self._workers.is_serving:
+            self._push(pushes, reconfigured)
+        elif plan is not None:
+            self._workers.serve(self.bound)
+        self._news.update(push.zone for push in pushes)
+        if (self._news or reconfigured) and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.get_running_loop().create_task(self._tell_secondaries())
+
+    def _push(self, pushes: list[Push], reconfigured: bool) -> None:
         messages: list[channel.ToWorker] = []
         if reconfigured:
-            messages.append(channel.Configure(*frame))
+            messages.append(channel.Configure(*self._frame))
         if pushes:
             messages.append(channel.content(pushes))
         if messages:
             self._workers.tell(*messages)
+
+    async def _tell_secondaries(self) -> None:
+        """Whoever is told of a change must find it, whichever worker answers."""
+        told: tuple[ViewConfig, ...] | None = None
+        while self._news or told != self._frame[0]:
+            news, told = sorted(self._news), self._frame[0]
+            self._news.clear()
+            await self._workers.settled()
+            self._notifier.configure(told)
+            for zone in news:
+                if zone in self._primary.zones:
+                    self._notifier.changed(zone)
+
+    async def _fall_silent(self) -> None:
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+        await self._notifier.close()
 
     def _snapshot(self) -> list[channel.Configure | channel.Content]:
         """Everything that a new worker has to know."""
@@ -145,15 +180,16 @@ class DnsServer:
         self._carry(pushes)
         return rcode
 
-    def _hold(self, listen: Listen) -> Listen:
+    def _hold(self, listen: Listen, is_taken_over: bool) -> Listen:
         """Reserve an address for our workers and resolve port 0; a bound socket that does not listen takes nothing."""
         for _ in range(PORT_TRIES):
             try:
                 held = bind(listen, socket.SOCK_STREAM)
                 self._held.append(held)
                 port = int(held.getsockname()[1])
-                if listen.port == 0:
-                    # The same port has to be free for UDP.  Nobody can be asking there yet.
+                if not is_taken_over:
+                    # The same port has to be free for UDP.  Where a former run answers we would take some of its
+                    # queries, so that it is the workers who find out.
                     bind(Listen(listen.address, port), socket.SOCK_DGRAM).close()
                 return structs.replace(listen, port=port)
             except OSError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import Final
+from typing import Final, cast
 
 from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.responder import Client, Responder
@@ -71,12 +71,11 @@ class Connection(asyncio.Protocol):
     # --- asyncio.Protocol -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no class of asyncio's
         self._loop = asyncio.get_running_loop()
         self._address: str = (transport.get_extra_info("peername") or ("",))[0]
         if not self._address:
-            transport.abort()
+            self._transport.abort()
             return
         if len(self._connections) >= MOST_CONNECTIONS:
             next(iter(self._connections)).abort()

@@ -8,12 +8,13 @@ Counterpart: `workers`, which starts it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, Final, cast
 
 import uvloop
 
@@ -22,6 +23,9 @@ from gatewright.engines.dns.content import Push, RRsets, ViewConfig
 from gatewright.engines.dns.responder import Client, Responder
 from gatewright.engines.dns.update import UpdateRequest
 from gatewright.engines.dns.zone import Zone
+
+if TYPE_CHECKING:
+    from gatewright.engines.dns.privileged import Privileged
 
 STATS_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 0.5
@@ -39,7 +43,8 @@ class Worker:
         self._tcp: list[tcp.TcpListener] = []
         self._connections: dict[tcp.Connection, None] = {}
         self._updates: dict[int, asyncio.Future[int]] = {}
-        self._privileged: Any = None
+        self._asked = 0
+        self._privileged: Privileged | None = None
         self._shared: dict[RRsets, RRsets] = {}
         self._ended = asyncio.Event()
         self._failed = False
@@ -78,13 +83,12 @@ class Worker:
                 case channel.Serve():
                     await self._serve(message)
                 case channel.Updated():
-                    future = self._updates.pop(message.id, None)
+                    future = self._updates.get(message.id)
                     if future is not None and not future.done():
                         future.set_result(message.rcode)
         self._writer.close()
         for future in self._updates.values():
-            if not future.done():
-                future.set_result(wire.SERVFAIL)
+            future.cancel()
         if not self._udp:
             self._ended.set()  # nobody will ever tell us what to serve
 
@@ -156,18 +160,33 @@ class Worker:
         def plain(query: bytes, seen: ViewConfig) -> bytes:
             return self._responder.as_seen_by(query, seen, over_tcp)
 
-        async for reply in self._privileged.answer(message, address, view, over_tcp, plain):
-            yield reply
+        lane, is_transfer = client.lane, _is_transfer(message)
+        answering = cast("AsyncGenerator[bytes]", self._privileged.answer(message, address, view, over_tcp, plain))
+        async with contextlib.aclosing(answering) as replies:
+            async for reply in replies:
+                if is_transfer and lane is not None and not reply[3] & 0xF:
+                    lane.transfers += 1
+                is_transfer = False
+                yield reply
 
     async def _send_update(self, request: UpdateRequest) -> int:
-        """Have the control plane apply an update; SERVFAIL when it is gone."""
+        """Have the control plane apply an update.  Raises OSError when it is gone."""
         if self._writer.is_closing():
-            return wire.SERVFAIL
-        number = max(self._updates, default=0) + 1
-        future = asyncio.get_running_loop().create_future()
+            raise ConnectionError("the control plane is gone")
+        self._asked += 1
+        number = self._asked
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._updates[number] = future
-        self._tell(channel.Update(number, request))
-        return int(await future)
+        try:
+            self._tell(channel.Update(number, request))
+            return await future
+        finally:
+            self._updates.pop(number, None)
+
+
+def _is_transfer(message: bytes) -> bool:
+    end = wire.question_end(message)
+    return end is not None and int.from_bytes(message[end - 4 : end - 2]) in (wire.AXFR, wire.IXFR)
 
 
 def main() -> int:

@@ -89,7 +89,7 @@ class Workers:
 
     async def start(self) -> None:
         """Start the processes, which serve nothing yet.  Raises EngineError."""
-        self._former = tuple(id for id in _recorded(self._folder) if is_ours(id))
+        self._former = running(self._folder)
         self._places = [None] * self._count
         for place in range(self._count):
             self._places[place] = await self._launch()
@@ -253,11 +253,13 @@ class Workers:
             state.save(self._folder / "workers.json", ids)
 
 
-def _recorded(folder: Path) -> tuple[ProcessId, ...]:
+def running(folder: Path) -> tuple[ProcessId, ...]:
+    """The workers of a state folder that are alive, whoever started them."""
     try:
-        return msgspec.json.decode((folder / "workers.json").read_bytes(), type=tuple[ProcessId, ...])
+        recorded = msgspec.json.decode((folder / "workers.json").read_bytes(), type=tuple[ProcessId, ...])
     except (OSError, msgspec.MsgspecError):
         return ()
+    return tuple(id for id in recorded if is_ours(id))
 
 
 def _reap(child: subprocess.Popen[bytes]) -> int:
