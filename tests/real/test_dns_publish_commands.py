@@ -172,6 +172,7 @@ def test_too_much_at_once_needs_force(project):
 def test_mistakes_are_one_line(project):
     assert "nobody to ask" in project("apply", ".", code=2).stderr
     assert "did you mean example.com?" in project("plan", ".", "--zone", "exampel.com", code=2).stderr
+    assert "nothing to adopt" in project("plan", ".", "--adopt", f"wwww.{DOMAIN}", code=2).stderr
     project.folder.joinpath("bad.json").write_text('{"version": 1}')
     assert "is no saved plan" in project("apply", "--plan", "bad.json", ".", code=2).stderr
     del project.environment["TSIG_SECRET"]

@@ -58,9 +58,9 @@ def command(
     if file is not None:
         publications = _as_reviewed(file, paths, problems=problems)
     else:
-        publications, failures = published.looked_at(
-            published.described(paths, domains, problems=problems), adopt, patient=True
-        )
+        zones = published.described(paths, domains, problems=problems)
+        published.must_be_wanted(adopt, zones)
+        publications, failures = published.looked_at(zones, adopt, patient=True)
         click.echo(published.text([item.plan for item in publications]))
         published.tell(failures)
         if failures or (any(item.plan.unsafe for item in publications) and not force):

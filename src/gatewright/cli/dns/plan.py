@@ -54,6 +54,7 @@ def command(
     from gatewright.engines.publish import reviewed
 
     zones = published.described(paths, domains, problems=problems)
+    published.must_be_wanted(adopt, zones)
     publications, failures = published.looked_at(zones, adopt)
     plans = tuple(item.plan for item in publications)
     if form == "table":

@@ -40,12 +40,25 @@ def described(paths: tuple[str, ...], domains: tuple[str, ...], *, problems: boo
     return tuple(zone for zone in zones if not domains or zone.domain in domains)
 
 
+def must_be_wanted(adopt: Iterable[str], zones: Iterable[PublicZone]) -> None:
+    """UsageError for a name to adopt that no zone is to have."""
+    wanted = {record.name for zone in zones for record in zone.records}
+    for name in adopt:
+        if _plain(name) not in wanted:
+            near = output.suggestion(_plain(name), wanted)
+            raise UsageError(f"nothing is to be published at {name}, so there is nothing to adopt{near}")
+
+
+def _plain(name: str) -> str:
+    return name.lower().removesuffix(".")
+
+
 def looked_at(
     zones: Iterable[PublicZone], adopt: Iterable[str], *, patient: bool = False
 ) -> tuple[list[Publication], list[str]]:
     """What would have to change in each zone, and what kept us from finding that out."""
     status = output.StatusLine()
-    names = frozenset(name.lower().removesuffix(".") for name in adopt)
+    names = frozenset(map(_plain, adopt))
     found, failures = [], []
     for zone in zones:
         status.progress(f"looking at {zone.domain} at {zone.provider} ...")
