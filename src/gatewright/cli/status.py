@@ -36,6 +36,7 @@ no fault: what it is about is live.
 def command(state: Path | None, form: str) -> None:
     """Show what is live, what is held back, and why."""
     try:
+        from gatewright.cli import names
         from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
         from gatewright.engines.envoy.process import find_running, start_time_of
         from gatewright.runtime import folder, report
@@ -56,6 +57,7 @@ def command(state: Path | None, form: str) -> None:
         click.echo()
         for line in _summary(live):
             click.echo(line)
+        names.show(live.certificates, live.dns)
         for fault in (*live.problems, *map(report.refused_fault, live.held_back)):
             click.echo(output.fault_line(fault))
     else:

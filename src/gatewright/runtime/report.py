@@ -7,13 +7,19 @@ fields are added, never renamed or removed, within one `version`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
+import dns.name
+import dns.rcode
 from msgspec import Struct, field
 
 from gatewright.base import hostnames
 from gatewright.base.origin import Locator, Origin, Place
 from gatewright.base.problem import Problem, Severity
+from gatewright.engines.certificates.issued import CertificateStatus
+from gatewright.engines.dns.content import Listen
+from gatewright.engines.dns.notify import NotifyStatus
+from gatewright.engines.dns.zone import Zone
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost, VirtualHostKey
@@ -85,6 +91,47 @@ class Envoy(Struct, frozen=True):
     connected: bool
 
 
+class CertificateLine(Struct, frozen=True, rename="camel"):
+    """A certificate of an issuer.  `state` as in `CertificateStatus`; times None for none; `failures` in a row."""
+
+    id: str
+    names: tuple[str, ...]
+    issuer: str
+    state: str
+    not_after: datetime | None = None
+    next_attempt: datetime | None = None
+    failures: int = 0
+    message: str = ""
+    serial: str = ""
+
+
+class DnsSecondary(Struct, frozen=True, rename="camel"):
+    """Who is told of a zone.  `serial`: the last that it has acknowledged, None for none; `wrong` what keeps it."""
+
+    address: str
+    port: int
+    serial: int | None = None
+    wrong: str = ""
+
+
+class DnsZone(Struct, frozen=True):
+    """A zone of a view as it is answered from."""
+
+    name: str
+    serial: int
+    names: int
+    secondaries: tuple[DnsSecondary, ...] = ()
+
+
+class DnsView(Struct, frozen=True):
+    """A view ("" for clients without one): the sockets where everybody sees it, and its zones.  Sockets where the
+    client's address decides are those of the view ""."""
+
+    view: str
+    listening: tuple[Socket, ...] = ()
+    zones: tuple[DnsZone, ...] = ()
+
+
 class Live(Struct, frozen=True, rename="camel"):
     """Everything that is served, everything held back and why.
 
@@ -106,6 +153,8 @@ class Live(Struct, frozen=True, rename="camel"):
     changes: int = 0
     envoy: Envoy | None = None
     pid_started: int = 0
+    certificates: tuple[CertificateLine, ...] = ()
+    dns: tuple[DnsView, ...] = ()
 
 
 class Facts(Struct, frozen=True):
@@ -123,6 +172,8 @@ class Facts(Struct, frozen=True):
     changed: datetime | None = None
     changes: int = 0
     envoy: Envoy | None = None
+    certificates: tuple[CertificateStatus, ...] = ()
+    dns: tuple[DnsView, ...] = ()
 
 
 def live(facts: Facts, faults: tuple[Fault, ...], refused: tuple[Refused, ...]) -> Live:
@@ -144,7 +195,66 @@ def live(facts: Facts, faults: tuple[Fault, ...], refused: tuple[Refused, ...]) 
         changes=facts.changes,
         envoy=facts.envoy,
         pid_started=facts.pid_started,
+        certificates=certificate_lines(facts.certificates),
+        dns=facts.dns,
     )
+
+
+def certificate_lines(statuses: Iterable[CertificateStatus]) -> tuple[CertificateLine, ...]:
+    """Certificates in order of id, as they are reported."""
+    return tuple(
+        CertificateLine(
+            id=one.id,
+            names=one.names,
+            issuer=str(one.issuer),
+            state=one.state.value,
+            not_after=_moment(one.not_after),
+            next_attempt=_moment(one.next_attempt),
+            failures=one.failures,
+            message=one.message,
+            serial=one.serial,
+        )
+        for one in sorted(statuses, key=lambda one: one.id)
+    )
+
+
+def dns_views(
+    listening: Iterable[Listen], zones: Iterable[Zone], notified: Iterable[NotifyStatus]
+) -> tuple[DnsView, ...]:
+    """What the DNS server answers, by view; from the loop that changes the zones."""
+    told: dict[str, list[DnsSecondary]] = {}
+    for status in notified:
+        told.setdefault(status.zone, []).append(_secondary(status))
+    sockets: dict[str, list[Socket]] = {}
+    for place in listening:
+        sockets.setdefault(place.view, []).append(Socket(place.address, place.port))
+    served: dict[str, list[DnsZone]] = {}
+    for zone in zones:
+        config = zone.config
+        name = dns.name.from_wire(config.domain, 0)[0].to_text(omit_final_dot=True)
+        secondaries = tuple(sorted(told.get(config.id, ()), key=lambda one: (one.address, one.port)))
+        served.setdefault(config.view, []).append(DnsZone(name, zone.serial, len(zone.names), secondaries))
+    return tuple(
+        DnsView(
+            view,
+            tuple(sorted(sockets.get(view, ()))),
+            tuple(sorted(served.get(view, ()), key=lambda one: one.name)),
+        )
+        for view in sorted({*sockets, *served})
+    )
+
+
+def _secondary(status: NotifyStatus) -> DnsSecondary:
+    wrong = ""
+    if status.rcode:
+        wrong = f"answers {dns.rcode.to_text(dns.rcode.Rcode(status.rcode))}"
+    elif status.given_up:
+        wrong = "does not answer"
+    return DnsSecondary(status.address, status.port, status.acknowledged, wrong)
+
+
+def _moment(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def listening(graph: Graph, bindings: Bindings, ca_file: str) -> tuple[Listening, ...]:

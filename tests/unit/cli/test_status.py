@@ -12,7 +12,18 @@ from gatewright.base.errors import UsageError
 from gatewright.cli.status import _ago, command
 from gatewright.engines.envoy.bindings import Socket
 from gatewright.engines.envoy.process import start_time_of
-from gatewright.runtime.report import Described, Envoy, Fault, Listening, Live, Refused
+from gatewright.runtime.report import (
+    CertificateLine,
+    Described,
+    DnsSecondary,
+    DnsView,
+    DnsZone,
+    Envoy,
+    Fault,
+    Listening,
+    Live,
+    Refused,
+)
 
 LISTENER = Listening(
     "infra/edge", "http", "HTTP", Described((), 80), (Socket("127.20.0.1", 8080),), ("a.test",), "", ""
@@ -63,8 +74,44 @@ def test_what_is_wrong_is_said_and_is_no_success(
     assert words in found.output
 
 
+ENDS = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
+CERTIFICATES = (
+    CertificateLine("apps/a", ("a.test", "b.test", "c.test"), "ClusterIssuer le", "ready", ENDS),
+    CertificateLine("apps/b", ("d.test",), "ClusterIssuer le", "failed", None, ENDS, 4, "the CA is down"),
+)
+SECONDARIES = (DnsSecondary("192.0.2.1", 53, 7), DnsSecondary("192.0.2.2", 53, 6), DnsSecondary("192.0.2.3", 53))
+DNS = (
+    DnsView("", (Socket("127.0.0.1", 5353),)),
+    DnsView("home", (), (DnsZone("a.test", 7, 1_234, SECONDARIES), DnsZone("b.test", 8, 1))),
+)
+
+
+def test_names_and_certificates_have_tables(tmp_path: Path) -> None:
+    lines = status(tmp_path, live(certificates=CERTIFICATES, dns=DNS)).output.splitlines()
+    columns = [[cell.strip() for cell in line.split("  ") if cell] for line in lines]
+    assert ["apps/a", "ready", "a.test, b.test and 1 more", "ClusterIssuer le", "2031-02-03", "-"] in columns
+    assert ["apps/b", "failed", "d.test", "ClusterIssuer le", "-", "2031-02-03 04:05"] in columns
+    assert "apps/b: the CA is down (4 in a row)" in lines
+    assert ["(no view)", "-", "-", "-", "127.0.0.1:5353"] in columns
+    told = "192.0.2.1:53, 192.0.2.2:53 has 6, 192.0.2.3:53 not yet"
+    assert ["home", "a.test", "7", "1,234", "-", told] in columns
+    plain = status(tmp_path, live()).output
+    assert "CERTIFICATE" not in plain
+    assert "VIEW" not in plain
+
+
+def test_of_many_certificates_those_in_need_are_shown(tmp_path: Path) -> None:
+    many = tuple(
+        CertificateLine(f"c{n}", ("a.test",), "Issuer x", "ready", ENDS + timedelta(days=n)) for n in range(30)
+    )
+    output = status(tmp_path, live(certificates=(*many, *CERTIFICATES))).output
+    assert "and 11 more that are ready" in output
+    assert "apps/b" in output
+    assert "c29" not in output
+
+
 def test_the_json_is_what_was_written(tmp_path: Path) -> None:
-    written = live()
+    written = live(certificates=CERTIFICATES, dns=DNS)
     found = status(tmp_path, written, "-o", "json")
     assert msgspec.json.decode(found.output, type=Live) == written
 
