@@ -195,6 +195,21 @@ def test_a_wrong_key_is_one_line(host, monkeypatch):
         publication(host, WANTED)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("key_secret", "env/NOT_BASE64", "key_secret is not base64"),
+        ("key_algorithm", "hmac-sha999", "key_algorithm is one of .*hmac-sha256"),
+    ],
+)
+@pytest.mark.parametrize("host", ["bind"], indirect=True)
+def test_keys_that_cannot_be_are_told_before_anybody_is_asked(host, monkeypatch, setting, value, words):
+    monkeypatch.setenv("NOT_BASE64", "not base64!")
+    with pytest.raises(UsageError, match=words) as caught:
+        publication(host, WANTED, **{setting: value})
+    assert "not base64!" not in str(caught.value)
+
+
 def test_a_server_that_is_not_there_is_one_line(host):
     with pytest.raises(PublishError, match=r"reached|refused"):
         publication(host, WANTED, port=str(zonehosts.free_port()), timeout="2")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support import zonehosts
+from support import fakeproviders, zonehosts
 from support.needs import package
 
 pytestmark = pytest.mark.real
@@ -192,3 +192,24 @@ def test_a_terminal_is_asked(project):
     code, said = project.answer(b"y\n", "apply", ".")
     assert code == 0, said
     assert project.host.ask(f"www.{DOMAIN}", "A") == ["203.0.113.1"]
+
+
+def test_a_zone_that_fails_does_not_keep_the_others_from_being_done(project):
+    project.write("name: alias, type: CNAME, values: [www]", 'name: "@", type: MX, values: [10 alias.example.com]')
+    fake = fakeproviders.Cloudflare("example.org", "a-token")
+    with fakeproviders.serving(fake) as url:
+        project.environment["CLOUDFLARE_TOKEN"] = "a-token"
+        project.folder.joinpath("other.yaml").write_text(
+            "apiVersion: gatewright.dev/v1alpha1\nkind: Zone\nmetadata: {name: other}\nspec:\n"
+            "  domain: example.org\n  provider: Cloudflare\n"
+            f"  settings: {{endpoint: {url}/client/v4}}\n"
+            "  records: [{name: www, values: [203.0.113.1], proxied: true}]\n"
+        )
+        told = project("plan", ".", "--save", "plan.json", code=4).stdout
+        assert "+ www.example.org A  auto  203.0.113.1  proxied" in told
+        done = project("apply", "--plan", "plan.json", ".", code=1)
+        assert "example.org/public at cloudflare: done, 2 changes" in done.stdout
+        assert "example.com at rfc2136: Unable to perform update: REFUSED" in done.stderr
+        assert "some of its changes may have been made: plan again" in done.stderr
+        assert fake.named("www.example.org", "A")[0]["proxied"]
+        assert "example.org was changed at cloudflare" in project("apply", "--plan", "plan.json", ".", code=1).stderr

@@ -96,15 +96,21 @@ def _lines(plan: ZonePlan, *, verbose: bool) -> list[str]:
     lines = [click.style(f"{plan.id} at {plan.provider}", bold=True)]
     lines += [_change(change) for change in plan.changes if verbose or not change.mark]
     for left in plan.left:
-        lines += output.paragraph(_left(left), indent=click.style("  ! ", fg="yellow"))
+        lines += _noted("!", "yellow", _left(left))
     for refused in plan.refused:
         words = f"{refused.name} {refused.type} cannot be published: {refused.reason}"
-        lines += output.paragraph(words, indent=click.style("  ✗ ", fg="red"))
+        lines += _noted("✗", "red", words)
     lines.append(click.style(f"  {_summary(plan)}", dim=True))
     if plan.unsafe:
         words = f"refused as too dangerous: {plan.unsafe[0].lower()}{plan.unsafe[1:]}; --force does it nevertheless"
-        lines += output.paragraph(click.style(words, fg="red"))
+        lines += [click.style(line, fg="red") for line in output.paragraph(words)]
     return lines
+
+
+def _noted(sign: str, colour: str, words: str) -> list[str]:
+    """A sentence behind a coloured sign."""
+    first, *rest = output.paragraph(f"{sign} {words}")
+    return [first.replace(sign, click.style(sign, fg=colour), 1), *rest]
 
 
 def _change(change: Change) -> str:
@@ -117,9 +123,10 @@ def _difference(change: Change) -> str:
     if change.old is None or change.new is None:
         item = change.new or change.old
         assert item is not None
-        return "  ".join(_parts(item))
+        return "  ".join(filter(None, _parts(item)))
     pairs = zip(_parts(change.old), _parts(change.new), strict=True)
-    return "  ".join(old if old == new else f"{old or 'not proxied'} → {new or 'not proxied'}" for old, new in pairs)
+    parts = (old if old == new else f"{old or 'not proxied'} → {new or 'not proxied'}" for old, new in pairs)
+    return "  ".join(filter(None, parts))
 
 
 def _parts(item: RecordSet) -> tuple[str, ...]:

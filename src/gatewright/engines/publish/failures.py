@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from gatewright.base.errors import EngineError
+from gatewright.base.errors import EngineError, GatewrightError
 
 LONGEST = 300
 _AUTHENTICATION = (401, 403)
@@ -34,7 +34,7 @@ def told(where: str, secrets: Iterable[str] = ()) -> Iterator[None]:
     """Raise whatever is thrown inside as a PublishError that begins with `where` and shows none of the secrets."""
     try:
         yield
-    except (PublishError, ModuleNotFoundError):  # a library of the `dns` extra: the command line tells of it
+    except (GatewrightError, ModuleNotFoundError):  # a library of the `dns` extra: the command line tells of it
         raise
     except Exception as error:
         raise PublishError(f"{where}: {hidden(_words(error), secrets)}") from None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+
+from gatewright.base.errors import UsageError
 from gatewright.engines.publish.failures import PublishError, refusal
 from gatewright.engines.publish.providers.provider import Client, Provider, Values
 from gatewright.engines.publish.settings import Setting
@@ -13,6 +17,8 @@ def _open(label: str, values: Values, patient: bool) -> Client:
     from octodns_bind import Rfc2136Provider  # type: ignore[import-untyped]
 
     signed = "key_name" in values
+    if signed:
+        _check_key(values)
     return Rfc2136Provider(
         label,
         host=values["host"],
@@ -25,6 +31,22 @@ def _open(label: str, values: Values, patient: bool) -> Client:
         strict_supports=True,
         root_ns_warnings=False,
     )
+
+
+def _check_key(values: Values) -> None:
+    """UsageError for a key that no server could accept."""
+    import dns.tsig
+
+    secret = values.get("key_secret")
+    if secret is None:
+        raise UsageError("rfc2136 needs key_secret beside key_name: the environment variable RFC2136_KEY_SECRET")
+    try:
+        base64.b64decode(secret, validate=True)
+    except binascii.Error:
+        raise UsageError("rfc2136: key_secret is not base64") from None
+    known = sorted(name.to_text(omit_final_dot=True) for name in dns.tsig.mac_sizes)
+    if values["key_algorithm"].lower().removesuffix(".") not in known:
+        raise UsageError(f"rfc2136: key_algorithm is one of {', '.join(known)}")
 
 
 def _text(client: Client, domain: str, name: str, value: str, present: bool) -> None:
