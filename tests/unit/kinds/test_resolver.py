@@ -147,3 +147,10 @@ def test_refused(path: str, value: Any, where: str, message: str) -> None:
 def test_true_is_as_good_as_a_mapping_beside_another_fault() -> None:
     spec = {"implementation": "FritzBox", "rebindProtection": True, "addresses": [1]}
     assert [where for where, _ in refused("Resolver", spec)] == ["addresses.0"]
+
+
+def test_ours_answers_from_zones_alone() -> None:
+    found = resolver({"implementation": "Gatewright", "addresses": ["192.168.178.2"], "views": ["house"]})
+    assert (found.implementation, found.config.upstreams, found.views) == ("gatewright", (), ("house",))
+    wrong = refused("Resolver", {"implementation": "Gatewright", "upstreams": ["public"]})
+    assert wrong == [("upstreams", "Gatewright answers from Zones, and asks nobody")]

@@ -125,3 +125,42 @@ def test_ssl_mode_off_needs_no_quotes(word: str) -> None:
 
 def test_ssl_mode_on_is_none() -> None:
     assert refused("Zone", {"domain": "example.com", "sslMode": True})
+
+
+def test_what_is_said_for_serving_it() -> None:
+    spec = {
+        "domain": "example.com",
+        "provider": "Gatewright",
+        "gateways": ["infra/edge", "traefik"],
+        "nameservers": ["NS1.example.com."],
+        "ttl": 60,
+        "negativeTTL": 5,
+        "settings": {"token": "env/CLOUDFLARE_TOKEN", "tsigKeyName": "octodns", "timeout": 15, "retry": True},
+        "owner": "home",
+    }
+    zone = good(written("Zone", spec), ZoneIntent)
+    assert (zone.gateways, zone.nameservers, zone.ttl, zone.negative_ttl) == (
+        ("infra/edge", "traefik"), ("ns1.example.com",), 60, 5,
+    )  # fmt: skip
+    assert dict(zone.settings) == {
+        "retry": "true", "timeout": "15", "token": "env/CLOUDFLARE_TOKEN", "tsigKeyName": "octodns",
+    }  # fmt: skip
+    assert zone.owner == "home"
+
+
+@pytest.mark.parametrize(("said", "meant"), [(True, ("*",)), (False, ()), ([], ())])
+def test_gateways(said: Any, meant: tuple[str, ...]) -> None:
+    assert good(written("Zone", {"domain": "example.com", "gateways": said}), ZoneIntent).gateways == meant
+
+
+@pytest.mark.parametrize("name", ["token", "api_token", "password", "clientSecret", "secret_access_key", "key"])
+def test_secrets_do_not_belong_into_manifests(name: str) -> None:
+    found = refused("Zone", {"domain": "example.com", "settings": {name: "hunter2-hunter2"}})
+    assert found == [(f"settings.{name}", "a secret does not belong into a manifest")]
+    assert "hunter2" not in str(found)
+
+
+def test_internationalised_names_are_in_a_labels() -> None:
+    spec = {"domain": "Bücher.example", "records": [{"name": "straße", "values": ["192.0.2.1"]}]}
+    zone = good(written("Zone", spec), ZoneIntent)
+    assert (zone.domain, zone.records[0].name) == ("xn--bcher-kva.example", "xn--strae-oqa.xn--bcher-kva.example")
