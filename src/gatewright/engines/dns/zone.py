@@ -39,10 +39,11 @@ class Zone:
         self._loaded = False
 
     def configure(self, config: ZoneConfig) -> None:
-        """Take another frame.  The changes before another SOA are forgotten: they were told with the former one."""
+        """Take another frame.  The way to another SOA cannot be told: the changes so far had the former one."""
         if (config.soa, config.ttl) != (self.config.soa, self.config.ttl):
             self.journal.clear()
             self._journalled = 0
+            self._loaded = False
         self.config = config
 
     def apply(self, push: Push) -> Delta:
