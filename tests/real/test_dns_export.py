@@ -18,7 +18,7 @@ from gatewright.cli.dns.export import written
 from gatewright.engines.dns.export import FORMATS, checking, records
 from gatewright.engines.dns.export.format import Settings
 from gatewright.kinds.intents import Key
-from gatewright.kinds.world import RateLimit, Secondary, TsigKey
+from gatewright.kinds.world import RateLimit, Record, Secondary, TsigKey
 from support.exported import DOMAIN, HOME, HOSTILE, NAMES, SETTINGS, one_view, source, truth, two_views
 from support.mapped import AT, World, record
 from support.needs import binary
@@ -172,6 +172,34 @@ def test_unbound_answers_as_the_zones_in_each_view(tmp_path: Path) -> None:
     with serving(tmp_path, command) as port:
         compare(world, "home", port, HOME_CLIENT, NAMES, TYPES)
         compare(world, "public", port, PUBLIC_CLIENT, NAMES, TYPES)
+
+
+@pytest.mark.parametrize("name", ["bind", "dnsmasq", "unbound", "coredns"])
+@pytest.mark.parametrize(
+    "held",
+    [
+        record(f"sub.{DOMAIN}", "NS", f"ns.sub.{DOMAIN}", "ns.elsewhere.test"),
+        record(f"*.{DOMAIN}", "NS", "ns.elsewhere.test"),
+        record(f"a.{DOMAIN}", "MX", f"10 missing.{DOMAIN}", "0 ."),
+        record(f"a.{DOMAIN}", "MX", "10 _a.elsewhere.test"),
+        record(f"_a.{DOMAIN}", "A", "10.0.0.1"),
+        record(DOMAIN, "NS", "_ns.elsewhere.test"),
+        record(f"a.{DOMAIN}", "SRV", f"1 2 3 missing.{DOMAIN}"),
+        record(f"a.{DOMAIN}", "HTTPS", "1 . alpn=h2"),
+        record(f"a.{DOMAIN}", "NAPTR", '100 10 "u" "x" "!^.*$!sip:a@b!" .'),
+        record(f"a.{DOMAIN}", "CAA", '0 issue "x;y=\\"z\\""'),
+        record(f"a.{DOMAIN}", "CNAME", "_x.elsewhere.test"),
+        record(f"a.{DOMAIN}", "TXT", "", "\x7f\x01\n\r", '"a" "b"', '"open', "#hash", "'", "x" * 254 + "\\" * 10),
+        record(f"*.{DOMAIN}", "TXT", "'x'"),
+        record(f"*.b.{DOMAIN}", "CNAME", "www.elsewhere.test"),
+        record(".".join(["a" * 60] * 3 + ["b" * 50]) + f".{DOMAIN}", "A", "10.0.0.1", ttl=2**31 - 1),
+    ],
+    ids=lambda held: f"{held.name[:12]}-{held.type}-{held.values[0][:8]!r}",
+)
+def test_checkers_accept_whatever_can_be_described(tmp_path: Path, name: str, held: Record) -> None:
+    for program in ("named-checkconf", "dnsmasq", "unbound-checkconf"):
+        binary(program)
+    exported(name, one_view(held), tmp_path)
 
 
 def test_coredns_zone_files_are_accepted(tmp_path: Path) -> None:

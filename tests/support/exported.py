@@ -15,6 +15,7 @@ from support.mapped import AT, World, record, zone
 
 DOMAIN = "example.com"
 HOSTILE = "quote \" backslash \\ semicolon ; $(x) `y` 'z' %{w} <t>\tü"
+PLAIN = "plain \"quoted\", comma, \\ backslash, #hash # hash ; 'single' $x"
 LONG = "0123456789" * 60
 SETTINGS = Settings(serial=7, service="https://10.0.0.1:443", tunnel="t1")
 MOST_ALIASES = 8
@@ -34,7 +35,7 @@ HOME = (
     record(f"text.apps.{DOMAIN}", "TXT", "only a text"),
     record(f"deep.inner.apps.{DOMAIN}", "A", "10.0.0.7"),
     record(f"*.alias.{DOMAIN}", "CNAME", f"mail.{DOMAIN}"),
-    record(f"hostile.{DOMAIN}", "TXT", HOSTILE, LONG),
+    record(f"hostile.{DOMAIN}", "TXT", HOSTILE, LONG, PLAIN),
     record(f"_sip._tcp.{DOMAIN}", "SRV", f"1 2 5060 mail.{DOMAIN}"),
     record(f"caa.{DOMAIN}", "CAA", '0 issue "ca.example"'),
 )

@@ -1,6 +1,6 @@
 """Exports of zones for DNS servers that Gatewright does not drive: one file per format, one line per format here.
 
-`FORMATS[name].write(source, settings)` is a pure function to files and losses; `records` prepares what they all write,
+`FORMATS[name].write(source, settings)` is pure and gives files and losses; `records` prepares what they all write,
 `checking` runs a target's own checker.  docs/dns-export.md is for users.
 """
 

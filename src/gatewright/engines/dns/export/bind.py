@@ -67,6 +67,7 @@ def _view(view: View, zones: tuple[Names, ...], matches: str, suffix: str) -> li
             lines.append(f'\tzone "{domain}" {{ in-view "{label}{_BY_ADDRESS}"; }};')
             continue
         lines += [f'\tzone "{domain}" {{', "\t\ttype primary;", f'\t\tfile "{zonefile.path(names)}";']
+        lines.append("\t\tcheck-names ignore;")  # names with _ have addresses, too
         lines.append(f"\t\tallow-transfer {{ {_transfers(view)} }};")
         if view.secondaries:
             lines.append(f"\t\talso-notify {{ {_notified(view)} }};")

@@ -52,7 +52,7 @@ def _commands(name: str, files: Mapping[str, str], folder: Path) -> Iterator[tup
         for path in files:
             if path.endswith(".zone"):
                 domain = Path(path).name.removesuffix(".zone")
-                yield path, ["named-checkzone", "-q", "-i", "local", domain, path]
+                yield path, ["named-checkzone", "-q", "-k", "ignore", "-i", "local", domain, path]
     if name in ("dnsmasq", "pihole"):
         yield from ((path, ["dnsmasq", "--test", f"--conf-file={folder / path}"]) for path in files)
     if name == "unbound":

@@ -9,9 +9,10 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from gatewright.engines.dns.export.format import Loss
+from gatewright.graph.names import serving
 from gatewright.graph.names.serving import View
 
-EVERYBODY = frozenset(("0.0.0.0/0", "::/0"))
+EVERYBODY = frozenset(serving.EVERYBODY)
 
 
 def is_for_everybody(view: View) -> bool:

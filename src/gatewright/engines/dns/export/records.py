@@ -24,7 +24,7 @@ from gatewright.kinds.world import Record
 
 LOSSES: Mapping[str, str] = {
     "invalid-name": "is no name that DNS servers accept",
-    "invalid-record": "is no data of its type",
+    "invalid-record": "is no data of its type, or cannot be where it is",
     "cname-and-others": "has a CNAME beside other records; the CNAME is left out",
     "alias": "is an ALIAS whose target is in no exported zone of this view; it is left out",
     "proxied": "is proxied by a CDN, which the target is not: the values themselves are exported",
@@ -106,7 +106,9 @@ def _sets(content: Content, losses: list[Loss]) -> dict[str, dict[str, Set]]:
         node: dict[str, Set] = {}
         for record in records:
             data = tuple(_data(record, losses))
-            if data and record.type != "SOA":
+            if record.type == "NS" and name.startswith("*."):
+                losses.append(Loss("invalid-record", f"{name} NS"))
+            elif data and record.type != "SOA":
                 node[record.type] = Set(name, record.type, record.ttl or zone.ttl, data)
             if record.proxied:
                 losses.append(Loss("proxied", f"{name} {record.type}"))
