@@ -11,8 +11,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from datetime import date
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from gatewright.base import hostnames
 from gatewright.graph.memo import Answer, Asked, Memo
-from gatewright.graph.nodes import Change, Graph, VirtualHostKey
+from gatewright.graph.nodes import Change, Family, Graph, VirtualHostKey
 from gatewright.graph.objects import Objects, Token
 from gatewright.graph.sight import Sight
 
@@ -31,6 +32,11 @@ class Analysis:
         self._serving: dict[str, set[VirtualHostKey]] = defaultdict(set)
         for key in graph.virtual_hosts:
             self._serving[key.hostname].add(key)
+        self._hosted: dict[tuple[str, str], dict[VirtualHostKey, None]] = {}
+        self._domains: dict[str, dict[str, None]] = {}
+        for key in graph.virtual_hosts:
+            for _ in self._secure(key, there=True):
+                pass
         self._below: dict[str, dict[str, None]] = {}
         for name in self._serving:
             for domain in _above(name):
@@ -63,6 +69,14 @@ class Analysis:
         """The hostnames and wildcards below a domain of two labels or more that some VirtualHost has."""
         return self._below.get(domain, ())
 
+    def hosted(self, gateway_id: str, domain: str) -> Iterable[VirtualHostKey]:
+        """The VirtualHosts of a gateway that end TLS, with names directly below a domain."""
+        return self._hosted.get((gateway_id, domain), ())
+
+    def domains(self, gateway_id: str) -> Iterable[str]:
+        """The domains directly below which a gateway has such names."""
+        return self._domains.get(gateway_id, ())
+
     def update(self, graph: Graph, change: Change) -> set[Asked]:
         """Take the next State; returns the kept questions whose answers may differ now."""
         tokens: set[Token] = set(change.objects)
@@ -73,6 +87,7 @@ class Analysis:
             tokens.add(("virtual-host", key))
             tokens.add(("name", key.hostname))
             tokens.update(self._place(key, there=key in graph.virtual_hosts))
+            tokens.update(self._secure(key, there=key in graph.virtual_hosts))
         tokens.update(("tls-socket", *socket) for socket in graph.tls_sockets ^ self.graph.tls_sockets)
         tokens.update(("backend", key) for key in change.backends)
         tokens.update(("certificate", key) for key in change.certificates)
@@ -103,6 +118,29 @@ class Analysis:
                     if not self._below[domain]:
                         del self._below[domain]
                     yield "below", domain
+
+    def _secure(self, key: VirtualHostKey, *, there: bool) -> Iterator[Token]:
+        """Note a VirtualHost that ends TLS and is there now, or no longer; what differs by it."""
+        if key.family not in (Family.HTTPS, Family.TERMINATED) or key.hostname == hostnames.ANY:
+            return
+        domain = key.hostname.partition(".")[2]
+        place = key.gateway, domain
+        hosted = self._hosted.get(place, {})
+        if there == (key in hosted):
+            return
+        yield "hosted", *place
+        if there:
+            if not hosted:
+                self._hosted[place] = hosted
+                self._domains.setdefault(key.gateway, {})[domain] = None
+                yield "domains", key.gateway
+            hosted[key] = None
+            return
+        del hosted[key]
+        if not hosted:
+            del self._hosted[place]
+            del self._domains[key.gateway][domain]
+            yield "domains", key.gateway
 
     def sweep(self) -> None:
         """Forget what no kept question needs any more."""

@@ -23,6 +23,7 @@ from gatewright.kinds.intents import (
     ControllerIntent,
     EndpointsIntent,
     GatewayClassIntent,
+    GatewayIntent,
     GrantIntent,
     IngressClassIntent,
     Intent,
@@ -58,6 +59,10 @@ ISSUER_ANNOTATIONS = (("cert-manager.io/cluster-issuer", "ClusterIssuer"), ("cer
 """By which annotations cert-manager makes the Secrets of an Ingress or a Gateway, and the kind of issuer each names."""
 OWN_ROUTES = "own-routes"
 """The index of Gatewright's own routes: by each hostname pattern whose VirtualHost may answer for theirs."""
+TLS_ACME = "kubernetes.io/tls-acme"
+"""The annotation that leaves it to cert-manager which issuer that is."""
+ANNOTATED_FOR = "annotated-for"
+"""The index of the Ingresses and Gateways whose annotations ask for a Secret: by its Key."""
 ISSUED_UNDER = "issued-under"
 """The index of what asks an issuer for certificates of single hosts: by (issuer, domain directly above the host)."""
 
@@ -76,6 +81,30 @@ def annotated_issuer(annotations: tuple[tuple[str, str], ...], namespace: str) -
             if name == annotation:
                 return Key(kind, "" if kind == "ClusterIssuer" else namespace, value)
     return None
+
+
+def _annotated_for(intent: RouteIntent | GatewayIntent) -> Iterator[tuple[str, Hashable]]:
+    """The Secrets that cert-manager is asked to make by annotation."""
+    notes = dict(intent.annotations)
+    if not any(notes.get(name) for name, _ in ISSUER_ANNOTATIONS) and notes.get(TLS_ACME) != "true":
+        return
+    if isinstance(intent, GatewayIntent):
+        secrets = [key for item in intent.listeners if item.tls is not None for key in item.tls.certificates]
+    else:
+        secrets = [use.secret for use in intent.tls if use.secret is not None]
+    for secret in dict.fromkeys(secrets):
+        yield ANNOTATED_FOR, secret
+
+
+def _asked_by_annotation(intent: RouteIntent | GatewayIntent) -> Iterator[tuple[str, Hashable]]:
+    if isinstance(intent, GatewayIntent):
+        yield from _annotated_for(intent)
+    elif intent.key.kind == "Ingress":
+        yield from _annotated_for(intent)
+        issuer = annotated_issuer(intent.annotations, intent.key.namespace)
+        for use in intent.tls if issuer is not None else ():
+            if use.secret is not None:
+                yield from _issued_under(issuer, use.hosts)
 
 
 def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
@@ -119,11 +148,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
         yield "workloads-in", intent.key.namespace
         if intent.args and any("traefik" in image for image in intent.images):
             yield TRAEFIKS, ALL
-    if isinstance(intent, RouteIntent) and intent.annotations and intent.key.kind == "Ingress":
-        issuer = annotated_issuer(intent.annotations, intent.key.namespace)
-        for use in intent.tls if issuer is not None else ():
-            if use.secret is not None:
-                yield from _issued_under(issuer, use.hosts)
+    if isinstance(intent, RouteIntent | GatewayIntent) and intent.annotations:
+        yield from _asked_by_annotation(intent)
     if isinstance(intent, RouteIntent) and intent.annotations:
         # The names that a route asks external-dns for, although it has no rule for them.
         for name in annotationnames.of_external_dns(intent.annotations).get("hostname", "").split(","):

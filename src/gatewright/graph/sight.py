@@ -45,6 +45,8 @@ class Source(Protocol):
     @property
     def names(self) -> Iterable[str]: ...
     def names_below(self, domain: str) -> Iterable[str]: ...
+    def hosted(self, gateway_id: str, domain: str) -> Iterable[VirtualHostKey]: ...
+    def domains(self, gateway_id: str) -> Iterable[str]: ...
     @property
     def memo(self) -> Memo: ...
 
@@ -127,6 +129,16 @@ class Sight:
         """Those of them below a domain of two labels or more (unsorted), to be read at once."""
         self.reads["below", domain] = None
         return self._source.names_below(domain)
+
+    def hosted(self, gateway_id: str, domain: str) -> Iterable[VirtualHostKey]:
+        """The VirtualHosts of a gateway that end TLS, with names directly below a domain (unsorted)."""
+        self.reads["hosted", gateway_id, domain] = None
+        return self._source.hosted(gateway_id, domain)
+
+    def domains(self, gateway_id: str) -> tuple[str, ...]:
+        """The domains directly below which a gateway has such names, sorted; "" for bare names."""
+        self.reads["domains", gateway_id] = None
+        return tuple(sorted(self._source.domains(gateway_id)))
 
     def backend(self, key: BackendKey) -> Backend | None:
         self.reads["backend", key] = None

@@ -15,6 +15,7 @@ from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
 from gatewright.base.origin import Origin
+from gatewright.graph import solving
 from gatewright.graph.nodes import Certificate, Gateway, VirtualHost
 from gatewright.graph.objects import annotated_issuer
 from gatewright.graph.sight import Sight
@@ -22,18 +23,6 @@ from gatewright.kinds.decode import has_variable
 from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, SecretIntent
 from gatewright.kinds.world import CertificateIntent, IssuerIntent
 from gatewright.trace.branches import Trust
-
-# Directories whose certificates browsers trust; a staging directory's are not.
-PUBLIC_DIRECTORIES = (
-    "letsencrypt.org",
-    "zerossl.com",
-    "buypass.com",
-    "pki.goog",
-    "ssl.com",
-    "sectigo.com",
-    "digicert.com",
-    "globalsign.com",
-)
 
 # Organisations and names of authorities in the root programmes of browsers, as they write themselves.
 PUBLIC_AUTHORITIES = (
@@ -195,7 +184,7 @@ def of_secret(sight: Sight, key: Key, name: str, issuer: Key | None, names: tupl
 
 def _issued(issuer: IssuerIntent, secret: Key) -> tuple[str, tuple[Key, ...]]:
     if issuer.type == "acme":
-        public = "staging" not in issuer.server and any(name in issuer.server for name in PUBLIC_DIRECTORIES)
+        public = "staging" not in issuer.server and any(name in issuer.server for name in solving.PUBLIC_DIRECTORIES)
         staging = "staging" in issuer.server
         return ("public" if public else "private" if staging else ""), ()
     if issuer.type == "ca" and issuer.ca is not None:

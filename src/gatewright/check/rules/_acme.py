@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from gatewright.base import hostnames
 from gatewright.base.origin import Origin
+from gatewright.graph import solving
 from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import PUBLIC, Status
 from gatewright.graph.network.placement import home
@@ -107,24 +107,8 @@ def is_public(sight: Sight, issuer: IssuerIntent) -> bool:
 
 
 def solver_for(issuer: IssuerIntent, certificate: CertificateIntent, name: str) -> Solver | None:
-    """The solver that cert-manager takes: named names before zones (the longest) before labels, then the first.
-
-    A wildcard can only be proved by DNS-01.
-    """
-    best: tuple[tuple[int, int, int], Solver] | None = None
-    labels = dict(certificate.labels)
-    for solver in issuer.solvers:
-        if solver.type == "http01" and hostnames.is_wildcard(name):
-            continue
-        zones = [zone for zone in solver.zones if f".{name}".endswith(f".{zone}")]
-        if (solver.zones and not zones) or (solver.names and name not in solver.names):
-            continue
-        if any(labels.get(key) != value for key, value in solver.labels):
-            continue
-        rank = (len(solver.names and (name,)), max(map(len, zones), default=0), len(solver.labels))
-        if best is None or rank > best[0]:
-            best = rank, solver
-    return best[1] if best is not None else None
+    """The solver that cert-manager takes for a name of a certificate."""
+    return solving.solver_for(issuer, certificate.labels, name)
 
 
 def names_of(certificate: CertificateIntent) -> tuple[str, ...]:
