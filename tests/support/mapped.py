@@ -39,6 +39,10 @@ class World:
         """Add or replace intents; returns the kept questions that may be answered differently now."""
         return self.analysis.update(*self._builder.apply({intent.key: intent for intent in given}))
 
+    def remove(self, *keys: Key) -> set[Any]:
+        """Remove intents; returns as `put`."""
+        return self.analysis.update(*self._builder.apply(dict.fromkeys(keys)))
+
     def answer(self, question: Callable[..., Any], *args: Hashable) -> Any:
         return self.analysis.answer(question, *args)
 
