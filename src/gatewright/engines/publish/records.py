@@ -106,8 +106,9 @@ def _record(zone: Any, record: Record, provider: Provider) -> Any:
     from octodns.record.exception import RecordException, ValidationError  # type: ignore[import-untyped]
 
     texts = [_rdata(record.type, value) for value in record.values]
+    lenient = record.type == "ALIAS"  # octoDNS would have it at the apex only, and nothing else of it can be wrong
     try:
-        made = Made.from_rrset(zone, Rrset(f"{record.name}.", record.type, record.ttl, texts))
+        made = Made.from_rrset(zone, Rrset(f"{record.name}.", record.type, record.ttl, texts), lenient=lenient)
     except ValidationError as error:
         raise ValueError("; ".join(map(str, error.reasons))) from None
     except RecordException as error:
