@@ -14,7 +14,7 @@ DNS_PORT = 53
 MOST_PORTS = 65_535
 
 
-class Listening(click.ParamType):
+class Listening(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions only
     """ADDRESS[:PORT][=VIEW] → a Listen; an IPv6 address with a port is written in brackets."""
 
     name = "address"

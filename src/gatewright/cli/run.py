@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewright.cli import output
+from gatewright.cli.listening import Listening
 
 if TYPE_CHECKING:
+    from gatewright.engines.dns.content import Listen
     from gatewright.graph.nodes import Change
 
 NAMES = 3
@@ -21,6 +23,9 @@ Examples:
   gatewright run . --gateway envoy-internal        one gateway only
   gatewright run . --bind site                     at the described addresses
   gatewright run . --ready-file ready.json         for scripts: where everything listens, as JSON
+  gatewright run . --echo --dns 127.0.0.1:5353     answer their names, too: dig @127.0.0.1 -p 5353 app.example.com
+  gatewright run . --dns 127.0.0.1:5301=home --dns 127.0.0.1:5302=public        one address for each view
+  gatewright run . --bind site --dns 192.0.2.53    in earnest: our zones, and certificates of the described issuers
 \b
 Save a file and it is live within milliseconds.  What cannot be understood keeps its last good version.  SIGTERM or
 Ctrl-C drains and ends (twice: ends at once), SIGHUP looks at everything again.  If this program is killed, Envoy
@@ -41,6 +46,19 @@ goes on; start it again and it takes over.
 @click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write where everything listens, as JSON, once it is live.")  # fmt: skip
 @click.option("--metrics", default="", metavar="ADDRESS:PORT", help="Serve Prometheus metrics there, at /metrics.")
+@click.option("--dns", "dns", multiple=True, type=Listening(), metavar="ADDRESS[:PORT][=VIEW]",
+              help="Answer DNS there, for one view or by the client's address; repeatable.  On loopback the zones of "
+              "all providers are served and lead here, otherwise those of provider Gatewright.")  # fmt: skip
+@click.option("--dns-workers", type=click.IntRange(0), default=0, metavar="N",
+              help="Processes that answer DNS; 0 for one per processor, two at most.  [default: 0]")  # fmt: skip
+@click.option("--certificates", type=click.Choice(["private", "described"]), default=None,
+              help="Where certificates come from that no Secret holds: the private CA (and CA or SelfSigned issuers), "
+              "or every issuer that the manifests describe.  "
+              "[default: described with --bind site or --acme-server]")  # fmt: skip
+@click.option("--acme-server", default="", metavar="URL",
+              help="Order from this ACME directory, in place of those of the issuers.")  # fmt: skip
+@click.option("--acme-ca", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
+              help="Whom to trust for the ACME server itself: certificates in PEM.")  # fmt: skip
 @click.option("--concurrency", type=click.IntRange(0), default=0, metavar="N",
               help="Envoy worker threads; 0 for one per processor.  [default: 0]")  # fmt: skip
 @click.option("--drain", type=click.FloatRange(0), default=10.0, show_default=True, metavar="SECONDS",
@@ -55,6 +73,11 @@ def command(
     echo_all: bool,
     ready_file: Path | None,
     metrics: str,
+    dns: tuple[Listen, ...],
+    dns_workers: int,
+    certificates: str | None,
+    acme_server: str,
+    acme_ca: Path | None,
     concurrency: int,
     drain: float,
 ) -> None:
@@ -67,6 +90,8 @@ def command(
 
         from gatewright.engines.envoy.process import EnvoyOptions
         from gatewright.runtime import folder, report, run
+        from gatewright.runtime.certificates import CertificateOptions
+        from gatewright.runtime.names import NamesOptions
     except ModuleNotFoundError as error:
         raise output.not_installed(error) from error
     options = run.RunOptions(
@@ -79,6 +104,12 @@ def command(
         metrics=metrics,
         drain_seconds=drain,
         envoy=EnvoyOptions(concurrency=concurrency),
+        names=NamesOptions(dns, dns_workers) if dns else None,
+        certificates=CertificateOptions(
+            described=(certificates or ("described" if bind == "site" or acme_server else "private")) == "described",
+            server=acme_server,
+            trust_file=acme_ca,
+        ),
     )
 
     line = output.StatusLine()

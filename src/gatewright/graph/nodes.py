@@ -454,3 +454,8 @@ class Change(Struct, frozen=True):
     attachments: frozenset[Key] = frozenset()
     pooled: frozenset[tuple[str, str]] = frozenset()
     objects: frozenset[Hashable] = frozenset()
+
+
+def merged(first: Change, second: Change) -> Change:
+    """What differs after two changes in a row."""
+    return Change(*(getattr(first, name) | getattr(second, name) for name in Change.__struct_fields__))

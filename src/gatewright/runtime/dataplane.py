@@ -18,6 +18,7 @@ from gatewright.base import hostnames
 from gatewright.base.observed import Nack, Observed
 from gatewright.base.problem import Problem
 from gatewright.engines.certificates.authority import PrivateAuthority
+from gatewright.engines.certificates.issued import Issued
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy import plan as planning
 from gatewright.engines.envoy.bindings import Bindings, PortKey
@@ -31,6 +32,7 @@ from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, LISTENER, SCOPE, 
 from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Family, Gateway, Graph
+from gatewright.kinds.identity import Key
 from gatewright.runtime.folder import StateFolder, read, write
 from gatewright.runtime.report import Refusal
 
@@ -55,6 +57,8 @@ class DataPlane:
         noticed: Callable[[], None] = lambda: None,
     ) -> None:
         self._noticed = noticed
+        self.door_certificates: Callable[[Key, str], Issued | None] = lambda _gateway, _name: None
+        """What the issuer that a door names has for a name; the private CA brings the rest."""
         envoy_folder = EnvoyFolder(folder.envoy)
         self._metrics = TransportMetrics(registry)
         self._socket = envoy_folder.xds_socket
@@ -205,8 +209,10 @@ class DataPlane:
         return self._common
 
     def _issue(self, gateway: Gateway, port: int, hostname: str) -> KeyPair | None:
-        """A certificate of the private CA.  One per VirtualHost, never one per name that a stranger made up."""
-        issued = self.authority.issue((UNNAMED if hostname == hostnames.ANY else hostname,))
+        """A certificate of the door's issuer or the private CA.  One per VirtualHost, never one per name that a
+        stranger made up."""
+        names = (UNNAMED if hostname == hostnames.ANY else hostname,)
+        issued = self.door_certificates(gateway.key, hostname) or self.authority.issue(names)
         return KeyPair(issued.chain, issued.key)
 
     def _refresh(self, change: Change, stale: frozenset[str], *, moved: bool) -> None:

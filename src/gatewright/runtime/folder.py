@@ -5,6 +5,8 @@ DIR/            0700
   addresses.json  which loopback address each gateway has
   names.json      which port's certificates go by SNI alone
   ca/           the private CA
+  certificates/ what issuers have given: keys, chains, accounts, open orders
+  dns/          the DNS server's own: serials, dynamic records, sockets, pids
   envoy/        Envoy's own: sockets, pid, log
   access.log    one JSON line per request
 """
@@ -39,6 +41,8 @@ class StateFolder:
         self.addresses = self.root / "addresses.json"
         self.names = self.root / "names.json"
         self.authority = self.root / "ca"
+        self.certificates = self.root / "certificates"
+        self.dns = self.root / "dns"
         self.envoy = self.root / "envoy"
         self.access_log = self.root / "access.log"
 

@@ -1,8 +1,9 @@
 """The loop of `gatewright run`: read, go live, then follow every save until told to stop.
 
-    files → Model → graph (→ stand-ins) → Envoy
-              ↑                              │
-            watch                        Observed → journal
+    files → Model → graph (→ stand-ins) → Envoy        and, when asked for, → names → DNS workers
+              ↑  ↑                           │                               → certificates ─┐
+          watch  └──────── what was issued ──┼──────────────────────────────────────────────┘
+                                         Observed → journal
 
 What was live stays live whatever a save contains; each pass costs what changed.  Nothing that fails here takes the
 gateways with it: a control plane that ends otherwise than on request leaves Envoy as it is, to be taken over.
@@ -14,7 +15,7 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
@@ -26,16 +27,27 @@ from prometheus_client import CollectorRegistry
 from gatewright.base import collector
 from gatewright.base.errors import UsageError
 from gatewright.base.problem import Problem, Severity
+from gatewright.engines.certificates.challenge import ChallengeSolver
+from gatewright.engines.certificates.issued import CertificateStatus
+from gatewright.engines.certificates.solvers.choose import Offers
+from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.process import EnvoyOptions, start_time_of
 from gatewright.graph.builder import empty_graph
-from gatewright.graph.nodes import Backend, BackendKey, Change, Gateway, Graph
+from gatewright.graph.nodes import Backend, BackendKey, Change, Gateway, Graph, merged
+from gatewright.kinds.intents import Intent, Key
 from gatewright.pipeline import Model, State, utc_now
 from gatewright.runtime import addresses, folder, metrics, report
+from gatewright.runtime.certificates import CertificateOptions, Certificates, Tell
 from gatewright.runtime.dataplane import DataPlane
+from gatewright.runtime.dns_challenges import DnsChallenges
 from gatewright.runtime.folder import StateFolder
+from gatewright.runtime.http_challenges import HttpChallenges
 from gatewright.runtime.journal import Journal
+from gatewright.runtime.names import Names, NamesOptions
+from gatewright.runtime.names_metrics import CertificateMetrics, DnsMetrics
+from gatewright.runtime.provider_challenges import provider_solver
 from gatewright.runtime.signals import Signals
 from gatewright.runtime.standins import StandIns
 from gatewright.sources.watch import watch
@@ -51,7 +63,7 @@ EXPIRY = 60.0
 
 
 class RunOptions(Struct, frozen=True):
-    """What the user asked for.  `echo`: "", "missing" or "all"; `bind`: "loopback" or "site"."""
+    """What the user asked for.  `echo`: "", "missing" or "all"; `bind`: "loopback" or "site"; `names` None: no DNS."""
 
     paths: tuple[str, ...]
     state: Path
@@ -62,6 +74,8 @@ class RunOptions(Struct, frozen=True):
     metrics: str = ""
     drain_seconds: float = 10.0
     envoy: EnvoyOptions = EnvoyOptions()
+    names: NamesOptions | None = None
+    certificates: CertificateOptions = CertificateOptions()
 
 
 class Listener(Struct):
@@ -93,6 +107,9 @@ class Run:
         self._unplaced: tuple[Problem, ...] = ()
         self._stand_ins: StandIns | None = None
         self._exposed: WSGIServer | None = None
+        self._names: Names | None = None
+        self._dns_challenges: DnsChallenges | None = None
+        self._certificates: Certificates | None = None
         self._reservations = addresses.Reservations()
         self._facts = report.Facts(started=utc_now(), pid=os.getpid(), pid_started=start_time_of(os.getpid()) or 0)
         self._journal = Journal(
@@ -115,11 +132,14 @@ class Run:
             self._check_gateways(state.graph)
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
-                clocks = (self._glance(), self._renew(), self._expire())
+                clocks = (self._glance(), self._renew(), self._expire(), self._issue())
                 await _until(signals, self._follow(), self._obey(signals), *clocks)
         except BaseException:
             await self._close()
-            await (self._data_plane.detach() if self._is_ready or taken_over else self._data_plane.stop(0))
+            stays = self._is_ready or taken_over
+            await (self._data_plane.detach() if stays else self._data_plane.stop(0))
+            if self._names is not None:
+                await (self._names.detach() if stays else self._names.stop())
             raise
         await self._end(signals)
 
@@ -131,9 +151,11 @@ class Run:
         self._stand_ins = await self._echo()
         self._listener.progress(f"compiling {len(state.graph.virtual_hosts):,} virtual hosts ...")
         await asyncio.sleep(0)  # a signal that came meanwhile
+        state = self._with_issued(state)
         self._place(state.graph)
         with collector.paused():
-            await self._apply(state.graph, state.change)
+            await self._apply(state)
+        await self._serve_names()
         self._journal.tell()
         self._listener.progress("waiting for Envoy ...")
         if not await self._data_plane.wait_live():
@@ -148,6 +170,40 @@ class Run:
         self._is_ready = True
         self._listener.progress("")
         self._listener.ready(live)
+
+    def _with_issued(self, state: State) -> State:
+        """What earlier runs have got of issuers is there from the first handshake."""
+        loop = asyncio.get_running_loop()
+        challenges = HttpChallenges(loop, self._provide, self._data_plane.wait_live)
+        offers = Offers(lookup=Lookup(), own_dns=self._own_dns, http=challenges.solver, provider=provider_solver)
+        self._certificates = Certificates(
+            self._folder.certificates,
+            self._options.certificates,
+            self._model.analysis,
+            offers,
+            self._provide,
+            Tell(renewed=self._data_plane.renew_certificates, changed=self._journal.soon),
+        )
+        self._data_plane.door_certificates = self._certificates.issued
+        CertificateMetrics(self._registry, lambda: self._facts.certificates)
+        issued = self._certificates.start()
+        after = self._model.provide(issued)
+        return structs.replace(after, change=merged(state.change, after.change)) if issued else state
+
+    async def _serve_names(self) -> None:
+        if self._options.names is not None:
+            self._listener.progress("starting to answer DNS ...")
+            on_loopback = self._options.bind != "site"
+            names = Names(self._folder.dns, self._options.names, self._model.analysis, on_loopback=on_loopback)
+            await names.start(self._bindings.sockets)
+            self._names = names
+            DnsMetrics(self._registry, names.server.stats, lambda: self._facts.dns)
+            await names.server.settled()
+            self._dns_challenges = DnsChallenges(asyncio.get_running_loop(), names.server)
+
+    def _own_dns(self, record: str) -> ChallengeSolver | None:
+        """What puts a challenge into a zone that we serve; called in threads."""
+        return self._dns_challenges.solver(record) if self._dns_challenges is not None else None
 
     def _check_gateways(self, graph: Graph) -> None:
         known = sorted(graph.gateways)
@@ -185,6 +241,8 @@ class Run:
         while await signals.again.wait():
             signals.again.clear()
             await self._pass(self._model.watched)
+            if self._certificates is not None:
+                self._certificates.retry()
 
     async def _pass(self, paths: Iterable[str]) -> None:
         """Apply what changed; and try again what had no port, for which there is no event."""
@@ -195,7 +253,7 @@ class Run:
             change = state.change if state is not None else Change()
             if change.gateways or self._unplaced:
                 self._place(self._model.graph)
-            await self._apply(self._model.graph, change)
+            await self._apply(state or State(self._model.graph, change))
             if change != Change():
                 self._metrics.changes.inc()
                 self._metrics.apply_seconds.observe(time.monotonic() - started)
@@ -204,7 +262,16 @@ class Run:
                 self._answered()
             self._journal.soon()
 
-    async def _apply(self, graph: Graph, change: Change) -> None:
+    async def _provide(self, intents: Mapping[Key, Intent | None]) -> Graph:
+        """Take in what was made here, an issued certificate or the answer to a challenge, and apply what follows."""
+        async with self._turn:
+            state = self._model.provide(intents)
+            await self._apply(state)
+            self._journal.soon()
+            return state.graph
+
+    async def _apply(self, state: State) -> None:
+        graph, change = state.graph, state.change
         if self._stand_ins is not None:
             graph = await self._stand_ins.apply(graph, change)
         self._graph = graph
@@ -212,6 +279,10 @@ class Run:
             self._note_emptiness(key, graph.backends.get(key))
         self._data_plane.apply(graph, change, self._bindings)
         self._metrics.virtual_hosts.set(len(graph.virtual_hosts))
+        if self._names is not None:
+            self._names.apply(state, self._bindings.sockets)
+        if self._certificates is not None and change != Change():
+            self._certificates.apply(state)
 
     def _note_emptiness(self, key: BackendKey, backend: Backend | None) -> None:
         """Remember the backends that answer 503 because nobody stands behind them."""
@@ -265,6 +336,11 @@ class Run:
             await asyncio.sleep(RENEW)
             self._data_plane.renew_certificates()
 
+    async def _issue(self) -> None:
+        """Get the certificates that are due."""
+        assert self._certificates is not None
+        await self._certificates.run()
+
     async def _expire(self) -> None:
         """Nobody saves a file when a certificate expires."""
         while True:
@@ -272,7 +348,7 @@ class Run:
             async with self._turn:
                 state = self._model.recheck()
                 if state.change != Change():
-                    await self._apply(state.graph, state.change)
+                    await self._apply(state)
                     self._journal.soon()
 
     # --- telling --------------------------------------------------------------------------------
@@ -284,6 +360,10 @@ class Run:
     def _look(self) -> report.Facts:
         empty = dict.fromkeys(self._empty[key] for key in sorted(self._empty))
         problems = (*self._model.problems(), *self._unplaced, *empty, *self._data_plane.problems)
+        if self._certificates is not None:
+            problems += self._certificates.problems
+        if self._names is not None:
+            problems += self._names.problems
         self._metrics.count_problems(problems)
         self._facts = structs.replace(
             self._facts,
@@ -294,8 +374,19 @@ class Run:
             refusals=self._data_plane.refused,
             stand_ins=len(self._stand_ins.served) if self._stand_ins else 0,
             envoy=self._envoy(),
+            certificates=self._statuses(),
+            dns=self._views(),
         )
         return self._facts
+
+    def _statuses(self) -> tuple[CertificateStatus, ...]:
+        return self._certificates.statuses() if self._certificates is not None else ()
+
+    def _views(self) -> tuple[report.DnsView, ...]:
+        if self._names is None:
+            return ()
+        server = self._names.server
+        return report.dns_views(server.bound, server.primary.zones.values(), server.notified())
 
     # --- end ------------------------------------------------------------------------------------
 
@@ -311,6 +402,8 @@ class Run:
                 await draining
             await self._data_plane.stop(0)
         hurrying.cancel()
+        if self._names is not None:
+            await self._names.stop()
         await self._close()
         self._listener.progress("")
 

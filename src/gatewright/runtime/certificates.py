@@ -1,0 +1,217 @@
+"""Certificates beside the gateways: what the graph wants is got by the engine; what it got is input of the next pass.
+
+    State → wanted → Manager → Issued → Model.provide → State → Envoy
+
+Issuers of the manifests are asked when the user says so (`described`); those that are Secrets of the manifests (CA,
+SelfSigned) always are.  Counterparts: `dataplane`, which serves certificates; `engines.certificates`, which gets them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatewright.base import hostnames
+from gatewright.base.hostnames import Depth
+from gatewright.base.origin import made
+from gatewright.base.problem import Problem
+from gatewright.base.sensitive import Sensitive
+from gatewright.engines.certificates.issued import CertificateStatus, Issued
+from gatewright.engines.certificates.local import local_obtainer
+from gatewright.engines.certificates.manager import Counts, Manager
+from gatewright.engines.certificates.obtaining import Obtainer
+from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
+from gatewright.engines.certificates.solvers.choose import Chooser, Offers
+from gatewright.graph import issuing
+from gatewright.graph.analysis import Analysis
+from gatewright.graph.issuing import Issuer, Wanted
+from gatewright.kinds.intents import Intent, Key, SecretIntent
+from gatewright.pipeline import State
+
+ACME = "acme"
+LOCAL = frozenset({"ca", "selfSigned"})
+"""The types of issuers that need nobody else."""
+
+
+class CertificateOptions(Struct, frozen=True):
+    """What the user asked for.  `described`: ask the issuers that the manifests name; `server`: the ACME directory in
+    place of theirs, which is verified by the certificates of `trust_file` (PEM)."""
+
+    described: bool = False
+    server: str = ""
+    trust_file: Path | None = None
+
+
+class Tell(Struct, frozen=True):
+    """Who is told: `renewed` when a door's own issuer has something new for it, `changed` when a status differs."""
+
+    renewed: Callable[[], None]
+    changed: Callable[[], None]
+
+
+class Certificates:
+    """The wanted certificates of a run.  `provide` takes Secrets into the model."""
+
+    def __init__(
+        self,
+        folder: Path,
+        options: CertificateOptions,
+        analysis: Analysis,
+        offers: Offers,
+        provide: Callable[[Mapping[Key, Intent | None]], Awaitable[object]],
+        tell: Tell,
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._analysis = analysis
+        self._offers = offers
+        self._provide = provide
+        self._tell = tell
+        self._manager = Manager(folder, self._obtainer, self._deliver, self._flush, time.time, random.SystemRandom())
+        self._targets: frozenset[Key] = frozenset()
+        self._issuers: dict[Key, set[Key]] = {}
+        self._obtainers: dict[Key, tuple[Issuer, Obtainer]] = {}
+        self._got: dict[Key, Intent | None] = {}
+        self._doors: dict[Key, dict[str, tuple[Wanted, Issued]]] = {}
+        self._at_doors = False
+        self._statuses: tuple[CertificateStatus, ...] | None = None
+        self._arrived = asyncio.Event()
+
+    def start(self) -> Mapping[Key, Intent | None]:
+        """Want what the graph wants; the Secrets that earlier runs have got."""
+        self._analysis.keep(issuing.targets)
+        self._want(self._analysis.answer(issuing.targets))
+        return self._take_got()
+
+    def apply(self, state: State) -> None:
+        """Want what is wanted now; O(change)."""
+        targets: set[Key] = set()
+        for question, args in state.concerned:
+            key = next(iter(args), None)
+            if isinstance(key, Key) and question is issuing.wanted:
+                targets.add(key)
+            elif isinstance(key, Key) and question is issuing.issuer:
+                targets |= self._issuers.get(key, set())
+        if (issuing.targets, ()) in state.concerned:
+            targets |= self._analysis.answer(issuing.targets) ^ self._targets
+        if targets:
+            self._want(targets)
+
+    async def run(self) -> None:
+        """Get what is due, and hand it on, until cancelled."""
+        await asyncio.gather(self._manager.run(), self._hand_on())
+
+    def retry(self) -> None:
+        """Try again at once what has failed."""
+        self._manager.retry()
+
+    def issued(self, gateway: Key, name: str) -> Issued | None:
+        """What a door's own issuer has for a name."""
+        for wanted, issued in self._doors.get(gateway, {}).values():
+            if any(hostnames.matches(one, name, Depth.ONE) for one in wanted.names):
+                return issued
+        return None
+
+    def statuses(self) -> tuple[CertificateStatus, ...]:
+        """How each stands; made anew only when something has happened."""
+        if self._statuses is None:
+            self._statuses = self._manager.statuses()
+        return self._statuses
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What cannot be had as described, and what was tried in vain."""
+        return self._analysis.answer(issuing.problems) if self._options.described else ()
+
+    @property
+    def counts(self) -> Counts:
+        """What happened since the start."""
+        return self._manager.counts
+
+    # --- what is wanted ---
+
+    def _want(self, targets: Iterable[Key]) -> None:
+        asked: dict[Key, tuple[Wanted, ...]] = {}
+        issuers: dict[Key, Issuer | None] = {}
+        self._targets = self._analysis.answer(issuing.targets)
+        for target in targets:
+            for users in self._issuers.values():
+                users.discard(target)
+            if target not in self._targets:
+                self._analysis.drop(issuing.wanted, target)
+                asked[target] = ()
+                self._withdraw(target)
+                continue
+            self._analysis.keep(issuing.wanted, target)
+            wanted = []
+            for one in self._analysis.answer(issuing.wanted, target):
+                self._analysis.keep(issuing.issuer, one.issuer)
+                self._issuers.setdefault(one.issuer, set()).add(target)
+                issuers[one.issuer] = issuer = self._analysis.answer(issuing.issuer, one.issuer)
+                if self._options.described or (issuer is not None and issuer.intent.type in LOCAL):
+                    wanted.append(one)
+            asked[target] = tuple(wanted)
+        self._manager.want(asked, issuers)
+        self._statuses = None
+
+    def _obtainer(self, issuer: Issuer, _wanted: Wanted) -> Obtainer:
+        """Called in the threads of attempts; two that make the same one at once do no harm."""
+        key = issuer.intent.key
+        known = self._obtainers.get(key)
+        if known is not None and known[0] == issuer:
+            return known[1]
+        obtainer: Obtainer
+        if issuer.intent.type == ACME:
+            options = AcmeOptions(server=self._options.server, trust_file=self._options.trust_file)
+            obtainer = AcmeObtainer(self._folder, issuer, options, Chooser(issuer, self._offers))
+        else:
+            obtainer = local_obtainer(issuer)
+        self._obtainers[key] = (issuer, obtainer)
+        return obtainer
+
+    # --- what was got ---
+
+    def _deliver(self, wanted: Wanted, issued: Issued) -> None:
+        if wanted.target.kind == "Secret":
+            self._got[wanted.target] = _secret(wanted, issued)
+        else:
+            self._doors.setdefault(wanted.target, {})[wanted.id] = (wanted, issued)
+            self._at_doors = True
+
+    def _withdraw(self, target: Key) -> None:
+        self._doors.pop(target, None)
+        if target.kind == "Secret":
+            self._got[target] = None
+
+    def _flush(self) -> None:
+        self._statuses = None
+        self._arrived.set()
+
+    async def _hand_on(self) -> None:
+        while await self._arrived.wait():
+            self._arrived.clear()
+            got, doors = self._take_got(), self._at_doors
+            self._at_doors = False
+            if got:
+                await self._provide(got)
+            if doors:
+                self._tell.renewed()
+            self._tell.changed()
+
+    def _take_got(self) -> Mapping[Key, Intent | None]:
+        got, self._got = self._got, {}
+        return got
+
+
+def _secret(wanted: Wanted, issued: Issued) -> SecretIntent:
+    """The Secret as cert-manager would write it."""
+    data = [("tls.crt", Sensitive(issued.chain)), ("tls.key", issued.key)]
+    if issued.ca:
+        data.append(("ca.crt", Sensitive(issued.ca)))
+    origin = made(f"a certificate of {wanted.issuer}")
+    return SecretIntent(wanted.target, origin, "kubernetes.io/tls", tuple(data))

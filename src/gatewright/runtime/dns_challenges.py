@@ -1,0 +1,140 @@
+"""DNS-01 challenges in zones that this run serves: TXT records beside those of the graph, while they are needed.
+
+A value is put into every view's zone that holds the name: the authority asks from outside, but what a client inside
+sees must not differ for it.  Solvers run in threads; the zones belong to the loop.  Counterparts: `http_challenges`,
+`engines.certificates.challenge`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Collection, Coroutine, Sequence
+from functools import partial
+from typing import TypeVar
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.query
+import dns.rcode
+import dns.rdatatype
+
+from gatewright.base.errors import EngineError
+from gatewright.engines.certificates.challenge import SolverError
+from gatewright.engines.certificates.solvers.callbacks import OwnDns
+from gatewright.engines.dns.content import Listen
+from gatewright.engines.dns.server import DnsServer
+
+T = TypeVar("T")
+
+TXT = dns.rdatatype.TXT
+TTL = 1
+"""Seconds that an answer may be remembered: the next value of the same name may come at once."""
+SECONDS = 30.0
+"""How long the workers may take to have what they were told."""
+ASKED_SECONDS = 2.0
+ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where to ask who listens everywhere)
+
+
+class DnsChallenges:
+    """The challenges in `server`'s zones; `solver` may be called from any thread but that of `loop`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: DnsServer) -> None:
+        self._loop = loop
+        self._server = server
+
+    def solver(self, record: str) -> OwnDns | None:
+        """What puts challenges at this name; None when it is in no zone of ours."""
+        if not self._zones(_wire(record)):
+            return None
+        return OwnDns(self._put, self._take, self._see)
+
+    def _put(self, record: str, value: str) -> None:
+        self._wait(self._change(record, value, present=True))
+
+    def _take(self, record: str, value: str) -> None:
+        self._wait(self._change(record, value, present=False))
+
+    async def _change(self, record: str, value: str, *, present: bool) -> None:
+        name, data = _wire(record), _text(value)
+        for zone in self._zones(name):
+            if present:
+                self._server.put(zone, name, TXT, data, TTL)
+            else:
+                self._server.take_away(zone, name, TXT, data)
+        await self._server.settled()
+
+    def _see(self, record: str) -> Collection[str]:
+        """The values that every address of ours gives which answers for the name at all."""
+        found: set[str] | None = None
+        for listen in self._server.bound:
+            values = _ask(listen, record)
+            if values is not None:
+                found = values if found is None else found & values
+        return found or ()
+
+    def _zones(self, name: bytes) -> Sequence[str]:
+        """The zones that hold a name: in each view the one with the longest domain."""
+        best: dict[str, tuple[int, str]] = {}
+        for id, zone in list(self._server.primary.zones.items()):
+            config = zone.config
+            if _is_below(name, config.domain):
+                best[config.view] = max(best.get(config.view, (0, "")), (len(config.domain), id))
+        return [id for _, id in best.values()]
+
+    def _wait(self, work: Coroutine[None, None, T]) -> T:
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:
+            work.close()
+            raise SolverError("the DNS server is ending") from error
+        try:
+            return future.result(SECONDS)
+        except EngineError as error:
+            raise SolverError(str(error)) from error
+        except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError) as error:
+            future.cancel()
+            raise SolverError(f"our DNS server does not have the record after {SECONDS:g} s") from error
+
+
+def _ask(listen: Listen, record: str) -> set[str] | None:
+    """The TXT values that our server at an address gives; None when it is not for us there, or there is no answer."""
+    query = dns.message.make_query(record, TXT)
+    query.flags &= ~dns.flags.RD
+    where = ANYWHERE.get(listen.address, listen.address)
+    ask = partial(dns.query.udp_with_fallback, query, where, ASKED_SECONDS, listen.port)
+    try:
+        answer, _ = ask()
+    except (dns.exception.DNSException, OSError, EOFError):
+        return set()
+    if answer.rcode() == dns.rcode.REFUSED:
+        return None
+    name = dns.name.from_text(record)
+    return {
+        b"".join(data.strings).decode("ascii", "replace")
+        for rrset in answer.answer
+        if rrset.rdtype == TXT and rrset.name == name
+        for data in rrset
+    }
+
+
+def _wire(name: str) -> bytes:
+    try:
+        return dns.name.from_text(name.lower()).to_wire() or b""
+    except dns.exception.DNSException as error:
+        raise SolverError(f"{name[:100]} is not a name that DNS can have") from error
+
+
+def _text(value: str) -> bytes:
+    """The data of a TXT record of one string (RFC 1035, 3.3.14)."""
+    data = value.encode("ascii", "replace")[:255]
+    return bytes([len(data)]) + data
+
+
+def _is_below(name: bytes, domain: bytes) -> bool:
+    """Is a wire name at or below another one, label by label?"""
+    while len(name) > len(domain):
+        name = name[name[0] + 1 :]
+    return name == domain

@@ -1,0 +1,83 @@
+"""Names beside the gateways: the zones of the graph served by the DNS engine, kept in step with both.
+
+    State → Planner → Plan → DnsServer → workers
+
+On loopback the zones of all providers are served, and gateways have the addresses at which they listen here; otherwise
+only our own zones are, as described.  Counterpart: `dataplane`, which does the same for the gateways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from gatewright.base.problem import Problem
+from gatewright.engines.dns.aliases import Aliases
+from gatewright.engines.dns.content import Listen, Plan
+from gatewright.engines.dns.plan import Planner
+from gatewright.engines.dns.server import DnsServer
+from gatewright.engines.envoy.bindings import PortKey, Socket
+from gatewright.graph.analysis import Analysis
+from gatewright.pipeline import State
+from gatewright.runtime.localities import Localities
+
+Sockets = Mapping[PortKey, tuple[Socket, ...]]
+
+
+class NamesOptions(Struct, frozen=True):
+    """What the user asked for.  `workers` 0: as many as there are processors, two at most."""
+
+    listen: tuple[Listen, ...]
+    workers: int = 0
+
+
+class Names:
+    """The DNS server of a run.  `on_loopback`: gateways are tried out here, so names lead here, too."""
+
+    def __init__(self, folder: Path, options: NamesOptions, analysis: Analysis, *, on_loopback: bool) -> None:
+        self._planner = Planner(analysis, every_zone=on_loopback, local={})
+        self._localities = Localities(analysis) if on_loopback else None
+        self.server = DnsServer(folder, options.listen, options.workers)
+        # What is tried out here asks nobody outside.
+        self._aliases = None if on_loopback else Aliases(self._planner, self._apply)
+
+    async def start(self, sockets: Sockets) -> None:
+        """Answer at every address that was asked for.  EngineError when one cannot be had."""
+        await self.server.start()
+        self._relocate(sockets)
+        self._apply(self._planner.whole())
+
+    def apply(self, state: State, sockets: Sockets) -> None:
+        """Serve what changed; O(change)."""
+        self._apply(self._planner.changed(state))
+        self._apply(self._relocate(sockets))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is not served as it is written."""
+        return self._planner.problems
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        await self._end()
+        await self.server.stop()
+
+    async def detach(self) -> None:
+        """Leave the workers to answer what they know."""
+        await self._end()
+        await self.server.detach()
+
+    async def _end(self) -> None:
+        if self._aliases is not None:
+            await self._aliases.close()
+
+    def _relocate(self, sockets: Sockets) -> Plan | None:
+        return self._planner.relocated(self._localities.now(sockets)) if self._localities is not None else None
+
+    def _apply(self, plan: Plan | None) -> None:
+        if plan is not None:
+            self.server.apply(plan)
+        if self._aliases is not None:
+            self._aliases.update()
