@@ -214,7 +214,7 @@ class Notifier:
     def _key(self, zone: Zone, secondary: SecondaryConfig) -> KeyConfig | None:
         view = self._views.get(zone.config.view)
         keys = view.keys if view is not None and secondary.key else ()
-        return next((key for key in keys if key.name == secondary.key), None)
+        return next((key for key in keys if key.name == secondary.key and key.secret), None)
 
 
 class _Answers(asyncio.DatagramProtocol):

@@ -119,7 +119,8 @@ def is_answer_to(answer: bytes, at: int, key: KeyConfig, request_mac: bytes, clo
 
 
 def _named(views: Iterable[ViewConfig], name: bytes) -> Iterator[tuple[ViewConfig, KeyConfig]]:
-    return ((view, key) for view in views for key in view.keys if key.name == name)
+    """The keys of this name; one without a secret would let everybody in."""
+    return ((view, key) for view in views for key in view.keys if key.name == name and key.secret)
 
 
 def _key(key: KeyConfig) -> dns.tsig.Key:

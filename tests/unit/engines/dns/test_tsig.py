@@ -80,6 +80,12 @@ def test_an_unknown_key(office: Office) -> None:
     assert last_record(reply).mac == b""
 
 
+def test_a_key_without_secret_lets_nobody_in(tmp_path: Path) -> None:
+    empty = key(secret=b"")
+    (reply,) = Office(tmp_path, plan(views=[view(keys=(empty,))])).ask(signed(query(), empty))
+    assert error(reply) == tsig.BADKEY
+
+
 def test_another_algorithm_is_another_key(office: Office) -> None:
     (reply,) = office.ask(signed(query(), key(algorithm="hmac-sha512")))
     assert error(reply) == tsig.BADKEY
