@@ -35,6 +35,9 @@ class Memory:
 
     sets: dict[tuple[str, str], RecordSet]
 
+    def text(self, client, domain, name, value, present):
+        raise NotImplementedError
+
     def open(self, label, values, patient):
         from octodns.provider.base import BaseProvider
         from octodns.record import Rrset
@@ -92,7 +95,7 @@ def zones(draw, least: int = 0):
 
 
 def publish(memory: Memory, wanted: dict[tuple[str, str], RecordSet], owner: str = "gatewright", adopt=()):
-    provider = Provider("memory", (), memory.open, alias=Alias.ANYWHERE)
+    provider = Provider("memory", (), memory.open, memory.text, alias=Alias.ANYWHERE)
     records = tuple(Record(item.name, item.type, item.values, HERE, item.ttl) for item in wanted.values())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(providers, "PROVIDERS", (provider,))

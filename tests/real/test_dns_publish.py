@@ -97,6 +97,15 @@ def test_marks_keep_no_wildcard_from_covering(host):
     assert host[1].ask(f"a.apps.{DOMAIN}", "A") == ["203.0.113.2"]
 
 
+@pytest.mark.parametrize("host", ["powerdns"], indirect=True)
+def test_an_alias_may_be_anywhere_at_powerdns(host):
+    wanted = [record("", "ALIAS", f"ns.{DOMAIN}"), record("below", "ALIAS", f"ns.{DOMAIN}")]
+    found = publication(host, wanted)
+    assert found.plan.refused == ()
+    found.apply()
+    assert publication(host, wanted).plan.changes == ()
+
+
 def test_changes_and_removes_only_what_is_ours(host):
     publication(host, WANTED).apply()
     fewer = [record("www", "A", "203.0.113.9", ttl=60), record("*", "A", "203.0.113.3")]

@@ -146,12 +146,16 @@ _CHANGE = re.compile(r"/2013-04-01/hostedzone/Z1/rrset/?$")
 
 
 class Route53:
-    """Route 53's REST API: hosted zones and record sets.  `refuse`: answer everything with this error code."""
+    """Route 53's REST API: hosted zones and record sets.  `refuse`: answer everything with this error code.
+
+    `meanwhile` is called once, before the next change is looked at.
+    """
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
         self.sets: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {}
         self.refuse = ""
+        self.meanwhile: Callable[[], None] | None = None
 
     def __call__(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
         path = urlsplit(url).path
@@ -191,6 +195,9 @@ class Route53:
         )
 
     def _changed(self, body: bytes) -> Answer:
+        if self.meanwhile is not None:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
         tree = ET.fromstring(body)
         space = {"r": NAMESPACE}
         sets = dict(self.sets)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import dns.exception
 import dns.message
@@ -19,11 +18,10 @@ import dns.resolver
 from dns.rdtypes.ANY.TXT import TXT
 
 from gatewright.base.errors import UsageError
-from gatewright.engines.publish import providers, records
+from gatewright.engines.publish import providers
 from gatewright.engines.publish.failures import PublishError, told
 from gatewright.engines.publish.planning import open_client
 
-TTL_SECONDS = 60
 _QUERY_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -81,34 +79,7 @@ class ZoneRecords:
     def _change(self, record: str, value: str, *, present: bool) -> None:
         with self._lock, told(f"{record} TXT at {self._provider.name}", self._settings.secrets):
             client = open_client(self._provider, self._settings, patient=True)
-            change = self._provider.text or _by_record_set
-            change(client, self._domain, record, value, present)
-
-
-def _by_record_set(client: Any, domain: str, record: str, value: str, present: bool) -> None:
-    """Change one value by reading the zone and writing the whole record set."""
-    from octodns.provider.plan import Plan  # type: ignore[import-untyped]
-    from octodns.record import Create, Delete, Rrset, Update  # type: ignore[import-untyped]
-    from octodns.record.base import Record  # type: ignore[import-untyped]
-
-    existing = records.empty(domain)
-    exists = client.populate(existing, target=True, lenient=True)
-    if not exists:
-        raise PublishError(f"{domain}: there is no such zone, or these credentials do not see it")
-    old = next((item for item in existing.records if (item.fqdn, item._type) == (f"{record}.", "TXT")), None)
-    texts = dict.fromkeys(map(str, old.to_rrset().rdatas)) if old is not None else {}
-    text = f'"{value}"'
-    if (text in texts) == present:
-        return
-    if present:
-        texts[text] = None
-    else:
-        del texts[text]
-    desired = records.empty(domain)
-    ttl = old.ttl if old is not None else TTL_SECONDS
-    new = Record.from_rrset(desired, Rrset(f"{record}.", "TXT", ttl, list(texts)), lenient=True) if texts else None
-    change = Create(new) if old is None else Update(old, new) if new is not None else Delete(old)
-    client.apply(Plan(existing, desired, [change], exists))
+            self._provider.text(client, self._domain, record, value, present)
 
 
 def _authoritative(domain: str) -> tuple[Server, ...]:

@@ -180,3 +180,9 @@ class TestRoute53:
         assert route53.sets[name, "TXT"][1] == ('"two"',)
         zone.remove(name, "two")
         assert (name, "TXT") not in route53.sets
+
+    def test_what_somebody_else_adds_in_the_same_moment_is_kept(self, route53):
+        name = f"_acme-challenge.{DOMAIN}"
+        route53.meanwhile = lambda: route53.sets.update({(name, "TXT"): (60, ('"theirs"',))})
+        ZoneRecords("route53", {}, DOMAIN).add(name, "ours")
+        assert sorted(route53.sets[name, "TXT"][1]) == ['"ours"', '"theirs"']

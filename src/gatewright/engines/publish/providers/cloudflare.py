@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from gatewright.engines.publish.failures import PublishError
-from gatewright.engines.publish.providers.provider import Alias, Client, Provider, Values
+from gatewright.engines.publish.providers.provider import TEXT_TTL_SECONDS, Alias, Client, Provider, Values
 from gatewright.engines.publish.settings import Setting
 
 _TRIES = 4
 _PAUSE_SECONDS = 60
-_TEXT_TTL_SECONDS = 60
 
 
 def _open(label: str, values: Values, patient: bool) -> Client:
@@ -40,7 +39,7 @@ def _text(client: Client, domain: str, name: str, value: str, present: bool) -> 
     found = client._try_request("GET", path, params={"type": "TXT", "name": name})["result"]
     same = [item for item in found if item["content"].strip('"') == value]
     if present and not same:
-        data = {"type": "TXT", "name": name, "content": f'"{value}"', "ttl": _TEXT_TTL_SECONDS}
+        data = {"type": "TXT", "name": name, "content": f'"{value}"', "ttl": TEXT_TTL_SECONDS}
         client._try_request("POST", path, data=data)
     elif not present:
         for item in same:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatewright.engines.publish.providers.provider import Alias, Client, Provider, Values
+from gatewright.engines.publish.providers.provider import TEXT_TTL_SECONDS, Alias, Client, Provider, Values
 from gatewright.engines.publish.settings import Setting
 
 
@@ -25,11 +25,34 @@ def _open(label: str, values: Values, patient: bool) -> Client:
     )
 
 
+def _text(client: Client, domain: str, name: str, value: str, present: bool) -> None:
+    """Write the record set again with or without the value: the API knows no smaller change."""
+    query = f"rrset_name={name}.&rrset_type=TXT"  # servers before 4.6 answer with all of the zone
+    rrsets = client._get(f"zones/{domain}.?{query}").json()["rrsets"]
+    old = next((item for item in rrsets if (item["name"], item["type"]) == (f"{name}.", "TXT")), None)
+    records = old["records"] if old is not None else []
+    same = [item for item in records if item["content"] == f'"{value}"']
+    if bool(same) == present:
+        return
+    kept = [item for item in records if item not in same]
+    if present:
+        kept.append({"content": f'"{value}"', "disabled": False})
+    change = {
+        "name": f"{name}.",
+        "type": "TXT",
+        "ttl": old["ttl"] if old is not None else TEXT_TTL_SECONDS,
+        "changetype": "REPLACE" if kept else "DELETE",
+        "records": kept,
+    }
+    client._patch(f"zones/{domain}.", data={"rrsets": [change]})
+
+
 PROVIDER = Provider(
     name="powerdns",
     aliases=("pdns",),
     alias=Alias.ANYWHERE,
     open=_open,
+    text=_text,
     settings=(
         Setting("host", "the name or address of its API", required=True),
         Setting("api_key", "the API key", ("env/POWERDNS_API_KEY",), required=True, secret=True),

@@ -15,6 +15,8 @@ Client: TypeAlias = Any
 
 Values = Mapping[str, Any]
 
+TEXT_TTL_SECONDS = 60
+
 
 class Alias(enum.Enum):
     """Where a provider can put a name that it looks up itself (ALIAS, ANAME, a flattened CNAME)."""
@@ -28,14 +30,14 @@ class Provider(Struct, frozen=True):
     """A provider that we can write to.  `open` makes its octoDNS client of resolved settings, without connecting.
 
     `patient` clients wait when they are told that they ask too often, others fail.  `proxies`: it has a proxied flag.
-    `text(client, domain, name, value, present)` puts one value of a TXT record up or takes it down without touching or
-    reading others; None: the provider only knows whole record sets.
+    `text(client, domain, name, value, present)` puts one value of a TXT record up, for TEXT_TTL_SECONDS, or takes it
+    down; others at the name stay, however large the zone is.
     """
 
     name: str
     settings: tuple[Setting, ...]
     open: Callable[[str, Values, bool], Client]
+    text: Callable[[Client, str, str, str, bool], None]
     aliases: tuple[str, ...] = ()
     alias: Alias = Alias.NOWHERE
     proxies: bool = False
-    text: Callable[[Client, str, str, str, bool], None] | None = None

@@ -7,10 +7,8 @@ import binascii
 
 from gatewright.base.errors import UsageError
 from gatewright.engines.publish.failures import PublishError, refusal
-from gatewright.engines.publish.providers.provider import Client, Provider, Values
+from gatewright.engines.publish.providers.provider import TEXT_TTL_SECONDS, Client, Provider, Values
 from gatewright.engines.publish.settings import Setting
-
-_TEXT_TTL_SECONDS = 60
 
 
 def _open(label: str, values: Values, patient: bool) -> Client:
@@ -57,7 +55,7 @@ def _text(client: Client, domain: str, name: str, value: str, present: bool) -> 
 
     update = dns.update.UpdateMessage(f"{domain}.", **client._auth_params())
     if present:
-        update.add(f"{name}.", _TEXT_TTL_SECONDS, "TXT", f'"{value}"')
+        update.add(f"{name}.", TEXT_TTL_SECONDS, "TXT", f'"{value}"')
     else:
         update.delete(f"{name}.", "TXT", f'"{value}"')
     answer = dns.query.tcp(update, client.host, port=client.port, timeout=client.timeout)
