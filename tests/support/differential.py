@@ -35,7 +35,8 @@ from gatewright.trace.walk import walk
 from support import compiled
 from support.handmade import DEADLINE, eventually
 from support.keys import pair
-from support.modelled import graph_of
+from support.modelled import Modelled
+from support.random_challenges import asked_of_challenges, challenged
 from support.random_filters import asked_of_filters, filtered
 from support.random_routes import GATEWAYS, Asked, asked, installation
 from support.random_streams import UDP, asked_to_connect, streaming
@@ -278,7 +279,9 @@ def _request_differs(told: Outcome, seen: Seen) -> str:
 
 def graph(seed: int) -> Graph:
     """The graph of a random installation, its backends waiting for endpoints."""
-    built = graph_of(certified(seed, filtered(seed, streaming(seed, installation(seed))), pairs()))
+    model = Modelled(certified(seed, filtered(seed, streaming(seed, installation(seed))), pairs()))
+    model.apply(challenged(seed))
+    built = model.graph
     backends = built.backends
     for key, backend in backends.items():
         backends = backends.set(key, msgspec.structs.replace(backend, reason=""))
@@ -304,7 +307,7 @@ async def _is_open(port: int) -> bool:
 async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
     """Ask one random installation so many random questions, in the model and for real."""
     random = Random(seed)
-    kinds = random.choices([asked, asked_of_filters, asked_to_connect], [4, 3, 3], k=requests)
+    kinds = random.choices([asked, asked_of_filters, asked_to_connect, asked_of_challenges], [4, 3, 3, 2], k=requests)
     questions = [kind(random) for kind in kinds]
     async with compiled.running(graph(seed), _issuer(), common_names=_common_names(seed)) as world:
         connections = Connections(world)
