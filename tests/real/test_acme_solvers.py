@@ -136,6 +136,14 @@ def test_delegations_are_followed_from_the_roots(public: Zones, lookup: Lookup) 
         lookup.target("_acme-challenge.pool.shop.test")
 
 
+@pytest.mark.parametrize("name", ["a" * 64 + ".shop.test", ".".join(["a" * 60] * 5), "a..shop.test"])
+def test_names_that_dns_cannot_have(public: Zones, lookup: Lookup, name: str) -> None:
+    with pytest.raises(SolverError, match="is not a name that DNS can have"):
+        _rfc2136(public, lookup).present([_challenge(name, "one")])
+    with pytest.raises(SolverError, match="is not a name that DNS can have"):
+        lookup.target(name)
+
+
 def test_a_delegation_to_nobody(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gatewright.engines.certificates.solvers.lookup._TIMEOUT", 0.2)
     with pytest.raises(SolverError, match=r"no name server that the public delegations name for x\.dead answers"):

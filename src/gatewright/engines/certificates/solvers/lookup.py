@@ -49,6 +49,14 @@ def ask(server: Server, name: dns.name.Name, kind: str) -> dns.message.Message |
     return answer
 
 
+def absolute(record: str) -> dns.name.Name:
+    """A name as DNS has it; SolverError for one that is too long or has a label of more than 63 octets."""
+    try:
+        return dns.name.from_text(record)
+    except (dns.exception.DNSException, UnicodeError):
+        raise SolverError(f"{record[:100]} is not a name that DNS can have") from None
+
+
 class Lookup:
     """Asks authoritative servers.  `roots`: where delegations begin; `port`: where name servers listen."""
 
@@ -58,7 +66,7 @@ class Lookup:
 
     def zone(self, record: str, server: Server) -> dns.name.Name:
         """The zone of `server` that a name belongs to: the nearest name above with an SOA; SolverError if none."""
-        name = dns.name.from_text(record)
+        name = absolute(record)
         while name != dns.name.root:
             answer = ask(server, name, "SOA")
             if answer is None:
@@ -81,11 +89,11 @@ class Lookup:
 
     def public(self, record: str) -> tuple[Server, ...]:
         """The servers that the public delegations lead to for a name; SolverError when they lead nowhere."""
-        return self._delegated(dns.name.from_text(record), 0)
+        return self._delegated(absolute(record), 0)
 
     def values(self, record: str, servers: Collection[Server]) -> dict[Server, frozenset[str] | None]:
         """The TXT values of a name at each server; None where it does not answer."""
-        name = dns.name.from_text(record)
+        name = absolute(record)
         found: dict[Server, frozenset[str] | None] = {}
         for server in servers:
             answer = ask(server, name, "TXT")
@@ -95,7 +103,7 @@ class Lookup:
 
     def target(self, record: str) -> str:
         """Where the CNAMEs of a name end, in the public view; the name itself without any.  SolverError for a loop."""
-        name, seen = dns.name.from_text(record), set[dns.name.Name]()
+        name, seen = absolute(record), set[dns.name.Name]()
         while True:
             if name in seen or len(seen) > _MOST_CNAMES:
                 raise SolverError(f"the CNAME of {record} leads in a circle, or too far")

@@ -24,7 +24,7 @@ import dns.update
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.certificates.challenge import Challenge, SolverError
 from gatewright.engines.certificates.solvers.callbacks import wait_until
-from gatewright.engines.certificates.solvers.lookup import Lookup, Server
+from gatewright.engines.certificates.solvers.lookup import Lookup, Server, absolute
 
 _TTL = 60
 _TIMEOUT = 10.0
@@ -52,7 +52,7 @@ class Rfc2136:
         for challenge in challenges:
             zone, _ = self._zone(challenge.record)
             update = self._update(zone)
-            update.add(dns.name.from_text(challenge.record), _TTL, "TXT", challenge.value)
+            update.add(absolute(challenge.record), _TTL, "TXT", challenge.value)
             self._apply(update, challenge.record)
         for challenge in challenges:
             if not wait_until(partial(self._visible, challenge), _WAIT):
@@ -63,7 +63,7 @@ class Rfc2136:
         for challenge in challenges:
             zone, _ = self._zone(challenge.record)
             update = self._update(zone)
-            update.delete(dns.name.from_text(challenge.record), "TXT", challenge.value)
+            update.delete(absolute(challenge.record), "TXT", challenge.value)
             self._apply(update, challenge.record)
 
     def _zone(self, record: str) -> tuple[dns.name.Name, tuple[Server, ...]]:
