@@ -39,7 +39,8 @@ CERT_MANAGER = "cert-manager.io"
 ISSUERS = ("Issuer", "ClusterIssuer")
 USABLE = frozenset({"acme", "ca", "selfSigned"})
 """The types of issuers that certificates are got from."""
-UNOBTAINABLE = "certificate-unobtainable"
+UNOBTAINABLE, CONTRADICTED, WILDCARD = "certificate-unobtainable", "certificate-contradicted", "wildcard-by-http01"
+"""The ids of its Problems."""
 
 
 class Wanted(Struct, frozen=True):
@@ -241,7 +242,7 @@ def _subject_first(intent: CertificateIntent) -> tuple[str, ...]:
 def _rival(first: CertificateIntent, other: CertificateIntent) -> Problem:
     message = f"{other.key} asks for {other.secret}, as {first.key} does, with other names or another issuer"
     hint = "give each Certificate a secretName of its own"
-    return Problem("certificate-contradicted", message, other.origin.at("spec", "secretName"), Severity.WARNING, hint)
+    return Problem(CONTRADICTED, message, other.origin.at("spec", "secretName"), Severity.WARNING, hint)
 
 
 def _contradicted(intent: CertificateIntent, annotated: Asked) -> list[Problem]:
@@ -256,7 +257,7 @@ def _contradicted(intent: CertificateIntent, annotated: Asked) -> list[Problem]:
     else:
         return []
     message = f"{intent.key} makes {intent.secret}, which annotations ask for too, and {what}: the Certificate holds"
-    return [Problem("certificate-contradicted", message, annotated.origin, Severity.WARNING, hint)]
+    return [Problem(CONTRADICTED, message, annotated.origin, Severity.WARNING, hint)]
 
 
 def _annotated(sight: Sight, secret: Key) -> Asked | None:
@@ -275,7 +276,7 @@ def _annotated(sight: Sight, secret: Key) -> Asked | None:
         elif found.issuer != first.issuer:
             message = f"{owner.key} asks {found.issuer} for {secret}, and {first.issuer} is asked for it elsewhere"
             hint = "name one issuer, or another Secret"
-            told.append(Problem("certificate-contradicted", message, found.origin, Severity.WARNING, hint))
+            told.append(Problem(CONTRADICTED, message, found.origin, Severity.WARNING, hint))
             continue
         names |= dict.fromkeys(found.names)
         told += found.problems
@@ -299,8 +300,10 @@ def _of_owner(sight: Sight, owner: RouteIntent | GatewayIntent, secret: Key) -> 
         return None
     private_key, lives, wrong = certificatespec.annotated(said)
     at = owner.origin.at("metadata", "annotations")
+    hint = "correct the annotation; until then Gatewright goes on without it"
     told = tuple(
-        Problem("invalid-value", f"{prefix}{error.field}: {error}", at.at(f"{prefix}{error.field}")) for error in wrong
+        Problem("invalid-value", f"{prefix}{one.field}: {one}", at.at(f"{prefix}{one.field}"), Severity.ERROR, hint)
+        for one in wrong
     )
     return Asked(owner.origin, names, key, private_key, lives, common_name=said.get("common-name", ""), problems=told)
 
@@ -428,9 +431,7 @@ def _unprovable(sight: Sight, one: Wanted) -> Iterator[Problem]:
 def _unsolved(one: Wanted, intent: IssuerIntent, name: str) -> Problem:
     if hostnames.is_wildcard(name) and any(solver.type == "http01" for solver in intent.solvers):
         message = f"{one.issuer} has no DNS-01 solver for {name}, and HTTP-01 proves no wildcards"
-        return Problem(
-            "wildcard-by-http01", message, one.origin, Severity.ERROR, "add a dns01 solver, or list the names"
-        )
+        return Problem(WILDCARD, message, one.origin, Severity.ERROR, "add a dns01 solver, or list the names")
     message = f"{one.issuer} has no solver for {name}"
     hint = "add one, or widen the selector of one that is there (dnsZones, dnsNames, matchLabels)"
     return Problem(UNOBTAINABLE, message, one.origin, Severity.ERROR, hint)

@@ -8,6 +8,7 @@ read parts of them; the graph, which asks whether names are covered and challeng
 from __future__ import annotations
 
 import base64
+import ipaddress
 from typing import Any
 
 from msgspec import field, structs
@@ -272,7 +273,12 @@ def _names(spec: _CertificateSpec) -> tuple[str, ...]:
     common = spec.common_name.lower()
     if "." in common and syntax.is_hostname(common) and not has_variable(common):
         found.append(common)
-    return tuple(dict.fromkeys((*found, *(spec.ip_addresses or ()))))
+    return tuple(dict.fromkeys((*found, *map(_address, spec.ip_addresses or ()))))
+
+
+def _address(text: str) -> str:
+    """An address as `ipaddress` prints it; what is none stays as it is."""
+    return str(ipaddress.ip_address(text)) if syntax.is_ip(text) else text
 
 
 def _issuer(reference: _IssuerRef, document: Document, report: Report) -> Key:

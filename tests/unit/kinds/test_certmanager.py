@@ -251,7 +251,7 @@ def test_what_is_not_followed_is_said(field: str, value: Any) -> None:
         ({"commonName": "a.example.com", "dnsNames": ["b.example.com"]}, ("b.example.com", "a.example.com")),
         ({"commonName": "my ca", "isCA": True}, ()),
         ({"commonName": "istio-ca"}, ()),
-        ({"ipAddresses": ["192.0.2.1"]}, ("192.0.2.1",)),
+        ({"ipAddresses": ["192.0.2.1", "2001:DB8:0::1"]}, ("192.0.2.1", "2001:db8::1")),
     ],
 )
 def test_names_of_certificates(spec: Any, names: tuple[str, ...]) -> None:

@@ -18,6 +18,7 @@ from gatewright.check.rules import (
     certificate_missing,
     certificate_name_mismatch,
     certificate_per_host,
+    certificate_unobtainable,
     certificate_untrusted,
     cidr_overlap,
     client_certificate_at_edge,
@@ -134,6 +135,7 @@ RULES: tuple[Rule, ...] = (
     certificate_expires_soon.RULE,
     cdn_ssl_mode.RULE,
     certificate_per_host.RULE,
+    certificate_unobtainable.RULE,
     http2_coalescing.RULE,
     # workloads
     host_port_surge.RULE,

@@ -200,8 +200,9 @@ class Manager:
             self._outbox[name] = entry.delivered = stored.issued
         if name in self._running:
             return  # it is planned for when that is done
-        if not entry.moments.failures:
-            entry.unusable = self._obstacle(entry.wanted.issuer)
+        obstacle = self._obstacle(entry.wanted.issuer)
+        if obstacle or not entry.moments.failures:
+            entry.unusable = obstacle
         if entry.draw(self._clock(), self._chance):
             self._keep(entry)
         if lender is not None or entry.unusable:

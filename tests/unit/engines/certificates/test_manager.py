@@ -249,6 +249,23 @@ def test_a_restart_does_not_forget_to_wait(shop: Shop) -> None:
     assert (shop.status().state, shop.status().message) == (State.FAILED, "too many")
 
 
+def test_after_a_restart_its_issuer_may_be_gone(shop: Shop) -> None:
+    async def failing(shop: Shop) -> None:
+        shop.authority.failing = IssueError("down")
+        shop.want(wanted())
+        await shop.idle()
+
+    async def gone(shop: Shop) -> None:
+        shop.want(wanted(), issuer=None)
+        await shop.pass_time(HOUR)
+
+    tell(shop, failing)
+    shop.restart()
+    tell(shop, gone)
+    assert (shop.status().state, shop.status().message) == (State.UNUSABLE, "ClusterIssuer le does not exist")
+    assert len(shop.authority.orders) == 1
+
+
 def test_what_cannot_be_waits_for_another_description(shop: Shop) -> None:
     async def story(shop: Shop) -> None:
         shop.authority.failing = IssueError("refused by policy", permanent=True)
