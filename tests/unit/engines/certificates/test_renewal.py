@@ -24,8 +24,8 @@ def test_the_moment_is_within_the_life_and_little_earlier_than_asked(
     item = wanted("a", renew_before=before, renew_percentage=0 if before else percentage)
     latest = renewal.renew_at(START, START + life, item, 0.0)
     moment = renewal.renew_at(START, START + life, item, chance)
-    assert START < latest < START + life
-    assert START < moment <= latest
+    assert START <= latest < START + life
+    assert START <= moment <= latest
     assert latest - moment <= DAY
 
 
