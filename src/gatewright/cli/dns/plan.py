@@ -57,10 +57,10 @@ def command(
     published.must_be_wanted(adopt, zones)
     publications, failures = published.looked_at(zones, adopt)
     plans = tuple(item.plan for item in publications)
-    if form == "table":
-        click.echo(published.text(plans, verbose=verbose))
-    else:
+    if form != "table":
         click.echo(output.machine(published.document(plans, failures), form))
+    elif plans:
+        click.echo(published.text(plans, verbose=verbose))
     published.tell(failures)
     if failures or (any(plan.unsafe for plan in plans) and not force):
         sys.exit(published.EXIT_REFUSED)

@@ -73,8 +73,10 @@ def _text(provider: str, setting: Setting, written: str | None, environment: Map
             return found
     if setting.required:
         variables = [item.removeprefix(ENVIRONMENT) for item in setting.default if item.startswith(ENVIRONMENT)]
-        ways = [f"the environment variable {' or '.join(variables)}"] if variables else []
-        raise UsageError(f"{provider} needs {setting.name}: {' or '.join([*ways, 'the setting'])} ({setting.about})")
+        way = f"set the environment variable {' or '.join(variables)}, or " if variables else ""
+        raise UsageError(
+            f"{provider} needs {setting.about}: {way}write spec.settings.{setting.name}{': env/NAME' if setting.secret else ''}"
+        )
     return None
 
 
