@@ -74,9 +74,8 @@ def _text(provider: str, setting: Setting, written: str | None, environment: Map
     if setting.required:
         variables = [item.removeprefix(ENVIRONMENT) for item in setting.default if item.startswith(ENVIRONMENT)]
         way = f"set the environment variable {' or '.join(variables)}, or " if variables else ""
-        raise UsageError(
-            f"{provider} needs {setting.about}: {way}write spec.settings.{setting.name}{': env/NAME' if setting.secret else ''}"
-        )
+        where = f"spec.settings.{setting.name}{': env/NAME' if setting.secret else ''}"
+        raise UsageError(f"{provider} needs {setting.about}: {way}write {where}")
     return None
 
 
