@@ -17,7 +17,7 @@ NAMES = 2
 SOON = 20
 """How many certificates are printed that are well: those that end first."""
 READY = "ready"
-EVERYBODY = "(no view)"
+EVERYBODY = "(by client)"
 
 
 def show(certificates: Sequence[CertificateLine], dns: Sequence[DnsView]) -> None:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gatewright import pipeline
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
-from gatewright.base.origin import made
-from gatewright.base.problem import Problem
+from gatewright.base.origin import Origin, made
+from gatewright.base.problem import Problem, Severity
 from gatewright.base.sensitive import Sensitive
-from gatewright.engines.certificates.issued import CertificateStatus, Issued
+from gatewright.engines.certificates.issued import CertificateStatus, Issued, State
 from gatewright.engines.certificates.local import local_obtainer
 from gatewright.engines.certificates.manager import Counts, Manager
 from gatewright.engines.certificates.obtaining import Obtainer
@@ -31,7 +32,6 @@ from gatewright.graph import issuing
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.intents import Intent, Key, SecretIntent
-from gatewright.pipeline import State
 
 ACME = "acme"
 LOCAL = frozenset({"ca", "selfSigned"})
@@ -79,6 +79,7 @@ class Certificates:
         self._got: dict[Key, Intent | None] = {}
         self._doors: dict[Key, dict[str, tuple[Wanted, Issued]]] = {}
         self._at_doors = False
+        self._origins: dict[str, Origin] = {}
         self._statuses: tuple[CertificateStatus, ...] | None = None
         self._arrived = asyncio.Event()
 
@@ -88,7 +89,7 @@ class Certificates:
         self._want(self._analysis.answer(issuing.targets))
         return self._take_got()
 
-    def apply(self, state: State) -> None:
+    def apply(self, state: pipeline.State) -> None:
         """Want what is wanted now; O(change)."""
         targets: set[Key] = set()
         for question, args in state.concerned:
@@ -126,7 +127,18 @@ class Certificates:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What cannot be had as described, and what was tried in vain."""
-        return self._analysis.answer(issuing.problems) if self._options.described else ()
+        described = self._analysis.answer(issuing.problems) if self._options.described else ()
+        failed = (one for one in self.statuses() if one.state in (State.FAILED, State.UNUSABLE))
+        return (*described, *(self._failure(one) for one in failed))
+
+    def _failure(self, status: CertificateStatus) -> Problem:
+        """A mistake where it is asked for; on loopback, where the private CA serves instead, a note."""
+        in_use = status.not_after > time.time()
+        severity = Severity.WARNING if in_use else Severity.ERROR if self._options.described else Severity.INFO
+        stays = "the one in use stays" if in_use else "one of the private CA is served"
+        message = f"no certificate for {status.id}, {stays}: {status.message}"
+        hint = "mend it and send SIGHUP; gatewright status says when it is tried next"
+        return Problem("certificate-failed", message, self._origins.get(status.id), severity, hint)
 
     @property
     def counts(self) -> Counts:
@@ -155,6 +167,7 @@ class Certificates:
                 issuers[one.issuer] = issuer = self._analysis.answer(issuing.issuer, one.issuer)
                 if self._options.described or (issuer is not None and issuer.intent.type in LOCAL):
                     wanted.append(one)
+                    self._origins[one.id] = one.origin
             asked[target] = tuple(wanted)
         self._manager.want(asked, issuers)
         self._statuses = None

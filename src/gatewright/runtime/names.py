@@ -8,10 +8,11 @@ only our own zones are, as described.  Counterpart: `dataplane`, which does the 
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.problem import Problem
 from gatewright.engines.dns.aliases import Aliases
@@ -40,7 +41,7 @@ class Names:
         self._planner = Planner(analysis, every_zone=on_loopback, local={})
         self._localities = Localities(analysis) if on_loopback else None
         self.server = DnsServer(folder, options.listen, options.workers)
-        # What is tried out here asks nobody outside.
+        # What is tried out here asks nobody outside, and tells nobody.
         self._aliases = None if on_loopback else Aliases(self._planner, self._apply)
 
     async def start(self, sockets: Sockets) -> None:
@@ -78,6 +79,19 @@ class Names:
 
     def _apply(self, plan: Plan | None) -> None:
         if plan is not None:
-            self.server.apply(plan)
+            self.server.apply(plan if self._localities is None else _quiet(plan))
         if self._aliases is not None:
             self._aliases.update()
+
+
+def _quiet(plan: Plan) -> Plan:
+    """The same without the secondaries of the real servers, which must not hear of what is tried out here."""
+    views = (
+        structs.replace(view, secondaries=tuple(one for one in view.secondaries if _is_loopback(one.address)))
+        for view in plan.views
+    )
+    return structs.replace(plan, views=tuple(views))
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback

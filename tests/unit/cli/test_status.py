@@ -92,7 +92,7 @@ def test_names_and_certificates_have_tables(tmp_path: Path) -> None:
     assert ["apps/a", "ready", "a.test, b.test and 1 more", "ClusterIssuer le", "2031-02-03", "-"] in columns
     assert ["apps/b", "failed", "d.test", "ClusterIssuer le", "-", "2031-02-03 04:05"] in columns
     assert "apps/b: the CA is down (4 in a row)" in lines
-    assert ["(no view)", "-", "-", "-", "127.0.0.1:5353"] in columns
+    assert ["(by client)", "-", "-", "-", "127.0.0.1:5353"] in columns
     told = "192.0.2.1:53, 192.0.2.2:53 has 6, 192.0.2.3:53 not yet"
     assert ["home", "a.test", "7", "1,234", "-", told] in columns
     plain = status(tmp_path, live()).output
