@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gatewright.base import collector
 from gatewright.base.problem import Problem
 from gatewright.engines.dns import configs
 from gatewright.engines.dns.content import Plan, RRset, RRsets, ViewConfig, ZoneConfig
@@ -104,9 +105,10 @@ class Planner:
 
     def whole(self) -> Plan:
         """Everything, from now on kept current by `changed`."""
-        for key in list(self._held):
-            self._release(key, _Pending())
-        self._configure(_Pending())
+        with collector.paused():
+            for key in list(self._held):
+                self._release(key, _Pending())
+            self._configure(_Pending())
         changes = {
             held.zone.id: {wire_name(name): sets for name, sets in held.served.items()} for held in self._held.values()
         }

@@ -6,6 +6,7 @@ quoted strings.  dnspython knows the types.  Counterpart: `serving`, which leave
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 ADDRESSES = frozenset({"A", "AAAA"})
 NAMES = frozenset({"ALIAS", "CNAME", "NS", "PTR"})
 TEXTS = frozenset({"TXT", "SPF"})
+
+_NAME = re.compile(r"[A-Za-z0-9_*./-]+")
+"""What names of records are made of ("/" as in RFC 2317): no variable that nobody gave a value, no escape."""
 
 MAX_STRING = 255
 """Octets of one character-string (RFC 1035, 3.3)."""
@@ -29,7 +33,7 @@ def name_fault(name: str) -> str:
     labels = name.split(".")
     if max(map(len, labels)) > MAX_LABEL:
         return f"the label {max(labels, key=len)[:20]}... of its name has more than {MAX_LABEL} characters"
-    if "" in labels or not name.isascii():
+    if "" in labels or _NAME.fullmatch(name) is None:
         return f"{name!r} is no name"
     return ""
 

@@ -6,8 +6,6 @@ the same routes, by rules of its own), `zones` (which names are looked at, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
@@ -20,12 +18,25 @@ from gatewright.kinds.world import ALL_GATEWAYS, Record
 TYPES = ("A", "AAAA")
 
 
+class Sides(Struct, frozen=True):
+    """The addresses and hostnames of a door: all of them, those that the internet may see, and those that a private
+    view does: in each family the private ones, where there are any.  `inside`: has it a private address at all?"""
+
+    every: tuple[str, ...]
+    outer: tuple[str, ...]
+    inner: tuple[str, ...]
+    inside: bool
+
+
 class Door(Struct, frozen=True):
     """A gateway that serves a name.  `origin`: the first of the rules that it has for it."""
 
     gateway: str
     origin: Origin
-    addresses: tuple[str, ...]
+
+
+Led = tuple[Door, tuple[str, ...]]
+"""A door with the addresses that count."""
 
 
 def records(sight: Sight, gateways: tuple[str, ...], name: str, *, public: bool, alias: bool) -> tuple[Record, ...]:
@@ -35,11 +46,29 @@ def records(sight: Sight, gateways: tuple[str, ...], name: str, *, public: bool,
     have a CNAME.
     """
     doors = _serving(sight, name)
-    if doors and gateways == (ALL_GATEWAYS,):
-        doors = _seen(doors, public=public)
-    elif doors:
-        doors = _first(doors, gateways)
-    return _record_sets(doors, name, alias=alias) if doors else ()
+    if not doors:
+        return ()
+    if gateways == (ALL_GATEWAYS,):
+        led = _seen(sight, doors, public=public)
+    else:
+        led = [(door, sight.ask(sides, door.gateway).every) for door in _first(doors, gateways)]
+    return _record_sets(led, name, alias=alias)
+
+
+def sides(sight: Sight, gateway_id: str) -> Sides:
+    """A question: where a gateway is reached, from outside and from inside."""
+    addresses = sight.ask(door_addresses, gateway_id)
+    private = frozenset(filter(_is_private, addresses))
+    inner: list[str] = []
+    for kind in TYPES:
+        family = [address for address in addresses if record_type(address) == kind]
+        inner += [address for address in family if address in private] or family
+    return Sides(
+        addresses,
+        tuple(address for address in addresses if address not in private),
+        tuple(inner) if private else addresses,
+        bool(private),
+    )
 
 
 def is_called(gateway_id: str, name: str) -> bool:
@@ -55,7 +84,7 @@ def _serving(sight: Sight, name: str) -> list[Door]:
             host = sight.virtual_host(key)
             if host is not None and host.entries:
                 origins[key.gateway] = host.entries[0].rule.origin
-    return [Door(gateway, origin, sight.ask(door_addresses, gateway)) for gateway, origin in origins.items()]
+    return [Door(gateway, origin) for gateway, origin in origins.items()]
 
 
 def _first(doors: list[Door], gateways: tuple[str, ...]) -> list[Door]:
@@ -67,26 +96,17 @@ def _first(doors: list[Door], gateways: tuple[str, ...]) -> list[Door]:
     return []
 
 
-def _seen(doors: list[Door], *, public: bool) -> list[Door]:
+def _seen(sight: Sight, doors: list[Door], *, public: bool) -> list[Led]:
     """The doors with the addresses that a view may see.
 
     The internet sees what it routes.  Who is inside goes to the doors that are inside, where there are any, and to
     their private addresses, in each family that has some.
     """
+    found = [(door, sight.ask(sides, door.gateway)) for door in doors]
     if public:
-        return [_with(door, [a for a in door.addresses if not _is_private(a)]) for door in doors]
-    inside = [door for door in doors if any(map(_is_private, door.addresses))]
-    return [_with(door, _innermost(door.addresses)) for door in inside] or doors
-
-
-def _innermost(addresses: tuple[str, ...]) -> Iterable[str]:
-    for kind in TYPES:
-        family = [address for address in addresses if record_type(address) == kind]
-        yield from [address for address in family if _is_private(address)] or family
-
-
-def _with(door: Door, addresses: Iterable[str]) -> Door:
-    return Door(door.gateway, door.origin, tuple(addresses))
+        return [(door, side.outer) for door, side in found]
+    inside = [(door, side.inner) for door, side in found if side.inside]
+    return inside or [(door, side.every) for door, side in found]
 
 
 def _is_private(text: str) -> bool:
@@ -95,10 +115,10 @@ def _is_private(text: str) -> bool:
     return value is not None and not cidrs.is_global(value)
 
 
-def _record_sets(doors: list[Door], name: str, *, alias: bool) -> tuple[Record, ...]:
+def _record_sets(led: list[Led], name: str, *, alias: bool) -> tuple[Record, ...]:
     found: dict[str, dict[str, Origin]] = {"A": {}, "AAAA": {}, "CNAME": {}}
-    for door in doors:
-        for address in door.addresses:
+    for door, addresses in led:
+        for address in addresses:
             if address != name:
                 found[record_type(address)].setdefault(address, door.origin)
     sets = tuple(

@@ -288,11 +288,13 @@ def _usable(record: Record) -> tuple[Record | None, Problem | None]:
     """What of a record set can be served, and what is wrong with it."""
     fault = recorddata.name_fault(record.name)
     values = record.values
+    if not fault and record.type in recorddata.ADDRESSES:  # most are
+        return record, None
     if not fault and record.type == "DNAME":
         fault = "a DNAME is not answered; list the names below it"
     elif not fault and record.type == "CNAME" and len(values) > 1:
         fault = "a CNAME has one value"
-    elif not fault and record.type not in recorddata.ADDRESSES:
+    elif not fault:
         faults = [(value, recorddata.value_fault(record.type, value)) for value in values]
         fault = next((text for _, text in faults if text), "")
         values = tuple(value for value, text in faults if not text) if record.type != "CNAME" else ()
