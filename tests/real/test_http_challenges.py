@@ -142,9 +142,16 @@ def serve(dialect: str, scenario: Callable[[c.World, HttpChallenges], Awaitable[
         async def settled() -> bool:
             return True  # `apply` has waited
 
+        await c.hm.eventually(lambda: _is_open(world))
         await scenario(world, HttpChallenges(asyncio.get_running_loop(), provide, settled))
 
     c.serve(model.graph, play)
+
+
+async def _is_open(world: c.World) -> bool:
+    _, writer = await asyncio.open_connection("127.0.0.1", world.port())
+    writer.close()
+    return True
 
 
 async def said(world: c.World, host: str, path: str = "/.well-known/acme-challenge/token") -> tuple[int, bytes, Any]:
