@@ -121,6 +121,12 @@ class Client(Struct, frozen=True):
 
     lane: Lane | None
     network: bytes | None
+    address: str = ""
+
+    def seeing(self, lane: Lane | None) -> Client:
+        """The same client as it is treated in another view."""
+        limiter = lane.limiter if lane is not None else None
+        return Client(lane, limiter.network(self.address) if limiter is not None else None, self.address)
 
 
 class Responder:
@@ -182,8 +188,7 @@ class Responder:
             if view is None and not listen.view:
                 view = self.views.of_client(address)
             lane = None if view is None else self.lanes[view.name]
-            network = lane.limiter.network(address) if lane is not None and lane.limiter is not None else None
-            found = self._clients[listen, address] = Client(lane, network)
+            found = self._clients[listen, address] = Client(None, None, address).seeing(lane)
         return found
 
     def respond(self, message: bytes, client: Client, listen: Listen, over_tcp: bool = False) -> bytes | None:
@@ -245,7 +250,8 @@ class Responder:
         head = heads[(message[2] & 1) + (2 if opt else 0)]
         reply = message[:2] + head + message[12 : query.end] + tail + opt
         most = 0 if over_tcp else wire.limit(edns)
-        client = Client(lane, client.network)
+        if lane is not client.lane:
+            client = client.seeing(lane)
         return self._weigh(message[: query.end], reply, opt, (client, identity), most)
 
     def _weigh(self, asked: bytes, reply: bytes, opt: bytes, to: tuple[Client, bytes], most: int) -> bytes | None:

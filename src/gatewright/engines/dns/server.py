@@ -183,20 +183,22 @@ class DnsServer:
     def _hold(self, listen: Listen, is_taken_over: bool) -> Listen:
         """Reserve an address for our workers and resolve port 0; a bound socket that does not listen takes nothing."""
         for _ in range(PORT_TRIES):
+            held = None
             try:
                 held = bind(listen, socket.SOCK_STREAM)
-                self._held.append(held)
                 port = int(held.getsockname()[1])
                 if not is_taken_over:
                     # The same port has to be free for UDP.  Where a former run answers we would take some of its
                     # queries, so that it is the workers who find out.
                     bind(Listen(listen.address, port), socket.SOCK_DGRAM).close()
+                self._held.append(held)
                 return structs.replace(listen, port=port)
             except OSError as error:
-                if listen.port == 0 and error.errno == errno.EADDRINUSE:
-                    self._held.pop().close()
-                    continue
-                raise EngineError(f"cannot listen on {listen.address} port {listen.port}: {error.strerror}") from error
+                if held is not None:
+                    held.close()
+                if listen.port or error.errno != errno.EADDRINUSE:
+                    where = f"{listen.address} port {listen.port}"
+                    raise EngineError(f"cannot listen on {where}: {error.strerror}") from error
         raise EngineError(f"cannot listen on {listen.address}: no port is free for both UDP and TCP")
 
     def _let_go(self) -> None:

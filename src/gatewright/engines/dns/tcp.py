@@ -133,7 +133,8 @@ class Connection(asyncio.Protocol):
                 break
             message = bytes(buffer[2 : size + 2])
             del buffer[: size + 2]
-            self._seen()
+            self._queries += 1
+            self._stay()
             client = owner.responder.client(owner.listen, self._address)
             reply = owner.responder.respond(message, client, owner.listen, True)
             if reply:
@@ -163,7 +164,7 @@ class Connection(asyncio.Protocol):
                     await self._writable.wait()
                 if self._transport.is_closing():
                     return
-                self._last = self._loop.time()
+                self._stay()
         except TimeoutError:
             self.abort()
         finally:
@@ -172,11 +173,11 @@ class Connection(asyncio.Protocol):
 
     # --- time -----------------------------------------------------------------------------------
 
-    def _seen(self) -> None:
-        self._queries += 1
+    def _stay(self) -> None:
+        """Something was asked or is being answered: this connection is not the one to go."""
         self._last = self._loop.time()
-        self._connections.pop(self, None)
-        self._connections[self] = None
+        if self._connections.pop(self, self) is None:
+            self._connections[self] = None
 
     def _time_out(self) -> None:
         idle = self._loop.time() - self._last

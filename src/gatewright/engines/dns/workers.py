@@ -28,6 +28,7 @@ from gatewright.engines.dns import channel, state
 from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.responder import ViewStats
 from gatewright.engines.dns.update import UpdateRequest
+from gatewright.engines.dns.wire import SERVFAIL
 
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
@@ -82,6 +83,7 @@ class Workers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._number = 0
         self._changed = asyncio.Event()
+        self._failure = ""
         self._former: tuple[ProcessId, ...] = ()
         self._past: dict[str, ViewStats] = {}
 
@@ -122,9 +124,8 @@ class Workers:
         while any(worker is None or worker.synced < number for worker in self._places):
             self._changed.clear()
             await self._changed.wait()
-            failures = {worker.failure for worker in self._places if worker is not None and worker.failure}
-            if failures:
-                raise EngineError(f"the DNS server {', '.join(sorted(failures))}")
+            if self._failure:
+                raise EngineError(f"the DNS server {self._failure}")
 
     def stats(self) -> dict[str, ViewStats]:
         """The counts of all workers of this run by view; a second old at most."""
@@ -143,6 +144,7 @@ class Workers:
         for worker in self._places:
             if worker is not None:
                 worker.writer.close()
+                worker.child.returncode = 0  # it is nobody's child from now on, which Popen would warn of
 
     async def stop(self) -> None:
         """End the workers, and those of an earlier run."""
@@ -170,7 +172,8 @@ class Workers:
         descriptor = os.open(self._folder / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             child = subprocess.Popen(  # noqa: ASYNC220  (a millisecond)
-                [sys.executable, "-m", "gatewright.engines.dns.worker", str(theirs.fileno())],
+                # -P: nothing is imported from the folder that we happen to be started in.
+                [sys.executable, "-P", "-m", "gatewright.engines.dns.worker", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,
@@ -215,13 +218,13 @@ class Workers:
         while (message := await worker.receiver.next()) is not None:
             match message:
                 case channel.Synced():
-                    worker.synced = message.number
+                    worker.synced, self._failure = message.number, ""
                     if self._former and all(each is not None and each.synced >= 0 for each in self._places):
                         self._spawn(self._end_former())
                 case channel.Stats():
                     worker.stats = message.views
                 case channel.Failed():
-                    worker.failure = message.reason
+                    worker.failure = self._failure = message.reason
                 case channel.Update():
                     self._spawn(self._apply(worker, message))
             self._changed.set()
@@ -233,7 +236,10 @@ class Workers:
     async def _apply(self, worker: Worker, message: channel.Update) -> None:
         """An update is answered when every worker has it, so that who asks next finds it."""
         rcode = self._update(message.request)
-        await self.settled()
+        try:
+            await self.settled()
+        except EngineError:
+            rcode = SERVFAIL  # whoever asks again finds it done
         worker.writer.write(channel.encode(channel.Updated(message.id, rcode)))
 
     async def _end_former(self) -> None:
