@@ -50,9 +50,12 @@ def _groups(sight: Sight, gateway_id: str, domain: str, key: Key) -> tuple[tuple
         if not any(_lacks(sight, host) for host in hosts):
             return ()
         return ((f"*.{domain}", *_apex(sight, gateway_id, domain)),)
-    lacking = sorted({host.hostname for host in hosts if _lacks(sight, host)})
+    # A host more or less asks none of the others again.
+    lacking = sorted({host.hostname for host in hosts if sight.ask(_lacks, host)})
+    # The wildcard below a name may have the name itself, too.
+    inner = [name for name in sight.domains(gateway_id) if solving.is_registry(domain) and name in lacking]
     covered = {
-        name for name in lacking if sight.ask(_has_wildcard, key, name) and sight.ask(_any_below, gateway_id, name)
+        name for name in inner if sight.ask(_has_wildcard, key, name) and sight.ask(_any_below, gateway_id, name)
     }
     return tuple((name,) for name in lacking if name not in covered)
 
@@ -81,7 +84,7 @@ def _has_wildcard(sight: Sight, key: Key, domain: str) -> bool:
 
 
 def _lacks(sight: Sight, key: VirtualHostKey) -> bool:
-    """Has a VirtualHost no certificate, and does nobody bring one?"""
+    """A question: has a VirtualHost no certificate, and does nobody bring one?"""
     host = sight.virtual_host(key)
     if host is None or host.certificates:
         return False

@@ -134,11 +134,6 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def file(self, wanted_id: str) -> Path:
-        """The file of an id without its suffix."""
-        readable = _UNSAFE.sub("_", wanted_id.lower())[:80]
-        return self._folder / f"{readable}-{hashlib.sha256(wanted_id.encode()).hexdigest()[:12]}"
-
     def load(self, wanted_id: str) -> Stored | None:
         """What is in use; None when nothing is.  DamagedError when it cannot be used."""
         file = self._named(wanted_id, ".pem")
@@ -180,8 +175,9 @@ class Store:
         keeping.write(self._named(wanted_id, ".json"), msgspec.json.encode(moments))
 
     def _named(self, wanted_id: str, suffix: str) -> Path:
-        file = self.file(wanted_id)
-        return file.with_name(file.name + suffix)
+        readable = _UNSAFE.sub("_", wanted_id.lower())[:80]
+        digest = hashlib.sha256(wanted_id.encode()).hexdigest()[:12]
+        return Path(f"{self._folder}/{readable}-{digest}{suffix}")
 
     def _put_aside(self, file: Path) -> Path:
         for number in range(1, 1000):
