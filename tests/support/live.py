@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import dns.message
+import dns.query
+import dns.rdatatype
 import httpx
 from websockets.sync.client import connect
 
@@ -51,18 +54,41 @@ class Answer:
 
 
 class Live:
-    """The gateways of one run, by its ready file."""
+    """The gateways of one run, by its ready file.  Clients trust what is in `trust` (a file), else the private CA."""
 
-    def __init__(self, ready: Mapping[str, object]) -> None:
+    def __init__(self, ready: Mapping[str, object], trust: Path | None = None) -> None:
         self.ready = ready
+        self._trust = str(trust or ready["caFile"])
         self._sockets: dict[tuple[str, int], tuple[str, int]] = {}
+        self._here: dict[tuple[str, int], tuple[str, int]] = {}
         for item in ready["listeners"]:  # type: ignore[attr-defined]
             local = item["local"][0] if isinstance(item["local"], list) else item["local"]
-            self._sockets[item["gateway"], item["described"]["port"]] = (local["address"], local["port"])
+            where = self._sockets[item["gateway"], item["described"]["port"]] = (local["address"], local["port"])
+            self._here[local["address"], item["described"]["port"]] = where
+        self._dns: dict[str, tuple[str, int]] = {}
+        for view in ready.get("dns", ()):  # type: ignore[attr-defined]
+            for local in view["listening"][:1]:
+                self._dns[view["view"]] = (local["address"], local["port"])
+
+    def trusting(self, trust: Path) -> Live:
+        """The same for clients that trust the certificates in this file and no others."""
+        return Live(self.ready, trust)
+
+    def dns(self, view: str) -> tuple[str, int]:
+        """Where everybody sees a view; "" where the client's address decides."""
+        return self._dns[view]
+
+    def resolve(self, host: str, view: str, kind: str = "A") -> list[str]:
+        """The addresses (or other values) that our DNS server has for a name; [] for none."""
+        query = dns.message.make_query(host, kind)
+        address, port = self._dns[view]
+        answer, _ = dns.query.udp_with_fallback(query, address, ANSWER_SECONDS, port)
+        wanted = dns.rdatatype.from_text(kind)
+        return sorted(item.to_text() for rrset in answer.answer if rrset.rdtype == wanted for item in rrset)
 
     def _context(self, *, unverified: bool = False) -> ssl.SSLContext:
         """A client's TLS settings; new ones each time, for clients write their ALPN into them."""
-        context = ssl.create_default_context(cafile=str(self.ready["caFile"]))
+        context = ssl.create_default_context(cafile=self._trust)
         if unverified:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         return context
@@ -86,12 +112,15 @@ class Live:
         sni: str | None = None,
         unverified: bool = False,
         grpc: bool = False,
+        view: str = "",
     ) -> Answer:
-        """One HTTP request.  `unverified`: whatever certificate is shown; `grpc`: an empty unary call."""
+        """One HTTP request.  `unverified`: whatever certificate is shown; `grpc`: an empty unary call; `view`: goes
+        where our DNS server says that the name is, whichever gateway that is.
+        """
         parts = urlsplit(url)
-        where = self.socket_of(gateway, parts.port or PORTS[parts.scheme])
+        where = self._destination(gateway, parts.hostname or "", parts.port or PORTS[parts.scheme], view)
         if where is None:
-            return Answer(error="nothing listens there")
+            return Answer(error=f"no address for {parts.hostname}" if view else "nothing listens there")
         scheme = "https" if parts.scheme in ENCRYPTED else "http"
         pairs = [("host", parts.netloc), *(split_header(line) for line in headers)]
         content = b""
@@ -114,10 +143,15 @@ class Live:
         echo = _echoed(response.content) if response.status_code == httpx.codes.OK else {}
         return Answer(response.status_code, response.headers.get("location"), echo, response.headers)
 
-    def chat(self, gateway: str, url: str, messages: tuple[str, ...]) -> tuple[str, ...]:
+    def _destination(self, gateway: str, host: str, port: int, view: str) -> tuple[str, int] | None:
+        if not view:
+            return self.socket_of(gateway, port)
+        return next((self._here.get((address, port)) for address in self.resolve(host, view)), None)
+
+    def chat(self, gateway: str, url: str, messages: tuple[str, ...], view: str = "") -> tuple[str, ...]:
         """What a WebSocket gives back for each message, after the echo backend's own greeting, if any."""
         parts = urlsplit(url)
-        where = self.socket_of(gateway, parts.port or PORTS[parts.scheme])
+        where = self._destination(gateway, parts.hostname or "", parts.port or PORTS[parts.scheme], view)
         assert where is not None, f"{gateway} does not listen for {url}"
         secure = parts.scheme in ENCRYPTED
         with (
