@@ -58,8 +58,8 @@ fuzz: setup ## the long random runs: FUZZ_REQUESTS requests against real Envoy
 lock: setup ## choose the newest versions that fit, and lock them with hashes
 	@compile() { $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
 	    --no-emit-package gatewright "$$@" pyproject.toml; }; \
-	compile --upgrade --extra run --extra dns --group dev --output-file requirements/dev.lock; \
-	compile --extra run --extra dns --constraint requirements/dev.lock --output-file requirements/run.lock
+	compile --upgrade --extra run --extra dns --extra route53 --group dev --output-file requirements/dev.lock; \
+	compile --extra run --extra dns --extra route53 --constraint requirements/dev.lock --output-file requirements/run.lock
 
 clean: ## remove what the tasks made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist

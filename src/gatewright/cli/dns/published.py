@@ -65,7 +65,7 @@ def looked_at(
         try:
             found.append(Publication(zone, names, patient=patient, say=status.say))
         except ModuleNotFoundError as error:
-            raise output.not_installed(error, "dns") from None
+            raise output.not_installed(error, "dns,route53" if zone.provider == "route53" else "dns") from None
         except (PublishError, UsageError) as error:
             failures.append(str(error) if zone.domain in str(error) else f"{zone.domain}: {error}")
     status.progress("")
