@@ -70,6 +70,11 @@ class Live:
             for local in view["listening"][:1]:
                 self._dns[view["view"]] = (local["address"], local["port"])
 
+    @property
+    def state(self) -> str:
+        """The state folder of the run."""
+        return str(Path(str(self.ready["caFile"])).parents[1])
+
     def trusting(self, trust: Path) -> Live:
         """The same for clients that trust the certificates in this file and no others."""
         return Live(self.ready, trust)
@@ -219,6 +224,21 @@ def running(*arguments: str, home: Path | None = None) -> Iterator[Live]:
         finally:
             stop(process)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def issued(live: Live) -> list[dict[str, object]]:
+    """The certificates that issuers have given, once all that are wanted are there."""
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        asked = subprocess.run(
+            [*program(), "status", "-o", "json", "--state", live.state], stdin=subprocess.DEVNULL, capture_output=True
+        )
+        lines = json.loads(asked.stdout)["certificates"] if asked.stdout else []
+        if lines and all(line["state"] == "ready" for line in lines):
+            return list(lines)
+        if time.monotonic() > deadline:
+            raise AssertionError(f"certificates are missing: {lines}")
+        time.sleep(0.05)
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:

@@ -46,14 +46,19 @@ PACKAGES = {
 """The Debian package of each program; `scripts/tools test` installs them."""
 
 
+def found(name: str) -> str | None:
+    """The path of a program, on PATH or where Debian keeps servers; None when it is not installed."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
 def binary(name: str) -> str:
-    """The path of a program, found on PATH or where Debian keeps servers."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if found is None:
+    """The path of a program that the test cannot do without."""
+    path = found(name)
+    if path is None:
         where = f" (Debian package {PACKAGES[name]}; make tools installs it)" if name in PACKAGES else ""
         _absent(f"the program {name} is not installed{where}")
-    assert found is not None
-    return found
+    assert path is not None
+    return path
 
 
 def package(name: str) -> None:

@@ -125,6 +125,11 @@ def _listens(process: subprocess.Popen[bytes], *ports: int) -> bool:
     return True
 
 
+def free_port() -> int:
+    """A port that was free a moment ago, for TCP and mostly for UDP."""
+    return _free_ports(1)[0]
+
+
 def _free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago, different ones."""
     with contextlib.ExitStack() as stack:
