@@ -10,12 +10,15 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from gatewright.base.hostnames import Depth, matches
 from gatewright.check.expectations import verdicts
 from gatewright.kinds.world import ExpectationIntent
 from gatewright.pipeline import Model, State
@@ -23,7 +26,8 @@ from gatewright.trace.hops import Outcome, OutcomeKind
 from gatewright.trace.request import request
 from gatewright.trace.walk import gateways_for, walk
 from support import checked, needs
-from support.live import Live, running
+from support.live import Live, issued, running
+from support.pebble import free_port, pebble
 
 EXAMPLES = needs.REPOSITORY / "examples"
 
@@ -50,13 +54,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Example:
-    """What is expected of one example."""
+    """What is expected of one example.  `views`: in which one names lead to each gateway, "" for all of them."""
 
     name: str
     gateways: tuple[str, ...]
     asks: tuple[Ask, ...]
     chats: tuple[tuple[str, str], ...] = ()
     echo: str = "--echo"
+    views: Mapping[str, str] = field(default_factory=dict)
 
 
 HOME, AWS = "traefik/homelab", "traefik-aws/aws"
@@ -82,6 +87,7 @@ DUAL_INGRESS = Example(
         Ask(AWS, "https://a.test.aws.example.com/", status=404),
     ),
     chats=((AWS, "wss://grafana.aws.example.com/api/live/ws"),),
+    views={AWS: "public", HOME: "homelab"},
     echo="--echo-all",  # the GPU pods have endpoints, in AWS
 )
 
@@ -103,6 +109,7 @@ HYBRID_LABS = Example(
         Ask(ALB, f"https://7f3a9c.{LABS}/", status=404),
     ),
     chats=((NGINX, f"wss://b41e02.{LABS}/vscode-remote"), (NGINX, f"wss://c90d77.{LABS}/api/kernels/1/channels")),
+    views={ALB: "public", NGINX: "public"},
 )
 
 INSIDE, OUTSIDE = "kube-system/traefik", "traefik-external/traefik"
@@ -122,6 +129,7 @@ DUAL_STACK_EDGE = Example(
         Ask(OUTSIDE, "https://paperless.home.arpa/", status=404),
     ),
     chats=((OUTSIDE, "wss://paperless.example.com/ws/status/"), (INSIDE, "ws://grafana.home.arpa/api/live/ws")),
+    views={OUTSIDE: "public", INSIDE: "home"},
 )
 
 CONTROLLERS = {"01": "ingress/traefik", "02": "ingress/haproxy", "03": "ingress/nginx", "04": "ingress/traefik"}
@@ -148,6 +156,7 @@ TENANT_INGRESS = Example(
         ),
         Ask("ingress/nginx", "https://tenant-01.k8s.example.com/version", status=404),
     ),
+    views=dict.fromkeys(CONTROLLERS.values(), "dc"),
 )
 
 HOUSE, TUNNEL = "network/envoy-internal", "network/envoy-external"
@@ -195,6 +204,7 @@ GATEWAY_SPLIT_DNS = Example(
         Ask(HOUSE, "https://otlp.example.org/opentelemetry.proto.collector.logs.v1.LogsService/Export", status=404),
     ),
     chats=((HOUSE, "wss://home.example.org/api/websocket"),),
+    views={TUNNEL: "public", HOUSE: "house"},
 )
 
 
@@ -407,6 +417,38 @@ def disagreements(live: Live, ask: Ask, outcome: Outcome) -> list[str]:
             expected |= {"path": outcome.sent.path or "/", "host": outcome.sent.host}
             found |= {"path": got.echo.get("path"), "host": got.echo.get("host")}
     return [] if found == expected else [f"{ask}: the model says {expected}, the client got {found} {got.error}"]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("example", EXPECTED, ids=lambda e: e.name)
+def test_names_lead_there_and_certificates_are_of_who_was_asked(example: Example, tmp_path: Path) -> None:
+    """Every request that is delivered, by the name as the view's clients are told it; TLS is verified against the root
+    of a local ACME server where the manifests ask one, else against the private CA."""
+    needs.package("envoy")
+    port = free_port()
+    dns = ["--dns", f"127.0.0.1:{port}"]
+    for view in sorted(set(example.views.values())):
+        dns += ["--dns", f"127.0.0.1:0={view}"]
+    wrong: list[str] = []
+    with pebble(tmp_path, dns=f"127.0.0.1:{port}", nonce_reject=5) as authority:
+        roots = tmp_path / "roots.pem"
+        roots.write_bytes(b"".join(authority.roots()))
+        acme = ("--acme-server", authority.directory, "--acme-ca", str(authority.trust_file))
+        with running(str(EXAMPLES / example.name), example.echo, "--drain", "1", *dns, *acme) as live:
+            names = [str(name) for line in issued(live) for name in line["names"]]  # type: ignore[attr-defined]
+            for ask in (one for one in example.asks if one.to):
+                host = urlsplit(ask.url).hostname or ""
+                client = live.trusting(roots) if any(matches(name, host, Depth.ONE) for name in names) else live
+                got = client.ask(
+                    ask.gateway, ask.url, ask.method, ask.headers,
+                    unverified=ask.passed, grpc=ask.grpc, view=example.views[ask.gateway],
+                )  # fmt: skip
+                if got.backend != ask.to and not ask.shared:
+                    wrong.append(
+                        f"{ask} in the view {example.views[ask.gateway]}: {got.status} {got.backend} {got.error}"
+                    )
+    assert not wrong, "\n".join(wrong)
+    assert bool(names) == (example is not TENANT_INGRESS)  # whose TLS is passed through
 
 
 @pytest.mark.real
