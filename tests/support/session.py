@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from gatewright.engines.dns import workers as dns_workers
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
 from gatewright.engines.envoy.process import StateFolder, find_running, is_alive
@@ -195,6 +196,10 @@ class Session:
         found = find_running(StateFolder(self.state / "envoy"))
         return found.pid if found else None
 
+    def answering(self) -> tuple[int, ...]:
+        """The process ids of the session's DNS workers, whoever started them."""
+        return tuple(found.pid for found in dns_workers.running(self.state / "dns"))
+
     def clear(self) -> None:
         """End what still runs."""
         if self.process is not None and self.process.poll() is None:
@@ -207,6 +212,9 @@ class Session:
         if found is not None:
             os.kill(found.pid, signal.SIGKILL)
             wait(lambda: not is_alive(found))
+        for worker in self.answering():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
 
 @contextlib.contextmanager

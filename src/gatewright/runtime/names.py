@@ -9,18 +9,20 @@ only our own zones are, as described.  Counterpart: `dataplane`, which does the 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct, structs
 
-from gatewright.base.problem import Problem
+from gatewright.base.errors import UsageError
+from gatewright.base.problem import Problem, Severity
 from gatewright.engines.dns.aliases import Aliases
 from gatewright.engines.dns.content import Listen, Plan
 from gatewright.engines.dns.plan import Planner
 from gatewright.engines.dns.server import DnsServer
 from gatewright.engines.envoy.bindings import PortKey, Socket
 from gatewright.graph.analysis import Analysis
+from gatewright.graph.names import serving
 from gatewright.pipeline import State
 from gatewright.runtime.localities import Localities
 
@@ -34,10 +36,19 @@ class NamesOptions(Struct, frozen=True):
     workers: int = 0
 
 
+def check_views(options: NamesOptions, analysis: Analysis) -> None:
+    """UsageError when an address is for a view that there is not."""
+    known = [view.name for view in analysis.answer(serving.views)]
+    for listen in options.listen:
+        if listen.view and listen.view not in known:
+            raise UsageError(f"--dns: there is no view {listen.view} (known: {', '.join(known) or 'none'})")
+
+
 class Names:
     """The DNS server of a run.  `on_loopback`: gateways are tried out here, so names lead here, too."""
 
     def __init__(self, folder: Path, options: NamesOptions, analysis: Analysis, *, on_loopback: bool) -> None:
+        self._analysis = analysis
         self._planner = Planner(analysis, every_zone=on_loopback, local={})
         self._localities = Localities(analysis) if on_loopback else None
         self.server = DnsServer(folder, options.listen, options.workers)
@@ -57,8 +68,23 @@ class Names:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is not served as it is written."""
-        return self._planner.problems
+        """What is not served as it is written, or not where it was to be."""
+        return (*self._planner.problems, *self._idle())
+
+    def _idle(self) -> Iterator[Problem]:
+        """Addresses where nobody is answered, since their view has gone or never had a zone of ours."""
+        views = {view.name: view.origin for view in self._analysis.answer(serving.views)}
+        served = {zone.config.view for zone in self.server.primary.zones.values()}
+        for listen in self.server.bound:
+            where, view = f"{listen.address} port {listen.port}", listen.view
+            if view and view not in views:
+                message = f"--dns: nobody is answered at {where}: there is no view {view} any more"
+                hint = "bring it back, or start again without this address"
+                yield Problem("view-unknown", message, severity=Severity.ERROR, hint=hint)
+            elif view and view not in served:
+                message = f"--dns: nobody is answered at {where}: the view {view} has no zone that is served here"
+                hint = "add a Zone of provider Gatewright to the view"
+                yield Problem("view-empty", message, views[view], Severity.WARNING, hint)
 
     async def stop(self) -> None:
         """Answer no more."""
