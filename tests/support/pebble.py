@@ -55,11 +55,12 @@ def pebble(
     alternate_roots: int = 0,
     chain_length: int = 1,
     port: int = 0,
+    validity: int = 0,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[Pebble]:
     """Pebble until the block is left.  `dns`: "host:port" that it asks; `http_port`: where it expects http-01;
     `nonce_reject`, `reuse` (of authorisations): per cent; `eab`: MAC keys in base64url by key id; `port`: a fixed one,
-    to start it again in the same place."""
+    to start it again in the same place; `validity` of certificates in seconds, 0 for years."""
     program = binary("pebble")
     for attempt in range(_TRIES):
         ports = _free_ports(4)
@@ -75,6 +76,8 @@ def pebble(
             "externalAccountBindingRequired": eab is not None,
             "externalAccountMACKeys": dict(eab or {}),
         }
+        if validity:
+            settings["certificateValidityPeriod"] = validity
         (folder / "pebble.json").write_text(json.dumps({"pebble": settings}))
         if not (folder / "pebble.crt").exists():
             pair = keys.pair("localhost", "127.0.0.1", now=datetime.now(UTC), ca=True)
