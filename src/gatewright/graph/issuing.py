@@ -363,7 +363,10 @@ def _facts(sight: Sight, secret: Key) -> CertificateFacts | None:
 
 
 def _reuse(sight: Sight, secret: Key, found: Asked) -> str:
-    """The id of a Certificate's whose names include all of these, by the same issuer: one for a wildcard, say."""
+    """The id of a Certificate's whose names include all of these, by the same issuer: one for a wildcard, say.
+
+    Only within the namespace: who may have a certificate for one name gets no key for the names of others.
+    """
     if found.explicit or not found.names or found.private_key not in (PrivateKey(), PrivateKey(rotate=False)):
         return ""
     first = found.names[0]
@@ -372,7 +375,8 @@ def _reuse(sight: Sight, secret: Key, found: Asked) -> str:
         for candidate in sight.listed("certificates-naming", name, CertificateIntent):
             other = sight.ask(asked, candidate.secret)
             if (
-                candidate.secret != secret and other is not None and other.explicit and other.issuer == found.issuer
+                candidate.secret != secret and candidate.secret.namespace == secret.namespace
+                and other is not None and other.explicit and other.issuer == found.issuer
                 and all(any(hostnames.covers(own, one, Depth.ONE) for own in other.names) for one in found.names)
             ):  # fmt: skip
                 return f"{candidate.secret.namespace}/{candidate.secret.name}"

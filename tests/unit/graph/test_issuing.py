@@ -130,13 +130,18 @@ def test_a_certificate_wins_over_annotations_and_contradictions_are_told() -> No
 
 
 def test_a_wildcard_certificate_does_for_hosts_below_it() -> None:
-    wild = certificate('["*.example.com"]', "wild", "certs")
+    wild = certificate('["*.example.com"]', "wild")
     world = World(cluster_issuer(), wild, ingress(), ingress("deep", "a.b.example.com", secret="deep-tls"))
     assert {one.id: one.reuse for one in world.wanted()} == {
-        "certs/wild-tls": "",
-        "web/app-tls": "certs/wild-tls",
+        "web/wild-tls": "",
+        "web/app-tls": "web/wild-tls",
         "web/deep-tls": "",
     }
+
+
+def test_the_key_of_a_wildcard_stays_in_its_namespace() -> None:
+    world = World(cluster_issuer(), certificate('["*.example.com"]', "wild", "certs"), ingress())
+    assert {one.id: one.reuse for one in world.wanted()} == {"certs/wild-tls": "", "web/app-tls": ""}
 
 
 @pytest.mark.parametrize(("names", "usable"), [(("app.example.com",), True), (("b.example.com",), False)])
