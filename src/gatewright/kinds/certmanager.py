@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import field, structs
 
 from gatewright.base.document import Document
+from gatewright.base.problem import Severity
 from gatewright.kinds import acmesolvers, certificatespec, syntax
 from gatewright.kinds.acmesolvers import SecretRef, SolverSpec
 from gatewright.kinds.decode import Ignored, Object, Report, Schema, decode, has_variable, key_of
@@ -263,9 +264,14 @@ _UNFOLLOWED = {
 def _tell_unfollowed(spec: _CertificateSpec, report: Report) -> None:
     for one in structs.fields(spec):
         if one.encode_name in _UNFOLLOWED and getattr(spec, one.name):
-            report.unsupported(f"{_UNFOLLOWED[one.encode_name]}, where Gatewright makes it", "spec", one.encode_name)
+            _note(report, f"{_UNFOLLOWED[one.encode_name]}, where Gatewright makes it", one.encode_name)
     if spec.usages and "server auth" not in spec.usages and not spec.is_ca:
-        report.unsupported("every certificate that Gatewright makes is for a server", "spec", "usages")
+        _note(report, "every certificate that Gatewright makes is for a server", "usages")
+
+
+def _note(report: Report, message: str, field: str) -> None:
+    """A field that cert-manager follows and we do not: no fault of a document that cert-manager is given."""
+    report.add(Severity.INFO, "unsupported-field", f"spec.{field}: {message}", ("spec", field))
 
 
 def _names(spec: _CertificateSpec) -> tuple[str, ...]:

@@ -21,6 +21,12 @@ Secret with different names or issuers get what the first says; a Certificate co
 
 It is no fault where the issuer is an ACME server of your own, which makes certificates for whatever it likes.  That
 `gatewright run` asks no issuers but those of type acme, ca and selfSigned is told there, not here.
+
+While it runs, `gatewright run` says of each certificate that its issuer has not given (certificate-failed) why, in the
+issuer's own words: the authority did not see the challenge (the TXT record is in a private view only, port 80 does not
+lead here), its limits are used up, the solver's token may not write the zone, the Secret of a CA issuer is not among
+the manifests.  What was in use stays in use; where there was nothing, the private CA serves.  `gatewright status` shows
+when it is tried next; SIGHUP tries again at once.
 """
 
 from __future__ import annotations
@@ -73,7 +79,7 @@ def _targets(subject: Subject) -> Iterator[Key]:
 RULE = Rule(
     ID, "a certificate that its issuer cannot make", Severity.ERROR, Scope.OBJECT, __doc__, check,
     (CertificateIntent, RouteIntent, GatewayIntent, ControllerIntent),
-    lifts=(issuing.CONTRADICTED, issuing.WILDCARD),
+    lifts=(issuing.CONTRADICTED, issuing.WILDCARD, "certificate-failed"),
     consequence=CONSEQUENCE,
     fix="give the name to an issuer that can make a certificate for it, or its issuer the solver that it lacks",
 )  # fmt: skip
