@@ -6,6 +6,7 @@ A text that is none becomes None; the kind says what that means.  Counterpart: `
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 from gatewright.base.origin import Origin
 from gatewright.kinds.world import AddressRange
@@ -17,6 +18,19 @@ def address(text: str) -> str | None:
         return str(ipaddress.ip_address(text.strip()))
     except ValueError:
         return None
+
+
+def plain(text: str) -> str:
+    """The same for nearly all addresses, many times faster; "" for what is none and for what `address` has to judge."""
+    family = socket.AF_INET6 if ":" in text else socket.AF_INET
+    try:
+        octets = socket.inet_pton(family, text)
+    except (OSError, ValueError):
+        return ""
+    if family == socket.AF_INET:
+        return text
+    found = socket.inet_ntop(family, octets)
+    return "" if "." in found else found  # IPv4 within IPv6 is printed in other ways
 
 
 def cidr(text: str) -> str | None:

@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
+from gatewright.kinds import addressing
 from gatewright.kinds.decode import suggest
 
-MAX_CHARACTERS = 8 * 1024 * 1024
-"""Longer texts are not read: the longest real one, a zone of 100,000 names, has about half."""
+MAX_CHARACTERS = 16 * 1024 * 1024
+"""Longer texts are not read: the longest real one, a zone of 100,000 names with long lines, has about half."""
 MAX_PROBLEMS = 100
 """A file with more mistakes is another kind of file; the rest is counted."""
 
@@ -103,7 +104,7 @@ def clip(text: str) -> str:
 def address(text: str) -> str:
     """An IP address in its usual form without an interface, "" if it is none."""
     try:
-        return str(ipaddress.ip_address(text.partition("%")[0]))
+        return addressing.plain(text) or str(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
         return ""
 

@@ -113,6 +113,9 @@ def _refuse(text: str, what: str, report: Report, path: Path, hint: str = "") ->
 
 def address(text: str, report: Report, *path: str | int) -> str | None:
     """An IPv4 or IPv6 address."""
+    usual = addressing.plain(text)
+    if usual:
+        return usual
     found = _ip(text)
     if found is None:
         hint = "leave out the prefix length" if _ip(text.partition("/")[0]) else ""
@@ -218,6 +221,8 @@ def target(text: str, report: Report, *path: str | int) -> str | None:
 
 def record_type(value: str) -> str:
     """The type of a record with this value: A and AAAA have addresses, a CNAME a hostname."""
+    if addressing.plain(value):
+        return "AAAA" if ":" in value else "A"
     found = _ip(value)
     return "CNAME" if found is None else "AAAA" if found.version == 6 else "A"
 

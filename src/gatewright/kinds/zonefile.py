@@ -1,17 +1,17 @@
 """Zone files (RFC 1035, as BIND, Knot, NSD and CoreDNS read them): the records of one zone.
 
 The lines are put together here, so that a bad record costs itself alone and every record knows its line; what a record,
-a TTL and a name may be is dnspython's business.
+a TTL and a name may be is dnspython's business.  A zone may have 100,000 names, nearly all of them on lines of one plain
+form with an address, a name or a short text: those are read by two regular expressions, everything else word by word.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
-
 from msgspec import Struct
 
+from gatewright.base import collector
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
@@ -23,6 +23,12 @@ from gatewright.kinds.kind import Kind
 from gatewright.kinds.world import Record, ResolverConfig, ResolverFileIntent
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"?|;[^\n]*|[()]|\n|(?:[^\s;()"\\]|\\.|\\)+')
+_PLAIN = re.compile(
+    r"(?P<owner>[-\w*.@]*)[ \t]+(?:(?P<ttl>[0-9]{1,10})[ \t]+)?(?:IN[ \t]+)?(?P<type>A|AAAA|CNAME|TXT|PTR|NS)[ \t]+"
+    r'(?P<value>[-\w*.:@]+|"[^"\\\n]*")[ \t\r]*(?:;[^\n]*)?\n',
+    re.ASCII,
+)
+"""A record as most are written: on one line, everything in its usual place."""
 _FILE_NAME = re.compile(r"(?:db|named|zone|pri|master)\.(.+)|(.+)\.(?:zone|db|hosts)")
 _CLASSES = frozenset(("IN", "CH", "HS", "ANY"))
 _TTL = re.compile(r"(?:[0-9]{1,10}[smhdwSMHDW]?){1,5}")
@@ -30,7 +36,10 @@ _SINGLE_NAME = frozenset(("CNAME", "NS", "DNAME", "PTR"))
 # Types that are read; others of which DNS is full (DNSSEC above all) say nothing about where requests go.
 _READ = frozenset(("A", "AAAA", "CNAME", "DNAME", "NS", "SOA", "MX", "TXT", "SRV", "CAA", "PTR", "HTTPS", "SVCB"))
 _DIRECTIVES = ("$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE")
-_MAX_RECORDS = 200_000
+_NAMES = frozenset(("CNAME", "NS", "PTR"))
+_SHORT_TEXT = 250
+"""One string of a TXT holds a little more (255 octets; RFC 1035, 3.3)."""
+_MAX_RECORDS = 500_000
 
 
 class _Entry(Struct):
@@ -51,10 +60,25 @@ def parse(text: str, origin: Origin, domain: str = "") -> tuple[ResolverConfig, 
     if long:
         return ResolverConfig(), long
     reading = _Reading(Notes(origin), domain or _domain_of(origin))
-    for entry in _entries(text):
-        if not reading.entry(entry):
-            break
-    return reading.config(), reading.notes.problems()
+    with collector.paused():
+        _read(text, reading)
+        return reading.config(), reading.notes.problems()
+
+
+def _read(text: str, reading: _Reading) -> None:
+    """Read plain lines at once, and what is between them entry by entry."""
+    if not text.endswith("\n"):
+        text += "\n"
+    position, line, going_on = 0, 1, True
+    while going_on and position < len(text):
+        found = _PLAIN.match(text, position)
+        if found is not None:
+            going_on = reading.plain(found, line)
+            position, line = found.end(), line + 1
+            continue
+        entry, position, after = _entry(text, position, line)
+        going_on = entry is None or reading.entry(entry)
+        line = after
 
 
 def _domain_of(origin: Origin) -> str:
@@ -66,28 +90,26 @@ def _domain_of(origin: Origin) -> str:
     return domain if "." in domain and not domain.startswith("*") else ""
 
 
-def _entries(text: str) -> Iterator[_Entry]:
-    """The entries of the file."""
+def _entry(text: str, start: int, line: int) -> tuple[_Entry | None, int, int]:
+    """The entry that begins at a line's start, None for an empty line; where, and in which line, the next one begins."""
     words: list[str] = []
-    line, first, depth, indented, at_start = 1, 1, 0, False, 0
-    for token in _TOKEN.finditer(text):
+    first, depth, indented, end = line, 0, False, len(text)
+    for token in _TOKEN.finditer(text, start):
         word = token.group()
         if word == "\n":
             line += 1
             if not depth:
-                if words:
-                    yield _Entry(words, first, indented)
-                words, at_start = [], token.end()
+                end = token.end()
+                break
         elif word == "(":
             depth += 1
         elif word == ")":
             depth = max(0, depth - 1)
         elif not word.startswith(";"):
             if not words:
-                first, indented = line, token.start() > at_start
+                first, indented = line, token.start() > start
             words.append(word)
-    if words:
-        yield _Entry(words, first, indented)
+    return (_Entry(words, first, indented) if words else None), end, line
 
 
 class _Reading:
@@ -97,6 +119,8 @@ class _Reading:
         self.notes = notes
         self._apex = domain
         self._origin = domain
+        self._word = ""
+        """How the owner was written last, under this $ORIGIN."""
         self._owner = ""
         self._ttl = 0
         self._count = 0
@@ -107,20 +131,43 @@ class _Reading:
         if entry.words[0].startswith("$") and not entry.indented:
             self._directive(entry)
             return True
-        self._count += 1
-        if self._count > _MAX_RECORDS:
-            self.notes.error("document-too-large", f"more than {_MAX_RECORDS:,} records are not read", entry.line)
+        if not self._has_room(entry.line):
             return False
         self._record(entry)
         return True
 
+    def plain(self, found: re.Match[str], line: int) -> bool:
+        """One entry in its plain form; False when the file is not read any further."""
+        if not self._has_room(line):
+            return False
+        owner, ttl, type_, value = found.groups()
+        if owner and owner != self._word:
+            self._own(owner, line)
+        if self._owner:
+            self._data(type_, [value], _seconds(ttl) if ttl else self._ttl, line)
+        return True
+
+    def _has_room(self, line: int) -> bool:
+        self._count += 1
+        if self._count > _MAX_RECORDS:
+            self.notes.error("document-too-large", f"more than {_MAX_RECORDS:,} records are not read", line)
+        return self._count <= _MAX_RECORDS
+
+    def _own(self, word: str, line: int) -> None:
+        """From here on, and for lines that do not say, records belong to this name."""
+        self._word = word
+        self._owner = self._absolute(word)
+        if not self._owner:
+            self._word = ""
+            hint = "" if self._origin else "say $ORIGIN at the top, or call the file db.<zone> or <zone>.zone"
+            self.notes.error("invalid-value", f"{clip(word)} is no name in this zone", line, hint)
+
     def config(self) -> ResolverConfig:
         """The records as sets of one name and type."""
-        names = {name for name, _ in self._sets}
-        for name in sorted(names):
-            if (name, "CNAME") in self._sets and any((name, type_) in self._sets for type_ in _READ - {"CNAME"}):
-                message = f"{name} has a CNAME and other records, so servers refuse the zone"
-                self.notes.error("cname-and-others", message, self._sets[name, "CNAME"][2], "a CNAME stands alone")
+        aliases = {name for name, type_ in self._sets if type_ == "CNAME"}
+        for name in sorted({name for name, type_ in self._sets if type_ != "CNAME" and name in aliases}):
+            message = f"{name} has a CNAME and other records, so servers refuse the zone"
+            self.notes.error("cname-and-others", message, self._sets[name, "CNAME"][2], "a CNAME stands alone")
         return ResolverConfig(
             records=tuple(
                 Record(name, type_, tuple(dict.fromkeys(values)), self.notes.at(line), ttl)
@@ -136,7 +183,7 @@ class _Reading:
             if not origin or origin.startswith("*"):
                 self.notes.error("invalid-value", f"$ORIGIN {clip(arguments[0])} is no domain", entry.line)
                 return
-            self._origin = origin
+            self._origin, self._word = origin, ""
             self._apex = self._apex or origin
         elif name == "$TTL" and arguments and _TTL.fullmatch(arguments[0]):
             self._ttl = _seconds(arguments[0])
@@ -160,11 +207,7 @@ class _Reading:
     def _record(self, entry: _Entry) -> None:
         words = list(entry.words)
         if not entry.indented:
-            owner = words.pop(0)
-            self._owner = self._absolute(owner)
-            if not self._owner:
-                hint = "" if self._origin else "say $ORIGIN at the top, or call the file db.<zone> or <zone>.zone"
-                self.notes.error("invalid-value", f"{clip(owner)} is no name in this zone", entry.line, hint)
+            self._own(words.pop(0), entry.line)
         ttl = self._ttl
         class_ = "IN"
         while words and (words[0].upper() in _CLASSES or _TTL.fullmatch(words[0])):
@@ -192,7 +235,11 @@ class _Reading:
             return
         if type_ == "SOA":
             self._apex = self._apex or self._owner
-        values, known_ttl, first = self._sets.setdefault((self._owner, type_), ([], ttl, line))
+        known = self._sets.get((self._owner, type_))
+        if known is None:
+            self._sets[self._owner, type_] = ([value], ttl, line)
+            return
+        values, known_ttl, first = known
         values.append(value)
         if ttl != known_ttl:
             self._sets[self._owner, type_] = (values, min(ttl, known_ttl) or ttl or known_ttl, first)
@@ -219,10 +266,9 @@ def _seconds(text: str) -> int:
 
 def _value(type_: str, words: list[str], origin: str) -> tuple[str | None, str]:
     """The data of a record in its usual form, names in full and without the last dot; or why it is none."""
-    if type_ in ("A", "AAAA") and len(words) == 1:  # most records, and a zone may have 100,000
-        ip = configtext.address(words[0])
-        if ip and configtext.family(ip) == type_:
-            return ip, ""
+    found = _usual_value(type_, words[0], origin) if len(words) == 1 else None
+    if found is not None:
+        return found, ""
     import dns.exception
     import dns.name
     import dns.rdata
@@ -240,6 +286,20 @@ def _value(type_: str, words: list[str], origin: str) -> tuple[str | None, str]:
     if isinstance(data, TXT):
         return b"".join(data.strings).decode("utf-8", "replace"), ""
     return text.lower().removesuffix(".") if type_ in _SINGLE_NAME else text.removesuffix("."), ""
+
+
+def _usual_value(type_: str, word: str, origin: str) -> str | None:
+    """The same for what most records are; None is left to dnspython."""
+    if type_ in ("A", "AAAA"):
+        ip = "" if "%" in word else configtext.address(word)
+        return ip if ip and configtext.family(ip) == type_ else None
+    if type_ in _NAMES and origin:
+        named = configtext.name(word if word.endswith(".") else f"{word}.{origin}")
+        return origin if word == "@" else named or None
+    is_text = type_ == "TXT" and word.isascii() and word.isprintable() and len(word) < _SHORT_TEXT
+    if is_text and len(word) > 1 and word[0] == word[-1] == '"' and "\\" not in word:
+        return word[1:-1]
+    return None
 
 
 def lower(document: Document) -> Lowered:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gatewright.base.origin import Origin
 from gatewright.kinds import addressing
@@ -64,3 +66,21 @@ def test_cidrs_and_blocks(text: str, cidr: str | None, block: str | None) -> Non
 )
 def test_containment(outer: str, inner: str, holds: bool) -> None:
     assert addressing.contains(outer, inner) is holds
+
+
+@given(
+    st.one_of(
+        st.ip_addresses().map(str),
+        st.ip_addresses(v=6).map(lambda address: address.exploded.upper()),
+        st.text("0123456789abF:.%/ \x00é", max_size=20),
+        st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", fullmatch=True),
+        st.from_regex(r"[0-9a-f:]{2,10}", fullmatch=True),
+    )
+)
+def test_a_plain_address_is_what_ipaddress_makes_of_it(text: str) -> None:
+    assert addressing.plain(text) in ("", addressing.address(text))
+
+
+@given(st.ip_addresses().map(str))
+def test_nearly_all_addresses_are_plain(text: str) -> None:
+    assert addressing.plain(text) or "." in text or text.startswith("::")

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
+import dns.exception
+import dns.name
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gatewright.base.origin import Origin
 from gatewright.kinds import zonefile
@@ -123,6 +132,51 @@ def test_many_mistakes_are_counted() -> None:
 
 
 def test_a_file_that_is_too_long_is_not_read() -> None:
-    config, problems = zonefile.parse("a A 10.0.0.1\n" * 700_000, ORIGIN)
+    config, problems = zonefile.parse("a A 10.0.0.1\n" * 1_400_000, ORIGIN)
     assert config.records == ()
     assert [p.id for p in problems] == ["document-too-large"]
+
+
+_OWNERS = st.sampled_from(("", "@", "a", "*", "*.a", "A.b", "x.example.com.", "other.net.", "_t", "-", "a..b", "9"))
+_VALUES = st.sampled_from(
+    (
+        "10.0.0.1",
+        "010.0.0.1",
+        "10.0.0",
+        "::1",
+        "FD00:0::1",
+        "::ffff:1.2.3.4",
+        "::1.2.3.4",
+        "fe80::1%eth0",
+        "@",
+        "a",
+        "B.",
+    )
+    + ("a.b.", "*.a", ".", "a..b", "_x.y", f"{'x' * 64}.", '"text"', '""', '"a b; c"', '"é"', f'"{"y" * 260}"', "word")
+)
+_TYPES = st.sampled_from(("A", "AAAA", "CNAME", "TXT", "PTR", "NS", "MX", "a", "Aa"))
+_LINES = st.tuples(_OWNERS, st.sampled_from(("", "60", "1h")), st.sampled_from(("", "IN", "in")), _TYPES, _VALUES)
+
+
+@given(st.lists(_LINES, max_size=12))
+def test_plain_lines_are_read_like_any_other(lines: list[tuple[str, ...]]) -> None:
+    """Parentheses change nothing, and lead past what knows lines of the plain form."""
+    plain = "".join(f"{owner} {ttl} {class_} {type_} {value}\n" for owner, ttl, class_, type_, value in lines)
+    other = "".join(f"{owner} {ttl} {class_} {type_} ({value})\n" for owner, ttl, class_, type_, value in lines)
+    assert zonefile.parse(plain, ORIGIN) == zonefile.parse(other, ORIGIN)
+
+
+@given(_TYPES.filter(str.isupper), _VALUES)
+def test_usual_values_are_what_dnspython_reads(type_: str, value: str) -> None:
+    config, _ = zonefile.parse(f"h {type_} {value}\n", ORIGIN)
+    found = [text for record in config.records for text in record.values]
+    origin = dns.name.from_text("example.com.")
+    try:
+        read = dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(type_), value, origin, relativize=False)
+    except (dns.exception.DNSException, ValueError):
+        assert found == []
+        return
+    text = b"".join(read.strings).decode() if type_ == "TXT" else read.to_text().removesuffix(".").lower()
+    if type_ == "AAAA":
+        text = str(ip_address(text))
+    assert found == [text]
