@@ -1,4 +1,4 @@
-"""What a shell completes besides options: rules, vantages and Expectations, read from the paths typed so far."""
+"""What a shell completes besides options: rules, vantages, views and the like, read from the paths typed so far."""
 
 from __future__ import annotations
 
@@ -30,6 +30,21 @@ def expectations(ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
     keys = _model(ctx).analysis.objects.keys_of((ExpectationIntent,))
     return [name for name in sorted({key.name for key in keys}) if name.startswith(incomplete)]
+
+
+def views(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The names of views."""
+    from gatewright.graph.names import serving
+
+    return [view.name for view in _model(ctx).analysis.answer(serving.views) if view.name.startswith(incomplete)]
+
+
+def domains(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """The domains of Zones."""
+    from gatewright.graph.names import serving
+
+    found = {zone.domain for zone in _model(ctx).analysis.answer(serving.zones)}
+    return [domain for domain in sorted(found) if domain.startswith(incomplete)]
 
 
 def _model(ctx: click.Context) -> Model:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gatewright.cli import output
-from gatewright.cli.listening import Listening
+from gatewright.base.errors import UsageError
+from gatewright.cli import listening, output
 
 if TYPE_CHECKING:
     from gatewright.engines.dns.content import Listen
@@ -46,7 +46,7 @@ goes on; start it again and it takes over.
 @click.option("--ready-file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write where everything listens, as JSON, once it is live.")  # fmt: skip
 @click.option("--metrics", default="", metavar="ADDRESS:PORT", help="Serve Prometheus metrics there, at /metrics.")
-@click.option("--dns", "dns", multiple=True, type=Listening(), metavar="ADDRESS[:PORT][=VIEW]",
+@click.option("--dns", "dns", multiple=True, type=listening.Listening(), metavar="ADDRESS[:PORT][=VIEW]",
               help="Answer DNS there, for one view or by the client's address; repeatable.  On loopback the zones of "
               "all providers are served and lead here, otherwise those of provider Gatewright.")  # fmt: skip
 @click.option("--dns-workers", type=click.IntRange(0), default=0, metavar="N",
@@ -55,9 +55,9 @@ goes on; start it again and it takes over.
               help="Where certificates come from that no Secret holds: the private CA (and CA or SelfSigned issuers), "
               "or every issuer that the manifests describe.  "
               "[default: described with --bind site or --acme-server]")  # fmt: skip
-@click.option("--acme-server", default="", metavar="URL",
+@click.option("--acme-server", "server", default="", metavar="URL",
               help="Order from this ACME directory, in place of those of the issuers.")  # fmt: skip
-@click.option("--acme-ca", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
+@click.option("--acme-ca", "trust_file", type=click.Path(dir_okay=False, exists=True, path_type=Path), metavar="FILE",
               help="Whom to trust for the ACME server itself: certificates in PEM.")  # fmt: skip
 @click.option("--concurrency", type=click.IntRange(0), default=0, metavar="N",
               help="Envoy worker threads; 0 for one per processor.  [default: 0]")  # fmt: skip
@@ -76,8 +76,8 @@ def command(
     dns: tuple[Listen, ...],
     dns_workers: int,
     certificates: str | None,
-    acme_server: str,
-    acme_ca: Path | None,
+    server: str,
+    trust_file: Path | None,
     concurrency: int,
     drain: float,
 ) -> None:
@@ -94,6 +94,11 @@ def command(
         from gatewright.runtime.names import NamesOptions
     except ModuleNotFoundError as error:
         raise output.not_installed(error) from error
+    described = (certificates or ("described" if bind == "site" or server else "private")) == "described"
+    if (server or trust_file) and not described:
+        raise UsageError("--acme-server and --acme-ca say whom to ask for certificates: add --certificates described")
+    if dns_workers and not dns:
+        raise UsageError("--dns-workers says how many answer at --dns ADDRESS, which is not there")
     options = run.RunOptions(
         paths=paths,
         state=state or folder.default_folder(),
@@ -106,9 +111,9 @@ def command(
         envoy=EnvoyOptions(concurrency=concurrency),
         names=NamesOptions(dns, dns_workers) if dns else None,
         certificates=CertificateOptions(
-            described=(certificates or ("described" if bind == "site" or acme_server else "private")) == "described",
-            server=acme_server,
-            trust_file=acme_ca,
+            described=described,
+            server=listening.acme_server(server),
+            trust_file=listening.acme_ca(trust_file),
         ),
     )
 
@@ -121,10 +126,12 @@ def command(
         line.say(output.fault_line(fault))
 
     def ready(live: report.Live) -> None:
+        from gatewright.cli import names
         from gatewright.cli.status import show
 
         with suppress(OSError):  # nobody reads it
             show(live)
+            names.show((), live.dns)
         line.say(click.style("ready", fg="green", bold=True) + ": following the files; Ctrl-C drains and ends")
 
     try:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright import pipeline
 from gatewright.base import hostnames
@@ -77,6 +77,8 @@ class Certificates:
         self._issuers: dict[Key, set[Key]] = {}
         self._obtainers: dict[Key, tuple[Issuer, Obtainer]] = {}
         self._got: dict[Key, Intent | None] = {}
+        self._given: set[Key] = set()
+        """Secrets that are ours now, whatever the manifests hold under their names."""
         self._doors: dict[Key, dict[str, tuple[Wanted, Issued]]] = {}
         self._at_doors = False
         self._origins: dict[str, Origin] = {}
@@ -137,7 +139,9 @@ class Certificates:
         severity = Severity.WARNING if in_use else Severity.ERROR if self._options.described else Severity.INFO
         stays = "the one in use stays" if in_use else "one of the private CA is served"
         message = f"no certificate for {status.id}, {stays}: {status.message}"
-        hint = "mend it and send SIGHUP; gatewright status says when it is tried next"
+        hint = "it is tried again: gatewright status says when, SIGHUP does so at once"
+        if status.state is State.UNUSABLE:
+            hint = "no attempt can help; it is tried again when the description changes, or on SIGHUP"
         return Problem("certificate-failed", message, self._origins.get(status.id), severity, hint)
 
     @property
@@ -166,7 +170,8 @@ class Certificates:
                 self._issuers.setdefault(one.issuer, set()).add(target)
                 issuers[one.issuer] = issuer = self._analysis.answer(issuing.issuer, one.issuer)
                 if self._options.described or (issuer is not None and issuer.intent.type in LOCAL):
-                    wanted.append(one)
+                    # What the graph finds in the Secret is what we gave: no reason to do without something newer.
+                    wanted.append(structs.replace(one, present=0.0) if target in self._given else one)
                     self._origins[one.id] = one.origin
             asked[target] = tuple(wanted)
         self._manager.want(asked, issuers)
@@ -192,6 +197,7 @@ class Certificates:
     def _deliver(self, wanted: Wanted, issued: Issued) -> None:
         if wanted.target.kind == "Secret":
             self._got[wanted.target] = _secret(wanted, issued)
+            self._given.add(wanted.target)
         else:
             self._doors.setdefault(wanted.target, {})[wanted.id] = (wanted, issued)
             self._at_doors = True
@@ -200,6 +206,7 @@ class Certificates:
         self._doors.pop(target, None)
         if target.kind == "Secret":
             self._got[target] = None
+            self._given.discard(target)
 
     def _flush(self) -> None:
         self._statuses = None

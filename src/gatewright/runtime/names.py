@@ -72,9 +72,10 @@ class Names:
         return (*self._planner.problems, *self._idle())
 
     def _idle(self) -> Iterator[Problem]:
-        """Addresses where nobody is answered, since their view has gone or never had a zone of ours."""
+        """Addresses where nobody is answered, since their view has gone or there is no zone for them."""
         views = {view.name: view.origin for view in self._analysis.answer(serving.views)}
         served = {zone.config.view for zone in self.server.primary.zones.values()}
+        ours = "" if self._localities is not None else " with provider: Gatewright"
         for listen in self.server.bound:
             where, view = f"{listen.address} port {listen.port}", listen.view
             if view and view not in views:
@@ -83,8 +84,10 @@ class Names:
                 yield Problem("view-unknown", message, severity=Severity.ERROR, hint=hint)
             elif view and view not in served:
                 message = f"--dns: nobody is answered at {where}: the view {view} has no zone that is served here"
-                hint = "add a Zone of provider Gatewright to the view"
-                yield Problem("view-empty", message, views[view], Severity.WARNING, hint)
+                yield Problem("view-empty", message, views[view], Severity.WARNING, f"add a Zone to it{ours}")
+            elif not served:
+                message = f"--dns: nobody is answered at {where}: there is no zone that is served here"
+                yield Problem("view-empty", message, severity=Severity.WARNING, hint=f"describe a Zone{ours}")
 
     async def stop(self) -> None:
         """Answer no more."""

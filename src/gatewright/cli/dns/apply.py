@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gatewright.base.errors import UsageError
-from gatewright.cli import output
+from gatewright.cli import complete, output
 
 if TYPE_CHECKING:
     from gatewright.engines.publish.planning import Publication
@@ -27,9 +27,8 @@ Exit codes: 0 done, 1 refused or failed, 2 usage or input, 3 our fault.
 @click.command("apply", epilog=EPILOG)
 @click.option("--plan", "file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="A plan that `dns plan --save` made: do exactly that.")  # fmt: skip
-@click.option(
-    "--zone", "domains", multiple=True, metavar="DOMAIN", help="Only this zone; repeatable.  Not with --plan."
-)
+@click.option("--zone", "domains", multiple=True, metavar="DOMAIN", shell_complete=complete.domains,
+              help="Only this zone; repeatable.  Not with --plan.")  # fmt: skip
 @click.option(
     "--adopt", multiple=True, metavar="NAME", help="Take over what others have at this very name.  Not with --plan."
 )

@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import click
 
 from gatewright.base.errors import UsageError
-from gatewright.cli import output
+from gatewright.cli import complete, output
 from gatewright.engines.dns.export import FORMATS, checking, records
 from gatewright.engines.dns.export.format import Content, Exported, Format, Loss, Settings, Source
 from gatewright.graph.analysis import Analysis
@@ -37,21 +36,16 @@ docs/dns-export.md describes the formats and what each cannot say.
 """
 
 
-def _views(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The views of the paths typed so far, or of this folder."""
-    model = Model()
-    with suppress(UsageError, OSError):
-        model.read(ctx.params.get("paths") or (".",))
-    return [view.name for view in model.analysis.answer(serving.views) if view.name.startswith(incomplete)]
-
-
 @click.command("export", epilog=EPILOG)
 @click.option("--format", "target", type=click.Choice(list(FORMATS)), required=True, help="For which system.")
 @click.option(
-    "--view", "views", multiple=True, metavar="VIEW", shell_complete=_views,
+    "--view", "views", multiple=True, metavar="VIEW", shell_complete=complete.views,
     help="Only zones of this view; repeatable.  [default: all]",
 )  # fmt: skip
-@click.option("--zone", "domains", multiple=True, metavar="DOMAIN", help="Only this zone; repeatable.  [default: all]")
+@click.option(
+    "--zone", "domains", multiple=True, metavar="DOMAIN", shell_complete=complete.domains,
+    help="Only this zone; repeatable.  [default: all]",
+)  # fmt: skip
 @click.option(
     "--output", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
     help="Write the files there.  [default: print them]",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gatewright.cli import output
+from gatewright.cli import complete, output
 
 EXIT_CHANGES = 4
 EPILOG = """\b
@@ -22,7 +22,8 @@ Exit codes: 0 nothing to do, 4 there are changes, 1 a zone could not be looked a
 
 
 @click.command("plan", epilog=EPILOG)
-@click.option("--zone", "domains", multiple=True, metavar="DOMAIN", help="Only this zone; repeatable.")
+@click.option("--zone", "domains", multiple=True, metavar="DOMAIN", shell_complete=complete.domains,
+              help="Only this zone; repeatable.")  # fmt: skip
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save it for `dns apply`."
 )

@@ -342,6 +342,6 @@ class Manager:
         if issuer not in self._failing:
             self._failing.add(issuer)
             _log.warning(
-                "%s: no certificate from %s: %s; it is tried again, and what is in use stays (gatewright status)",
+                "%s: no certificate from %s: %s; what is in use stays (gatewright status tells more)",
                 entry.wanted.id, issuer, entry.moments.message,
             )  # fmt: skip

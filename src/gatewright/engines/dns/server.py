@@ -24,7 +24,7 @@ from gatewright.engines.dns.content import Listen, Plan, Push, ViewConfig, ZoneC
 from gatewright.engines.dns.notify import Notifier, NotifyStatus
 from gatewright.engines.dns.primary import Primary
 from gatewright.engines.dns.responder import ViewStats
-from gatewright.engines.dns.udp import bind
+from gatewright.engines.dns.udp import bind, cannot
 from gatewright.engines.dns.update import UpdateRequest
 from gatewright.engines.dns.workers import CHUNK_NAMES, Workers, running
 
@@ -197,9 +197,8 @@ class DnsServer:
                 if held is not None:
                     held.close()
                 if listen.port or error.errno != errno.EADDRINUSE:
-                    where = f"{listen.address} port {listen.port}"
-                    raise EngineError(f"cannot listen on {where}: {error.strerror}") from error
-        raise EngineError(f"cannot listen on {listen.address}: no port is free for both UDP and TCP")
+                    raise EngineError(cannot(listen, error)) from error
+        raise EngineError(f"DNS cannot listen on {listen.address}: no port is free for both UDP and TCP")
 
     def _let_go(self) -> None:
         for held in self._held:

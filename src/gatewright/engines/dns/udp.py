@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -130,6 +131,17 @@ def _from(control: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]
             local = data[:2] == b"\xfe\x80"
             sent.append((level, kind, data if local else data[:16] + b"\0\0\0\0"))
     return sent
+
+
+def cannot(listen: Listen, error: OSError) -> str:
+    """A sentence about an address that cannot be had, with what to do."""
+    hints = {
+        errno.EACCES: "; ports below 1024 need CAP_NET_BIND_SERVICE; or give a port, ADDRESS:5353",
+        errno.EADDRINUSE: f"; `ss -lntup 'sport = :{listen.port}'` tells whose it is",
+        errno.EADDRNOTAVAIL: "; this machine does not have it",
+    }
+    told = hints.get(error.errno or 0, "")
+    return f"DNS cannot listen on {listen.address} port {listen.port}: {error.strerror}{told}"
 
 
 def bind(listen: Listen, kind: socket.SocketKind) -> socket.socket:

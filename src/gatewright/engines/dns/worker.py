@@ -138,8 +138,7 @@ class Worker:
             for listener in self._tcp:
                 await listener.start()
         except OSError as error:
-            where = f"{at.address} port {at.port}" if at is not None else "nothing"
-            self._tell(channel.Failed(f"cannot listen on {where}: {error.strerror}"))
+            self._tell(channel.Failed(udp.cannot(at, error) if at is not None else f"DNS: {error.strerror}"))
             self._failed = True
             self._ended.set()
             return
