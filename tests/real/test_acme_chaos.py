@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -140,6 +141,62 @@ def test_a_chain_for_another_key_is_not_taken(tmp_path: Path, names: TxtServer, 
     proxy.fault("/certZ", Answer(200, other.chain, {"Content-Type": "application/pem-certificate-chain"}))
     with pytest.raises(IssueError, match="another key or other names"):
         obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), new_key())
+
+
+def test_between_the_certificates_of_a_chain_nothing_is_kept(
+    tmp_path: Path, names: TxtServer, proxy: AcmeProxy
+) -> None:
+    key = new_key()
+    plain = obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), key).chain
+    more = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n# authorities\n" + plain + b"more\n"
+    proxy.fault("/certZ", Answer(200, more, {"Content-Type": "application/pem-certificate-chain"}))
+    assert obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), key).chain == plain
+    proxy.fault("/certZ", Answer(200, plain * 20, {"Content-Type": "application/pem-certificate-chain"}))
+    with pytest.raises(IssueError, match="a chain of"):
+        obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), key)
+
+
+@pytest.mark.parametrize("value", ["bank.test", "b.test\r\nevil", "../../a.test", "a.test.", "com"])
+def test_nothing_is_proved_that_is_not_in_the_order(
+    tmp_path: Path, names: TxtServer, proxy: AcmeProxy, value: str
+) -> None:
+    challenge = {
+        "type": "dns-01",
+        "status": "pending",
+        "url": f"{proxy.url}/chalZ/1",
+        "token": "9Vn3Yx2mHkq0B1ZbIxvZ6QO3kq0B1ZbIxvZ6QO3kq0A",
+    }
+    asked = {"status": "pending", "identifier": {"type": "dns", "value": value}, "challenges": [challenge]}
+    proxy.fault("/authZ", Answer(200, json.dumps(asked).encode(), {"Content-Type": "application/json"}))
+    before = list(names.put_up)
+    with pytest.raises(IssueError, match="is not in the order"):
+        obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), new_key())
+    assert names.put_up == before
+
+
+@pytest.mark.parametrize("path", ["/dir", "/order-plz", "/certZ"])
+def test_a_redirect_leads_neither_away_from_https_nor_in_circles(
+    tmp_path: Path, names: TxtServer, proxy: AcmeProxy, path: str
+) -> None:
+    proxy.fault(path, Answer(302, b"", {"Location": "http://127.0.0.1:1/elsewhere"}))
+    with pytest.raises(IssueError, match="over HTTPS only"):
+        obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), new_key())
+    before = len(proxy.seen)
+    proxy.fault("/circle", *[Answer(302, b"", {"Location": f"{proxy.url}/circle"})] * 99)
+    ours = obtainer(tmp_path / "other", (f"{proxy.url}/circle", proxy.trust_file), names, sleep=lambda _: None)
+    with pytest.raises(IssueError, match="redirects"):
+        ours.obtain(wanted("a.test"), new_key())
+    assert len(proxy.seen) - before < 30
+
+
+@pytest.mark.parametrize("path", ["/dir", "/order-plz", "/certZ"])
+def test_an_answer_that_breaks_off_is_asked_for_again(
+    tmp_path: Path, names: TxtServer, proxy: AcmeProxy, path: str
+) -> None:
+    broken = Answer(200, b'{"status"', {"Content-Encoding": "gzip", "Content-Type": "application/json"})
+    proxy.fault(path, broken)
+    issued = obtainer(tmp_path / "state", _via(proxy), names).obtain(wanted("a.test"), new_key())
+    assert names_in(issued.chain) == {"a.test"}
 
 
 def test_trust_is_the_bundle_alone(tmp_path: Path, names: TxtServer, proxy: AcmeProxy) -> None:

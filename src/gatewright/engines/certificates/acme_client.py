@@ -34,6 +34,7 @@ _PATIENT_TRIES = 5
 _TRIES = 4
 _NONCE_LIFE = 300.0
 _MOST_NONCES = 64
+_MOST_REDIRECTS = 5
 # A pause that an overloaded server asks for and that is waited for in place, in seconds; longer ones are reported.
 _SHORT = 5.0
 _BUSY = frozenset({500, 502, 503, 504})
@@ -118,7 +119,9 @@ class _Network(client.ClientNetwork):
             user_agent=f"gatewright/{__version__} acme-python",
             timeout=_TIMEOUT,
         )
-        self.session.mount("https://", transport)
+        for scheme in ("https://", "http://"):  # a redirect may lead to either
+            self.session.mount(scheme, transport)
+        self.session.max_redirects = _MOST_REDIRECTS
         self._kept = _Nonces()
         self._sleep = sleep
 

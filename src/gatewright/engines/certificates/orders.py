@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 from acme import messages
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from msgspec import Struct
 
 from gatewright.base.errors import EngineError
@@ -31,6 +33,7 @@ from gatewright.engines.certificates.obtaining import IssueError, Window
 from gatewright.engines.certificates.request import (
     fingerprint,
     identifiers,
+    is_address,
     names_of,
     renewal_identity,
     signing_request,
@@ -45,6 +48,7 @@ Solve = Callable[[Wanted, str, str], ChallengeSolver]
 # RFC 9773, 4.3.2: when the authority does not say, six hours; never more often than once a minute.
 _ASK_AGAIN = 6 * 3600.0
 _ASK_SOONEST, _ASK_LATEST = 60.0, 86400.0
+_LONGEST_CHAIN = 10
 _GONE = frozenset({"malformed", "unauthorized", "404", "410"})
 
 
@@ -269,10 +273,11 @@ class _Work:
         reasons, failed = [], []
         for url in order.authorizations or ():
             authorization = self._client.authorization(url)
+            name, _ = self._proved(authorization)
             for challenge in authorization.challenges or ():
                 if challenge.error is not None:
-                    name = authorization.identifier.value
-                    reasons.append(f"{name} by {challenge.chall.typ}: {sentence(challenge.error)}")
+                    kind = getattr(challenge.chall, "typ", "another way")
+                    reasons.append(f"{name} by {kind}: {sentence(challenge.error)}")
                     failed.append(name)
         if failed:
             self._owner.limits.failed(self._account.id, failed)
@@ -311,8 +316,7 @@ class _Work:
         self, authorization: messages.Authorization
     ) -> tuple[Challenge, ChallengeSolver, messages.ChallengeBody]:
         """What is to be put up for an authorisation, by whom, and what the authority calls it."""
-        bare = str(authorization.identifier.value)
-        name = f"*.{bare}" if authorization.wildcard else bare
+        bare, name = self._proved(authorization)
         offered = {str(body.chall.typ): body for body in authorization.challenges if hasattr(body.chall, "token")}
         labels = self._wanted.labels
         solver = select(self._owner.issuer.intent.solvers, name, labels, offered)
@@ -331,6 +335,18 @@ class _Work:
             value=body.chall.validation(self._client.key),
         )
         return challenge, self._owner.solve(self._wanted, name, kind), body
+
+    def _proved(self, authorization: messages.Authorization) -> tuple[str, str]:
+        """The hostname or address that it is for, bare and with "*.": one of this order, as we wrote it.
+
+        IssueError for any other: nobody has us put something up at names of his choice.
+        """
+        said = str(authorization.identifier.value).lower().removeprefix("*.")
+        name = f"*.{said}" if authorization.wildcard else said
+        for one in self._names:
+            if _alike(one) == _alike(name):
+                return one.removeprefix("*."), one
+        raise IssueError(f"{self._owner.server} asks for a proof of {name[:100]!r}, which is not in the order")
 
     @contextlib.contextmanager
     def _presented(self, challenges: list[tuple[Challenge, ChallengeSolver]]) -> Iterator[None]:
@@ -398,7 +414,7 @@ class _Work:
         return Issued(pem, self._key)
 
     def _checked(self, pem: bytes) -> bytes:
-        """The chain, if it is one for our key and names."""
+        """The chain, if it is one for our key and names: its certificates, and nothing that stands between them."""
         try:
             certificates = x509.load_pem_x509_certificates(pem)
         except ValueError:
@@ -407,4 +423,11 @@ class _Work:
         if fingerprint(leaf.public_key()) != self._fingerprint or not names_of(leaf) >= set(self._names):
             keeping.remove(self._file)
             raise IssueError(f"{self._owner.server} sent a certificate for another key or other names")
-        return pem
+        if len(certificates) > _LONGEST_CHAIN:
+            raise IssueError(f"{self._owner.server} sent a chain of {len(certificates)} certificates")
+        return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+
+
+def _alike(name: str) -> object:
+    """Names that are equal however they are written; 2001:db8::1 may be written in several ways."""
+    return ipaddress.ip_address(name) if is_address(name) else name.lower()

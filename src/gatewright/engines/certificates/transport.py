@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import email.utils
 import ssl
+import time
 from typing import Any
 
 import requests
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 
 from gatewright.engines.certificates.obtaining import IssueError
@@ -17,6 +19,8 @@ from gatewright.engines.certificates.obtaining import IssueError
 _CONNECTIONS = 32
 # Chains and directories are some KiB long; nobody makes us read for ever.
 _LARGEST = 1 << 20
+_CHUNK = 1 << 16
+_LONGEST_ANSWER = 60.0
 _LONGEST_WAIT = 7 * 86400.0
 
 
@@ -40,16 +44,37 @@ class Transport(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Leave trust to the context: requests would add its own bundle to it."""
 
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send, and read the answer up to a limit."""
-        response = super().send(*args, **kwargs)
-        body = response.raw.read(_LARGEST + 1, decode_content=True)
-        if len(body) > _LARGEST:
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send, and read the answer up to a limit.
+
+        IssueError for an address that is not HTTPS, wherever it comes from (RFC 8555, 6.1).
+        """
+        if not (request.url or "").lower().startswith("https://"):
+            raise IssueError(f"{(request.url or '')[:200]!r} is not asked: ACME is spoken over HTTPS only")
+        response = super().send(request, *args, **kwargs)
+        try:
+            response._content = _body(response.raw)
+        except requests.exceptions.RequestException:
             response.close()
-            raise requests.exceptions.ContentDecodingError("the answer is too long")
-        response._content = body
+            raise
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            response.close()
+            raise requests.exceptions.ConnectionError(error) from error
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
+
+
+def _body(raw: Any) -> bytes:
+    """All of an answer's body.  Neither may it be too long nor come too slowly: attempts of others wait for threads."""
+    deadline = time.monotonic() + _LONGEST_ANSWER
+    body = bytearray()
+    while chunk := raw.read1(_CHUNK, decode_content=True):
+        body += chunk
+        if len(body) > _LARGEST:
+            raise requests.exceptions.ContentDecodingError("the answer is too long")
+        if time.monotonic() > deadline:
+            raise requests.exceptions.ReadTimeout("the answer takes too long")
+    return bytes(body)
 
 
 def _context(bundle: bytes, skip_verify: bool) -> ssl.SSLContext:

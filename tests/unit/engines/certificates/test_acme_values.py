@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.base.sensitive import Sensitive
+from gatewright.engines.certificates import transport
 from gatewright.engines.certificates.acme_client import sentence
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.engines.certificates.request import (
@@ -144,3 +145,17 @@ def test_what_a_chain_says() -> None:
     assert names_of(root.certificate) == frozenset()
     assert top_issuer(leaf.cert_pem) == "the top"
     assert fingerprint(leaf.key.public_key()) == fingerprint(leaf.certificate.public_key())
+
+
+class _Dripping:
+    """A body that never ends, octet by octet."""
+
+    def read1(self, _size: int, *, decode_content: bool) -> bytes:
+        return b"x"
+
+
+def test_an_answer_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = iter(range(0, 10**6, 3600))
+    monkeypatch.setattr(transport.time, "monotonic", lambda: float(next(hours)))
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        transport._body(_Dripping())
