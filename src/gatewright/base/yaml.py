@@ -67,6 +67,9 @@ _PECULIAR = re2.compile(
     )
 )
 
+# A list of scalars on one line.  Its brackets are a pair also where both stand in one string.
+_FLAT_LIST = re.compile(r'\[(?:[^\[\]{}"\'#\\\n]|"[^\[\]{}"\\\n]*")*\]')
+
 _TRUE = frozenset(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"))
 _FALSE = frozenset(("n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"))
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
@@ -166,7 +169,7 @@ def parse(text: str) -> Parsed:
         found = _parse_json(text)
         if found is not None:
             return found
-    elif text.count("[") + text.count("{") < MAX_DEPTH and _PECULIAR.search(text.encode()) is None:
+    elif _is_shallow(text) and _PECULIAR.search(text.encode()) is None:
         try:
             values = parse_yaml(text, multi=True)
             if len(values) == 1 and isinstance(values[0], dict) and _every_key_arrived(text, values[0]):
@@ -174,6 +177,14 @@ def parse(text: str) -> Parsed:
         except ValueError:
             pass  # libyaml may read it, and words the mistake if there is one
     return _parse_events(text)
+
+
+def _is_shallow(text: str) -> bool:
+    """Are flow collections surely nested less deep than is read?  Lists of scalars, however many, are one level."""
+    if text.count("[") + text.count("{") < MAX_DEPTH:
+        return True
+    rest = _FLAT_LIST.sub("", text)
+    return rest.count("[") + rest.count("{") < MAX_DEPTH - 1
 
 
 def _every_key_arrived(text: str, value: Any) -> bool:

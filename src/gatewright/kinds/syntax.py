@@ -41,7 +41,7 @@ def is_hostname(name: str) -> bool:
         return True
     if len(name) > 253 or _HOSTNAME.fullmatch(name) is None:
         return False
-    return not name[-1].isdigit() or not is_ip(name)
+    return not name[-1].isdigit() or _IPV4.fullmatch(name) is None
 
 
 def is_ip(text: str) -> bool:

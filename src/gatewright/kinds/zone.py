@@ -211,13 +211,17 @@ def _check_sets(records: list[Record], domain: str, report: Report) -> None:
     seen: dict[tuple[str, str], Record] = {}
     names: dict[str, Record] = {}
     for record in records:
-        path = record.origin.path[len(report.origin.path) :]
         if (record.name, record.type) in seen:
-            report.invalid(f"{record.name} {record.type} is listed twice", *path, hint="put all values into one")
+            message = f"{record.name} {record.type} is listed twice"
+            report.invalid(message, *_path(record, report), hint="put all values into one")
         elif _crowds(record, names.get(record.name)) and record.name != domain:
-            report.invalid(f"{record.name} has a CNAME, beside which there is nothing", *path)
+            report.invalid(f"{record.name} has a CNAME, beside which there is nothing", *_path(record, report))
         seen.setdefault((record.name, record.type), record)
         names.setdefault(record.name, record)
+
+
+def _path(record: Record, report: Report) -> Path:
+    return record.origin.path[len(report.origin.path) :]
 
 
 def _crowds(record: Record, first: Record | None) -> bool:

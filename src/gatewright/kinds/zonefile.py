@@ -1,14 +1,15 @@
 """Zone files (RFC 1035, as BIND, Knot, NSD and CoreDNS read them): the records of one zone.
 
 The lines are put together here, so that a bad record costs itself alone and every record knows its line; what a record,
-a TTL and a name may be is dnspython's business.  A zone may have 100,000 names, nearly all of them on lines of one plain
-form with an address, a name or a short text: those are read by two regular expressions, everything else word by word.
+a TTL and a name may be is dnspython's business.  A zone may have 100,000 names, nearly all of them on lines of one form
+with an address, a name or a short text: each of those is read at once, everything else word by word.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+
 from msgspec import Struct
 
 from gatewright.base import collector
@@ -91,7 +92,7 @@ def _domain_of(origin: Origin) -> str:
 
 
 def _entry(text: str, start: int, line: int) -> tuple[_Entry | None, int, int]:
-    """The entry that begins at a line's start, None for an empty line; where, and in which line, the next one begins."""
+    """The entry that begins here, None on an empty line; where, and in which line, the next one begins."""
     words: list[str] = []
     first, depth, indented, end = line, 0, False, len(text)
     for token in _TOKEN.finditer(text, start):

@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+import yaml
 
 from gatewright.base import yaml as subject
 from gatewright.base.yaml import MAX_DEPTH, parse, split
@@ -128,3 +129,15 @@ def test_comments_and_directives_are_no_document(text: str) -> None:
 @pytest.mark.parametrize("text", ["a", "--- a", "---a", "--- {}", "[]"])
 def test_everything_else_is(text: str) -> None:
     assert not subject.is_blank(text)
+
+
+@pytest.mark.parametrize("item", ['["a", b]', "['a', b]", "[[a], {b: c}]", '["[", "]"]'])
+def test_many_lists_are_not_deep(item: str) -> None:
+    text = "a:\n" + f"- {item}\n" * 300
+    assert parse(text).value == {"a": [yaml.safe_load(item)] * 300}
+
+
+@pytest.mark.parametrize("closed", ['"]]]"', '"[]"', "[]", '"[", "]"', "'\"', ']', '\"'"])
+def test_what_looks_closed_hides_no_depth(closed: str) -> None:
+    text = "a: " + f"[{closed}, " * 500 + "]" * 500
+    assert [fault.id for fault in parse(text).faults] == ["document-too-deep"]
