@@ -105,13 +105,18 @@ def _type(type_: str, view: str, zones: list[Names], writer: Writer, losses: lis
     for item in (item for names in zones for item in names.all() if item.type == type_):
         for data in item.data:
             found = cells(data)
-            if found is None:
+            if found is None or not all(map(_is_plain, found)):
                 losses.append(Loss("text", f"{item.name} {type_}"))
             else:
                 rows.append([kind, item.name, *found, view, str(item.ttl)])
     if rows:
         writer.writerow([f"header-{kind}", "fqdn*", *columns, "view", "ttl"])
         writer.writerows(rows)
+
+
+def _is_plain(cell: str) -> bool:
+    """Printable, and nothing that a spreadsheet, through which such files often go, would compute."""
+    return cell.isprintable() and not cell.startswith(("=", "+", "-", "@"))
 
 
 def _others(zones: list[Names]) -> list[Loss]:

@@ -230,6 +230,14 @@ def test_infoblox_has_a_header_for_each_type() -> None:
     assert kinds(exported)["text"] == [f"hostile.{DOMAIN} TXT"]
 
 
+@pytest.mark.parametrize("value", ["=cmd|' /C calc'!A0", "@SUM(1)", "a\x1b[31mb", "a\x00b"])
+def test_infoblox_has_no_cells_that_a_spreadsheet_computes(value: str) -> None:
+    exported = export("infoblox", one_view(record(DOMAIN, "CAA", f'0 issue "{value}"', '0 issue "ca.test"')))
+    rows = list(csv.reader(io.StringIO(next(iter(exported.files.values())), newline="")))
+    assert [row[4] for row in rows if row[0] == "caarecord"] == ["ca.test"]
+    assert kinds(exported).keys() & {"text", "invalid-record"}
+
+
 def test_cloudflared_has_exact_names_before_wildcards_and_an_end() -> None:
     exported = export("cloudflared", two_views())
     document = yaml.safe_load(exported.files["cloudflared/home.yml"])
