@@ -17,7 +17,8 @@ NAMES = 2
 SOON = 20
 """How many certificates are printed that are well: those that end first."""
 READY = "ready"
-EVERYBODY = "(by client)"
+BY_CLIENT = "by client"
+"""Beside sockets where the client's address decides which view is seen."""
 
 
 def show(certificates: Sequence[CertificateLine], dns: Sequence[DnsView]) -> None:
@@ -33,7 +34,9 @@ def show(certificates: Sequence[CertificateLine], dns: Sequence[DnsView]) -> Non
                 click.echo(f"{line.id}: {line.message}" + (f" ({line.failures} in a row)" if line.failures > 1 else ""))
     if dns:
         click.echo()
-        _table(("VIEW", "ZONE", "SERIAL", "NAMES", "ANSWERED AT", "SECONDARIES"), _zones(dns))
+        header, rows = ("VIEW", "ZONE", "SERIAL", "NAMES", "ANSWERED AT"), list(_zones(dns))
+        told = any(row[-1] for row in rows)
+        _table((*header, "SECONDARIES") if told else header, rows if told else (row[:-1] for row in rows))
 
 
 def _chosen(lines: Sequence[CertificateLine]) -> tuple[list[CertificateLine], int]:
@@ -50,11 +53,17 @@ def _certificate(line: CertificateLine) -> tuple[str, ...]:
 
 
 def _zones(dns: Sequence[DnsView]) -> Iterator[tuple[str, ...]]:
-    for view in dns:
-        sockets = ", ".join(f"{socket.address}:{socket.port}" for socket in view.listening) or "-"
+    shared = [f"{_sockets(view)} {BY_CLIENT}" for view in dns if not view.view and view.listening]
+    for view in [one for one in dns if one.view] or dns:
+        own = [_sockets(view)] if view.view and view.listening else []
+        where = ", ".join(own + shared) or "-"
         for number, zone in enumerate(view.zones or (None,)):
             first = number == 0
-            yield (view.view or EVERYBODY if first else "", *_zone(zone), sockets if first else "", _told(zone))
+            yield (view.view or "-" if first else "", *_zone(zone), where if first else "", _told(zone))
+
+
+def _sockets(view: DnsView) -> str:
+    return ", ".join(f"{socket.address}:{socket.port}" for socket in view.listening)
 
 
 def _zone(zone: DnsZone | None) -> tuple[str, str, str]:

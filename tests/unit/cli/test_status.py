@@ -92,12 +92,31 @@ def test_names_and_certificates_have_tables(tmp_path: Path) -> None:
     assert ["apps/a", "ready", "a.test, b.test and 1 more", "ClusterIssuer le", "2031-02-03", "-"] in columns
     assert ["apps/b", "failed", "d.test", "ClusterIssuer le", "-", "2031-02-03 04:05"] in columns
     assert "apps/b: the CA is down (4 in a row)" in lines
-    assert ["(by client)", "-", "-", "-", "127.0.0.1:5353"] in columns
     told = "192.0.2.1:53, 192.0.2.2:53 has 6, 192.0.2.3:53 not yet"
-    assert ["home", "a.test", "7", "1,234", "-", told] in columns
+    assert ["home", "a.test", "7", "1,234", "127.0.0.1:5353 by client", told] in columns
     plain = status(tmp_path, live()).output
     assert "CERTIFICATE" not in plain
     assert "VIEW" not in plain
+
+
+@pytest.mark.parametrize(
+    ("views", "rows"),
+    [
+        ((DnsView("", (Socket("127.0.0.1", 5353),)),), ["- - - - 127.0.0.1:5353 by client"]),
+        (
+            (
+                DnsView("", (Socket("127.0.0.1", 5353),)),
+                DnsView("home", (Socket("127.0.0.1", 5354),), (DnsZone("a.test", 7, 3),)),
+                DnsView("public", (), (DnsZone("a.test", 8, 1),)),
+            ),
+            ["home a.test 7 3 127.0.0.1:5354, 127.0.0.1:5353 by client", "public a.test 8 1 127.0.0.1:5353 by client"],
+        ),
+        ((DnsView("home", (), (DnsZone("a.test", 7, 3),)),), ["home a.test 7 3 -"]),
+    ],
+)
+def test_where_a_view_is_answered(tmp_path: Path, views: tuple[DnsView, ...], rows: list[str]) -> None:
+    lines = [" ".join(line.split()) for line in status(tmp_path, live(dns=views)).output.splitlines()]
+    assert lines[lines.index("VIEW ZONE SERIAL NAMES ANSWERED AT") + 1 :] == rows
 
 
 def test_of_many_certificates_those_in_need_are_shown(tmp_path: Path) -> None:
