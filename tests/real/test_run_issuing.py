@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -20,13 +21,16 @@ from cryptography.hazmat.primitives.serialization import (
 from websockets.asyncio.client import connect
 
 from support import certifying as c
-from support import keys
+from support import keys, zonehosts
 from support import naming as n
 from support import session as s
 from support.certifying import Authority, authority
 from support.session import GATEWAY, Session
 
 pytestmark = pytest.mark.real
+
+
+HERE = "127.99.8.1"
 
 
 @pytest.fixture
@@ -59,6 +63,63 @@ def test_by_dns_for_a_domain_and_its_wildcard(run: Session, tmp_path: Path) -> N
         assert ca.ask(live, "https://a.example.com/") == 200
         assert ca.orders == 1
         assert run.status()[0] == 0
+
+
+def test_where_the_world_asks_another_provider_it_is_written_to(run: Session, tmp_path: Path) -> None:
+    """Split horizon in earnest: inside we answer for the domain, the authority asks BIND, and so BIND has to know."""
+    port = in_earnest(run)
+    with zonehosts.bind(tmp_path_of(tmp_path, "bind"), "example.com") as public:
+        solver = {
+            "nameserver": f"127.0.0.1:{public.port}",
+            "tsigKeyName": public.settings["key_name"],
+            "tsigAlgorithm": "HMACSHA256",
+            "tsigSecretSecretRef": {"name": "tsig", "key": "key"},
+        }
+        run.write("tls.yaml", c.issuer(c.ISSUER, {"dns01": {"rfc2136": solver}}), c.certificate("tls", "a.example.com"))
+        run.write("tsig.yaml", c.opaque("tsig", key=public.secret))
+        run.write(
+            "zones.yaml", n.view("home", "127.0.0.2/32"), n.zone("home", "example.com", "home", gateways=True),
+            n.zone("public", "example.com", provider="rfc2136"),
+        )  # fmt: skip
+        with authority(tmp_path, public.port) as ca:
+            at = c.free_port()
+            arguments = ["--bind", "site", "--dns", f"127.0.0.1:{at}=home", *ca.arguments[2:]]
+            live = run.start("--echo", *arguments)
+            c.await_state(run, "infra/tls", "ready")
+            s.wait(
+                lambda: live.trusting(ca.root).ask(GATEWAY, f"https://a.example.com:{port}/", view="home").status == 200
+            )
+            assert run.lines(public.secret) == []
+
+
+def test_where_the_world_asks_us_our_own_zone_has_the_challenge(run: Session, tmp_path: Path) -> None:
+    port = in_earnest(run)
+    run.write("tls.yaml", c.issuer(c.ISSUER, c.DNS01), c.certificate("tls", "a.example.com"))
+    run.write(
+        "zones.yaml", n.view("home", "127.0.0.2/32"), n.zone("home", "example.com", "home", gateways=True),
+        n.zone("public", "example.com", records=[n.record("www", "203.0.113.5")]),
+    )  # fmt: skip
+    with authority(tmp_path) as ca:
+        live = run.start("--echo", "--bind", "site", "--dns", "127.0.0.1:0=home", *ca.arguments)
+        c.await_state(run, "infra/tls", "ready")
+        s.wait(lambda: ca.ask(live, f"https://a.example.com:{port}/") == 200)
+        # As soon as the world is said to ask somebody else, nothing more is put into ours.
+        zones = (n.view("home", "127.0.0.2/32"), n.zone("home", "example.com", "home", gateways=True))
+        run.write("zones.yaml", *zones, n.zone("public", "example.com", provider="Cloudflare"))
+        s.wait(lambda: n.values(live.dns("public"), "www.example.com") == "REFUSED")
+        run.write("tls.yaml", c.issuer(c.ISSUER, c.DNS01), c.certificate("tls", "a.example.com", "b.example.com"))
+        found = c.await_state(run, "infra/tls", "failed")
+        assert "cloudflare" in found["message"]
+
+
+def in_earnest(run: Session) -> int:
+    """A gateway at a described address of this machine; gives its port for TLS."""
+    with socket.socket() as probe:
+        probe.bind((HERE, 0))
+        port = int(probe.getsockname()[1])
+    run.write("gateway.yaml", s.gateway({**s.https(port=port), "hostname": "a.example.com"}, addresses=(HERE,)))
+    run.write("web.yaml", s.service("web"), s.route("a"))
+    return port
 
 
 DOORS = (
@@ -207,7 +268,7 @@ def test_an_issuer_that_cannot_be_had_is_told_where_it_is_asked_for(run: Session
         assert [(fault["file"], fault["severity"]) for fault in about] == [(str(file), "error")]
         assert about[0]["line"] > 1
         assert run.lines("tls.yaml:", "error", "nobody")
-        assert ca.orders == 0
+        assert ca.proxy.paths("/order-plz") == 0
 
 
 # --- renewal --------------------------------------------------------------------------------------
@@ -317,12 +378,13 @@ def test_a_run_that_is_killed_in_the_middle_of_an_order_goes_on_with_it(run: Ses
         run.start("--echo", *ca.arguments)
         s.wait(lambda: ca.proxy.paths("/chalZ/"), c.SECONDS)
         run.kill()
+        placed = ca.proxy.paths("/order-plz")
         (begun,) = (run.state / "certificates").glob("infra_a-*.key")
         key = load_pem_private_key(begun.read_bytes(), None)
         live = run.start("--echo", *ca.arguments)
         c.await_state(run, "infra/a", "ready")
         s.wait(lambda: ca.ask(live, "https://a.example.com/") == 200)
-        assert ca.orders == 1
+        assert ca.proxy.paths("/order-plz") == placed
         half = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         assert c.public_key(c.shown(live, "a.example.com")) == half
         assert not begun.exists()

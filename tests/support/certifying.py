@@ -82,8 +82,8 @@ class Authority:
 
     @property
     def orders(self) -> int:
-        """How many were placed."""
-        return self.proxy.paths("/order-plz")
+        """How many were completed."""
+        return self.proxy.paths("/finalize-order/")
 
     def ask(self, live: Live, url: str, gateway: str = GATEWAY) -> int:
         """The status that a client gets who trusts this authority alone; 0 for whom it does not trust."""

@@ -1,15 +1,16 @@
 """DNS-01 challenges in zones that this run serves: TXT records beside those of the graph, while they are needed.
 
 A value is put into every view's zone that holds the name: the authority asks from outside, but what a client inside
-sees must not differ for it.  Solvers run in threads; the zones belong to the loop.  Counterparts: `http_challenges`,
-`engines.certificates.challenge`.
+sees must not differ for it.  Where the public zone of a name is another provider's, nothing is put into ours: a private
+view of the same domain is not what the authority sees.  Solvers run in threads; the zones belong to the loop.
+Counterparts: `http_challenges`, `provider_challenges`, `engines.certificates.challenge`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ from gatewright.engines.certificates.challenge import SolverError
 from gatewright.engines.certificates.solvers.callbacks import OwnDns
 from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.server import DnsServer
+from gatewright.engines.dns.zone import Zone
+from gatewright.graph.names.zones import PUBLIC_VIEW
 
 T = TypeVar("T")
 
@@ -39,15 +42,27 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where to ask wh
 
 
 class DnsChallenges:
-    """The challenges in `server`'s zones; `solver` may be called from any thread but that of `loop`."""
+    """The challenges in `server`'s zones; `solver` may be called from any thread but that of `loop`.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, server: DnsServer) -> None:
+    `theirs` gives the domains (on the wire) whose public zones are somebody else's, also from any thread.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        server: DnsServer,
+        theirs: Callable[[], Iterable[bytes]] = tuple,
+    ) -> None:
         self._loop = loop
         self._server = server
+        self._theirs = theirs
 
     def solver(self, record: str) -> OwnDns | None:
-        """What puts challenges at this name; None when it is in no zone of ours."""
-        if not self._zones(_wire(record)):
+        """What puts challenges at this name; None when it is in no zone of ours, or the world asks others for it."""
+        name = _wire(record)
+        zones = self._zones(name)
+        ours = max((len(zone.config.domain) for zone in zones if zone.config.view == PUBLIC_VIEW), default=0)
+        if not zones or any(len(domain) >= ours and _is_below(name, domain) for domain in self._theirs()):
             return None
         return OwnDns(self._put, self._take, self._see)
 
@@ -61,28 +76,40 @@ class DnsChallenges:
         name, data = _wire(record), _text(value)
         for zone in self._zones(name):
             if present:
-                self._server.put(zone, name, TXT, data, TTL)
+                self._server.put(zone.config.id, name, TXT, data, TTL)
             else:
-                self._server.take_away(zone, name, TXT, data)
+                self._server.take_away(zone.config.id, name, TXT, data)
         await self._server.settled()
 
     def _see(self, record: str) -> Collection[str]:
-        """The values that every address of ours gives which answers for the name at all."""
+        """The values that every address of ours gives which answers for the name at all.
+
+        Where none of them answers us, who are no client of its view, those that it gives to others.
+        """
         found: set[str] | None = None
         for listen in self._server.bound:
             values = _ask(listen, record)
             if values is not None:
                 found = values if found is None else found & values
-        return found or ()
+        return self._told(_wire(record)) if found is None else found
 
-    def _zones(self, name: bytes) -> Sequence[str]:
+    def _told(self, name: bytes) -> set[str]:
+        """The values that the workers have been told of in every view."""
+        values = [
+            {_string(data) for one in zone.names.get(name, ()) if one.type == TXT for data in one.rdata}
+            for zone in self._zones(name)
+        ]
+        return set.intersection(*values) if values else set()
+
+    def _zones(self, name: bytes) -> Sequence[Zone]:
         """The zones that hold a name: in each view the one with the longest domain."""
-        best: dict[str, tuple[int, str]] = {}
-        for id, zone in list(self._server.primary.zones.items()):
-            config = zone.config
-            if _is_below(name, config.domain):
-                best[config.view] = max(best.get(config.view, (0, "")), (len(config.domain), id))
-        return [id for _, id in best.values()]
+        best: dict[str, Zone] = {}
+        for zone in list(self._server.primary.zones.values()):
+            before = best.get(zone.config.view)
+            is_longer = before is None or len(zone.config.domain) > len(before.config.domain)
+            if is_longer and _is_below(name, zone.config.domain):
+                best[zone.config.view] = zone
+        return tuple(best.values())
 
     def _wait(self, work: Coroutine[None, None, T]) -> T:
         try:
@@ -131,6 +158,11 @@ def _text(value: str) -> bytes:
     """The data of a TXT record of one string (RFC 1035, 3.3.14)."""
     data = value.encode("ascii", "replace")[:255]
     return bytes([len(data)]) + data
+
+
+def _string(data: bytes) -> str:
+    """The first string of a TXT record's data; a challenge has no other."""
+    return data[1 : 1 + data[0]].decode("ascii", "replace")
 
 
 def _is_below(name: bytes, domain: bytes) -> bool:

@@ -18,11 +18,13 @@ from gatewright.base.errors import UsageError
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.dns.aliases import Aliases
 from gatewright.engines.dns.content import Listen, Plan
+from gatewright.engines.dns.encoding import wire_name
 from gatewright.engines.dns.plan import Planner
 from gatewright.engines.dns.server import DnsServer
 from gatewright.engines.envoy.bindings import PortKey, Socket
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.names import serving
+from gatewright.graph.names.zones import PUBLIC_VIEW
 from gatewright.pipeline import State
 from gatewright.runtime.localities import Localities
 
@@ -53,6 +55,9 @@ class Names:
         self._localities = Localities(analysis) if on_loopback else None
         self.server = DnsServer(folder, options.listen, options.workers)
         # What is tried out here asks nobody outside, and tells nobody.
+        self._zones: tuple[serving.Zone, ...] = ()
+        self.theirs: tuple[bytes, ...] = ()
+        """The domains (on the wire) whose public zones are described as another provider's."""
         self._aliases = None if on_loopback else Aliases(self._planner, self._apply)
 
     async def start(self, sockets: Sockets) -> None:
@@ -60,11 +65,13 @@ class Names:
         await self.server.start()
         self._relocate(sockets)
         self._apply(self._planner.whole())
+        self._note_theirs()
 
     def apply(self, state: State, sockets: Sockets) -> None:
         """Serve what changed; O(change)."""
         self._apply(self._planner.changed(state))
         self._apply(self._relocate(sockets))
+        self._note_theirs()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -105,6 +112,14 @@ class Names:
 
     def _relocate(self, sockets: Sockets) -> Plan | None:
         return self._planner.relocated(self._localities.now(sockets)) if self._localities is not None else None
+
+    def _note_theirs(self) -> None:
+        zones = self._analysis.answer(serving.zones)
+        if zones is not self._zones:
+            self._zones = zones
+            self.theirs = tuple(
+                wire_name(zone.domain) for zone in zones if zone.view == PUBLIC_VIEW and not zone.is_ours
+            )
 
     def _apply(self, plan: Plan | None) -> None:
         if plan is not None:

@@ -201,7 +201,10 @@ class Run:
             self._names = names
             DnsMetrics(self._registry, names.server.stats, lambda: self._facts.dns)
             await names.server.settled()
-            self._dns_challenges = DnsChallenges(asyncio.get_running_loop(), names.server)
+            # An authority of our own choice asks us, as all do here; others ask whom the world asks.
+            stands_in = on_loopback and bool(self._options.certificates.server)
+            theirs = tuple if stands_in else (lambda: names.theirs)
+            self._dns_challenges = DnsChallenges(asyncio.get_running_loop(), names.server, theirs)
 
     def _own_dns(self, record: str) -> ChallengeSolver | None:
         """What puts a challenge into a zone that we serve; called in threads."""
