@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright import kinds
 from gatewright.base import collector
@@ -158,10 +158,14 @@ class Model:
             self._unknown[f"{document.api_version} {document.kind}"] += 1
             return concerned
         problems, accepted = lowered.problems, lowered.suppressions
-        if lowered.intent is None and before is not None and before.lowered and before.lowered.intent:
+        good = before.lowered if before is not None else None
+        if lowered.intent is None and good is not None and good.intent is not good.instead:
             # What was live stays live: the last good version goes on, and says so.
-            problems += (_held_back(before.lowered.intent.key, document.origin),)
-            lowered = before.lowered
+            assert good.intent is not None, "or it would be what stands instead"
+            problems += (_held_back(good.intent.key, document.origin),)
+            lowered = good
+        elif lowered.intent is None:
+            lowered = structs.replace(lowered, intent=lowered.instead)
         concerned = self._drop(identity)
         self._held[identity] = _Held(lowered, document.kind, problems, accepted)
         if accepted:

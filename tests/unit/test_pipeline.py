@@ -8,6 +8,7 @@ import pytest
 
 from gatewright.base.origin import made
 from gatewright.base.sensitive import Sensitive
+from gatewright.graph.names import serving
 from gatewright.graph.nodes import Change
 from gatewright.kinds.intents import Key, SecretIntent
 from gatewright.pipeline import Model, State
@@ -85,3 +86,28 @@ def test_its_place_can_be_printed(model: Model) -> None:
     found = [one for one in model.problems() if one.id == "unusable-certificate"]
     places = {str(model.locator.locate(one.origin)) for one in found if one.origin}
     assert places == {"(issued by ClusterIssuer letsencrypt)"}
+
+
+def view(client: str) -> str:
+    return (
+        "apiVersion: gatewright.dev/v1alpha1\nkind: View\nmetadata: {name: house}\n"
+        f"spec: {{clients: [{client}]}}\n---\n"
+        "apiVersion: gatewright.dev/v1alpha1\nkind: Zone\nmetadata: {name: z}\n"
+        "spec: {domain: example.com, view: house, provider: gatewright}\n"
+    )
+
+
+def test_a_view_that_was_never_understood_is_for_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "view.yaml"
+    model = Model(lambda: NOW)
+    found = []
+    for client in ("10.8.0.0/33", "10.8.0.0/34", "10.8.0.0/24", "10.8.0.0/35"):
+        file.write_text(view(client))
+        if found:
+            model.refresh([str(file)])
+        else:
+            model.read([str(tmp_path)])
+        (seen,) = model.analysis.answer(serving.views)
+        found.append(seen.clients)
+    # What was once good stays as it was.
+    assert found == [(), (), ("10.8.0.0/24",), ("10.8.0.0/24",)]

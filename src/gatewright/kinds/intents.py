@@ -776,9 +776,11 @@ class Suppression(Struct, frozen=True, gc=False):
 class Lowered(Struct, frozen=True):
     """What a kind makes of one document: the intent (None when the document is unusable) and its Problems.
 
-    `suppressions` are those of the document's annotations, whatever its kind.
+    `suppressions` are those of the document's annotations, whatever its kind.  `instead`: what stands for an unusable
+    document that was never usable, where its absence would allow more than it does.
     """
 
     intent: Intent | None
     problems: tuple[Problem, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
+    instead: Intent | None = None

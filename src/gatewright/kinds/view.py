@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from gatewright.base.document import Document
 from gatewright.kinds import sitemap
@@ -81,7 +81,14 @@ class View(Object, frozen=True, kw_only=True):
 
 
 def lower(document: Document) -> Lowered:
-    """Lower a View."""
+    """Lower a View.  Without one a view is for all private addresses, so a View that is unusable is for nobody."""
+    lowered = _lower(document)
+    if lowered.intent is not None:
+        return lowered
+    return structs.replace(lowered, instead=ViewIntent(key_of(document), document.origin, unusable=True))
+
+
+def _lower(document: Document) -> Lowered:
     view, problems = decode(document, View)
     report = Report(document, problems)
     if view is None:

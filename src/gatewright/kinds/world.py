@@ -426,7 +426,7 @@ class ViewIntent(Struct, frozen=True):
     A query belongs to the view whose `listen` has the address that it came to, else to the one with the longest prefix
     of `clients` (CIDRs, and those of `spots`) that the client is in; `client_subnet`: its EDNS client subnet counts
     instead, where it sent one (RFC 7871).  `transfer_to`: CIDRs that may copy the zones; secondaries may anyway, by
-    their key or else their address.
+    their key or else their address.  `unusable`: nobody can tell whom it is for, so it is for nobody.
     """
 
     key: Key
@@ -440,6 +440,7 @@ class ViewIntent(Struct, frozen=True):
     secondaries: tuple[Secondary, ...] = ()
     updates: tuple[UpdateGrant, ...] = ()
     rate_limit: RateLimit | None = RateLimit()
+    unusable: bool = False
 
 
 class RecordsIntent(Struct, frozen=True):

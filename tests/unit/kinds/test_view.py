@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from gatewright.kinds.identity import Key
+from gatewright.kinds.view import lower
 from gatewright.kinds.world import RateLimit, Spot, ViewIntent
-from support.lowering import good
+from support.lowering import document, good
 from support.sitemaps import changed, refused, written
 
 SPEC: dict[str, Any] = {
@@ -76,3 +78,11 @@ def test_the_rate_limit_can_be_switched_off_and_on() -> None:
 )
 def test_refused(path: str, value: Any, where: str, message: str) -> None:
     assert (where, message) in refused("View", changed(SPEC, path, value))
+
+
+@pytest.mark.parametrize("spec", [{"clients": ["10.8.0.0/33"]}, {"listen": ["10.0.0.300"]}, {"clients": 7}])
+def test_an_unusable_one_is_for_nobody(spec: dict[str, Any]) -> None:
+    data = document(yaml.safe_load(written("View", spec)))
+    lowered = lower(data)
+    assert lowered.intent is None
+    assert lowered.instead == ViewIntent(Key("View", "", "x"), data.origin, unusable=True)

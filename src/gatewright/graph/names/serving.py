@@ -6,6 +6,9 @@ that a name is served as it was traced.  Questions; `zone` is the Key of a Zone 
 - `views(sight) -> tuple[View, ...]`: every view that a Zone or a View names, the most specific clients decide
 - `zones(sight) -> tuple[Zone, ...]`: every Zone with a usable domain, sorted by domain and view
 - `owners(sight, zone) -> frozenset[str]`: the names that the Zone itself has records for, not those of routes
+- `settled(sight, zone, number) -> Mapping[str, tuple[Data, ...]]`: the names in one piece of the zone (`table`) on
+  which nothing but the Zone has a say, with their data as `flattened` has it: 100,000 names are a few questions
+- `unsettled(sight, zone) -> frozenset[str]`: the other `owners`
 - `record_sets(sight, zone, name) -> tuple[Record, ...]`: what the zone has at this very name (wildcards are names),
   routes and external-dns included, without SOA, sorted by type; TTLs filled in; an ALIAS stays one
 - `flattened(sight, zone, name, standing_in) -> tuple[Record, ...]`: the same, with addresses in place of an ALIAS whose
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, structs
 
@@ -63,6 +66,10 @@ SHOWN = 80
 """Characters of a name that a message shows."""
 IGNORED = frozenset({"SOA"})
 """Types of records that are the server's own business."""
+
+
+Data = tuple[str, int, tuple[str, ...]]
+"""A record set without its name and origin: type, TTL in seconds, values."""
 
 
 class View(Struct, frozen=True):
@@ -128,7 +135,7 @@ def views(sight: Sight) -> tuple[View, ...]:
     for name in sorted({*described, *(zone.view for zone in sight.all("Zone", ZoneIntent))}):
         intent = described.get(name)
         clients = _clients(sight, intent) if intent is not None else ()
-        if not clients and (intent is None or not intent.listen):
+        if not clients and (intent is None or not (intent.listen or intent.unusable)):
             clients = EVERYBODY if name == zonetables.PUBLIC_VIEW else PRIVATE if inside == (name,) else ()
         found.append(_view(name, intent, clients))
     return tuple(found)
@@ -153,7 +160,8 @@ def _view(name: str, intent: ViewIntent | None, clients: tuple[str, ...]) -> Vie
 
 def _undescribed(sight: Sight) -> tuple[str, ...]:
     """The private views of which nobody says for whom they are: those with zones of ours, else the others."""
-    said = {view.key.name for view in sight.all("View", ViewIntent) if view.clients or view.spots or view.listen}
+    described = sight.all("View", ViewIntent)
+    said = {view.key.name for view in described if view.clients or view.spots or view.listen or view.unusable}
     found = {zone.view: False for zone in sight.all("Zone", ZoneIntent)}
     found.update((zone.view, True) for zone in sight.all("Zone", ZoneIntent) if zone.provider == OURS)
     private = {view: ours for view, ours in found.items() if view not in said and view != zonetables.PUBLIC_VIEW}
@@ -251,6 +259,55 @@ def owners(sight: Sight, zone: Key) -> frozenset[str]:
     suffix = f".{frame.domain}"
     found.update(name for name in map(str, wanted) if name.endswith(suffix))
     return frozenset({frame.domain, *found})
+
+
+def settled(sight: Sight, zone: Key, number: int) -> Mapping[str, tuple[Data, ...]]:
+    """A question: the names in one piece that have their records from the Zone alone, with their data by type.
+
+    It comes out equal wherever records only moved to other lines.
+    """
+    frame = sight.ask(zonetables.frame_of, zone)
+    described = sight.ask(_zone, zone)
+    if frame is None or described is None:
+        return {}
+    found = {}
+    for name, node in sight.ask(zonetables.piece, zone, number).items():
+        if node and _is_settled(frame, name, node):
+            data = tuple(_data(frame, name, node, described.ttl))
+            if data:
+                found[name] = data
+    return found
+
+
+def _is_settled(frame: Frame, name: str, node: table.Node) -> bool:
+    """Would neither a route nor external-dns add to a name, nor another zone have the address that it leads to?"""
+    if name == frame.domain or "ALIAS" in node:
+        return False
+    return not frame.follows_routes or not zonetables.LEADING.isdisjoint(node)
+
+
+def _data(frame: Frame, name: str, node: table.Node, ttl: int) -> Iterator[Data]:
+    for kind, record in sorted(table.uncrowded(node).items()) if len(node) > 1 else node.items():
+        usable = _usable(record)[0] if _is_possible(frame, name, kind) else None
+        if usable is not None:
+            yield kind, usable.ttl or ttl, usable.values
+
+
+def unsettled(sight: Sight, zone: Key) -> frozenset[str]:
+    """A question: the names that a zone has records for by itself and `settled` leaves out, the domain's own among
+    them."""
+    frame = sight.ask(zonetables.frame_of, zone)
+    if frame is None:
+        return frozenset()
+    found = {frame.domain}
+    certain = [sight.ask(settled, zone, number) for number in range(table.PIECES)]
+    for number, names in enumerate(certain):
+        written = sight.ask(zonetables.piece, zone, number)
+        found.update(name for name in written.keys() - names.keys() if written[name])
+    suffix = f".{frame.domain}"
+    wanted = map(str, sight.values("announces")) if frame.external_dns else ()
+    found.update(name for name in wanted if name.endswith(suffix) and name not in certain[table.piece_of(name)])
+    return frozenset(found)
 
 
 def record_sets(sight: Sight, zone: Key, name: str) -> tuple[Record, ...]:

@@ -251,6 +251,14 @@ def test_views_without_a_description() -> None:
     assert clients(ours(), ours(view="house")) == {"house": serving.PRIVATE, "public": serving.EVERYBODY}
 
 
+def test_a_view_of_which_nobody_can_tell_whom_it_is_for_is_for_nobody() -> None:
+    given = (ours(), ours(view="house"))
+    assert clients(*given, described("house", unusable=True), described("public", unusable=True)) == {
+        "house": (),
+        "public": (),
+    }
+
+
 def test_of_several_private_views_none_is_shown() -> None:
     given = (ours(view="house"), ours(view="lab"))
     assert clients(*given) == {"house": (), "lab": ()}
