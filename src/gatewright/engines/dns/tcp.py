@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.responder import Client, Responder
-from gatewright.engines.dns.udp import Special
+from gatewright.engines.dns.udp import Special, at, is_wildcard
 
 IDLE_SECONDS: Final = 10.0
 STALL_SECONDS: Final = 30.0
@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, owner: TcpListener) -> None:
         self._owner = owner
+        self._listen = owner.listen
         self._connections = owner.connections
         self._buffer = bytearray()
         self._queries = 0
@@ -74,6 +75,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are of no class of asyncio's
         self._loop = asyncio.get_running_loop()
         self._address: str = (transport.get_extra_info("peername") or ("",))[0]
+        if is_wildcard(self._listen):
+            self._listen = at(self._listen, (transport.get_extra_info("sockname") or (self._listen.address,))[0])
         if not self._address:
             self._transport.abort()
             return
@@ -135,8 +138,8 @@ class Connection(asyncio.Protocol):
             del buffer[: size + 2]
             self._queries += 1
             self._stay()
-            client = owner.responder.client(owner.listen, self._address)
-            reply = owner.responder.respond(message, client, owner.listen, True)
+            client = owner.responder.client(self._listen, self._address)
+            reply = owner.responder.respond(message, client, self._listen, True)
             if reply:
                 replies += len(reply).to_bytes(2) + reply
                 if len(replies) > 65_536:

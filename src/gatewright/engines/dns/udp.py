@@ -14,6 +14,8 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
+from msgspec import structs
+
 from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.responder import SPECIAL, Client, Responder
 
@@ -26,6 +28,9 @@ BATCH: Final = 64
 MOST_OCTETS: Final = 4096
 MOST_SPECIAL: Final = 64
 """Special requests at a time; more are dropped, and tried again by whoever needs them."""
+
+MOST_ADDRESSES: Final = 1_000
+"""Addresses of this machine that are remembered."""
 
 BUFFER_OCTETS: Final = 4 << 20
 _PKTINFO: Final = {
@@ -43,7 +48,8 @@ class UdpListener:
         self._responder = responder
         self._special = special
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_wildcard = ipaddress.ip_address(listen.address.partition("%")[0]).is_unspecified
+        self._is_wildcard = is_wildcard(listen)
+        self._asked: dict[bytes, Listen] = {}
 
     def start(self) -> None:
         """Answer from now on."""
@@ -97,8 +103,9 @@ class UdpListener:
             for _ in range(BATCH):
                 message, control, _, address = self._socket.recvmsg(MOST_OCTETS, room)
                 source = [item for item in control if item[:2] == (level, kind)]
-                client = self._responder.client(self._listen, address[0])
-                reply = self._responder.respond(message, client, self._listen)
+                listen = self._at(source)
+                client = self._responder.client(listen, address[0])
+                reply = self._responder.respond(message, client, listen)
                 if reply:
                     with contextlib.suppress(OSError):
                         self._socket.sendmsg([reply], _from(source), 0, address)
@@ -107,6 +114,18 @@ class UdpListener:
         except OSError:
             return False
         return True
+
+    def _at(self, source: list[tuple[int, int, bytes]]) -> Listen:
+        """The address that was asked: as if it had a socket of its own, since a view may have it in `listen`."""
+        data = source[0][2] if source else b""
+        listen = self._asked.get(data)
+        if listen is None:
+            if len(self._asked) >= MOST_ADDRESSES:
+                self._asked.clear()
+            local = data[4:8] if self._socket.family == socket.AF_INET else data[:16]
+            listen = at(self._listen, socket.inet_ntop(self._socket.family, local)) if data else self._listen
+            self._asked[data] = listen
+        return listen
 
     def _hand_over(self, message: bytes, client: Client, address: Any, source: Any) -> None:
         assert message[:0] == SPECIAL
@@ -142,6 +161,16 @@ def cannot(listen: Listen, error: OSError) -> str:
     }
     told = hints.get(error.errno or 0, "")
     return f"DNS cannot listen on {listen.address} port {listen.port}: {error.strerror}{told}"
+
+
+def is_wildcard(listen: Listen) -> bool:
+    """Is it on all addresses of a family?"""
+    return ipaddress.ip_address(listen.address.partition("%")[0]).is_unspecified
+
+
+def at(listen: Listen, address: str) -> Listen:
+    """Where one on all addresses was asked."""
+    return structs.replace(listen, address=address.partition("%")[0])
 
 
 def bind(listen: Listen, kind: socket.SocketKind) -> socket.socket:
