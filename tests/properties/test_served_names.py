@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gatewright.engines.dns.content import Plan, RRsets
 from gatewright.engines.dns.plan import Planner
-from gatewright.graph.names import serving, zones
+from gatewright.graph.names import serving, table, zones
 from gatewright.graph.names.zones import Kind
 from gatewright.kinds.world import Record
 from gatewright.pipeline import Model
@@ -130,6 +130,25 @@ def test_a_zone_has_what_is_looked_up_in_it(seed: int) -> None:
                     found = analysis.answer(zones.look, zone.key, name, kind)
                     records = looked_up(contents, zone.domain, name)
                     assert said(found) == expected(records, zone.domain, kind), (name, kind)
+
+
+@given(seed=st.integers(0, SEEDS), standing_in=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_what_is_settled_by_the_zone_is_what_is_asked_name_by_name(seed: int, standing_in: bool) -> None:
+    with folder(files_of(seed)) as at:
+        analysis = read(at).analysis
+        for zone in analysis.answer(serving.zones):
+            settled = {
+                name: data
+                for number in range(table.PIECES)
+                for name, data in analysis.answer(serving.settled, zone.key, number).items()
+            }
+            unsettled = analysis.answer(serving.unsettled, zone.key)
+            assert unsettled.isdisjoint(settled)
+            assert {*settled, *unsettled} == analysis.answer(serving.owners, zone.key)
+            for name, data in settled.items():
+                records = analysis.answer(serving.flattened, zone.key, name, standing_in)
+                assert data == tuple((record.type, record.ttl, record.values) for record in records)
 
 
 # --- a plan that is kept current ------------------------------------------------------------------

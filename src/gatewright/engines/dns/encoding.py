@@ -15,6 +15,8 @@ import dns.rdatatype
 from gatewright.engines.dns.content import RRset
 from gatewright.graph.names import recorddata
 
+_LENGTHS = tuple(bytes((length,)) for length in range(256))
+
 COMMON = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "TXT": 16, "AAAA": 28}
 
 
@@ -23,7 +25,7 @@ def wire_name(name: str) -> bytes:
     if "\\" in name:
         return dns.name.from_text(name.lower()).to_wire() or b"\0"
     labels = name.lower().removesuffix(".").encode("ascii").split(b".")
-    return b"".join(bytes((len(label),)) + label for label in labels if label) + b"\0"
+    return b"".join([_LENGTHS[len(label)] + label for label in labels if label]) + b"\0"
 
 
 def type_number(type_: str) -> int:
@@ -33,7 +35,8 @@ def type_number(type_: str) -> int:
 
 def rrset(type_: str, ttl: int, values: Iterable[str]) -> RRset:
     """A record set."""
-    return RRset(type_number(type_), ttl, tuple(sorted({_data(type_, value) for value in values})))
+    found = [_data(type_, value) for value in values]
+    return RRset(type_number(type_), ttl, tuple(sorted(set(found)) if len(found) > 1 else found))
 
 
 def _data(type_: str, value: str) -> bytes:

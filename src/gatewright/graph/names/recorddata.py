@@ -16,6 +16,8 @@ ADDRESSES = frozenset({"A", "AAAA"})
 NAMES = frozenset({"ALIAS", "CNAME", "NS", "PTR"})
 TEXTS = frozenset({"TXT", "SPF"})
 
+_USUAL_NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*")
+"""What nearly all of them are."""
 _NAME = re.compile(r"[A-Za-z0-9_*./-]+")
 """What names of records are made of ("/" as in RFC 2317): no variable that nobody gave a value, no escape."""
 
@@ -30,6 +32,8 @@ def name_fault(name: str) -> str:
     """Why DNS cannot have a name (RFC 1035, 2.3.4), "" when it can."""
     if len(name) > MAX_NAME:
         return f"its name has {len(name)} characters, and at most {MAX_NAME} are possible"
+    if _USUAL_NAME.fullmatch(name) is not None:
+        return ""
     labels = name.split(".")
     if max(map(len, labels)) > MAX_LABEL:
         return f"the label {max(labels, key=len)[:20]}... of its name has more than {MAX_LABEL} characters"
