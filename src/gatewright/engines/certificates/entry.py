@@ -69,6 +69,14 @@ class Entry:
 
     # --- when ---
 
+    def doubt(self, now: float) -> None:
+        """What is later than anybody ever chooses was chosen by a clock that was wrong: it is now."""
+        moments, longest = self.moments, renewal.LONGEST_RETRY_AFTER + renewal.LONGEST_WAIT
+        if moments.next_attempt > now + longest:
+            self.moments = moments = structs.replace(moments, next_attempt=now)
+        if moments.ask_at > now + longest:
+            self.moments = structs.replace(moments, ask_at=now)
+
     def due(self) -> float:
         """When the next attempt is."""
         if self.moments.failures:

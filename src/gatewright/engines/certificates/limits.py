@@ -110,7 +110,8 @@ class Limits:
     def _load(self) -> dict[str, float]:
         now = self._clock()
         kept = keeping.read_object(self._file)
-        return {key: float(at) for key, at in kept.items() if isinstance(at, int | float) and at > now}
+        # None takes longer than a week to be full again: what is later is of a clock that was wrong.
+        return {key: float(at) for key, at in kept.items() if isinstance(at, int | float) and now < at < now + 8 * _DAY}
 
     def _add(self, full_at: dict[str, float], buckets: Sequence[tuple[str, Limit]], times: int) -> None:
         now = self._clock()

@@ -78,6 +78,7 @@ class Manager:
         self._outbox: dict[str, Issued] = {}
         self._unwritten: dict[str, Moments] = {}
         self._told = False
+        self._latest = -math.inf
         self._wake = asyncio.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="certificates")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="certificate-moments")
@@ -203,6 +204,7 @@ class Manager:
         obstacle = self._obstacle(entry.wanted.issuer)
         if obstacle or not entry.moments.failures:
             entry.unusable = obstacle
+        entry.doubt(self._clock())
         if entry.draw(self._clock(), self._chance):
             self._keep(entry)
         if lender is not None or entry.unusable:
@@ -249,6 +251,7 @@ class Manager:
         try:
             while True:
                 self._wake.clear()
+                self._look_at_clock()
                 self._settle()
                 self._start()
                 self._flush()
@@ -259,6 +262,14 @@ class Manager:
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._writer.shutdown(wait=True)
+
+    def _look_at_clock(self) -> None:
+        """When it was set back, what was planned by it may be years away."""
+        now = self._clock()
+        if now < self._latest - _LONGEST_SLEEP:
+            for name in list(self._entries):
+                self._plan(name)
+        self._latest = now
 
     def _pause(self) -> float:
         """Seconds until there may be something to do."""

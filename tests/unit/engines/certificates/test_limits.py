@@ -105,6 +105,14 @@ def test_renewals_in_their_window_cost_nothing(tmp_path: Path, clock: Clock) -> 
     assert _taken(limits, [("a.com",)] * 5) is None
 
 
+def test_a_clock_that_was_a_year_ahead_costs_no_year(tmp_path: Path, clock: Clock) -> None:
+    clock.now += 365 * 86400
+    for _ in range(5):
+        Limits(tmp_path, LETS_ENCRYPT, clock).reserve("account", ["a.test"])
+    clock.now -= 365 * 86400
+    Limits(tmp_path, LETS_ENCRYPT, clock).reserve("account", ["a.test"])
+
+
 def test_a_restart_loop_burns_nothing(tmp_path: Path, clock: Clock) -> None:
     refusals = 0
     for _ in range(20):

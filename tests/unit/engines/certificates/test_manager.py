@@ -235,6 +235,37 @@ def test_the_authority_may_ask_for_more_patience(shop: Shop) -> None:
     assert 5 * HOUR <= shop.status().next_attempt - START <= 5.5 * HOUR
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_clock_that_was_a_year_ahead_costs_no_year(shop: Shop, restart: bool) -> None:
+    shop.authority.failing = IssueError("down")
+
+    async def ahead(shop: Shop) -> None:
+        shop.want(wanted())
+        await shop.pass_time(365 * DAY)
+        await shop.idle()
+        assert shop.status().next_attempt > START + 365 * DAY
+
+    async def right(shop: Shop) -> None:
+        shop.authority.failing = None
+        shop.now = START + HOUR
+        if restart:
+            shop.want(wanted())
+        shop.manager.poke()
+        await shop.until(lambda: shop.status().state is State.READY)
+
+    async def both(shop: Shop) -> None:
+        await ahead(shop)
+        await right(shop)
+
+    if restart:
+        tell(shop, ahead)
+        shop.restart()
+        tell(shop, right)
+    else:
+        tell(shop, both)
+    assert shop.status().state is State.READY
+
+
 def test_a_restart_does_not_forget_to_wait(shop: Shop) -> None:
     async def story(shop: Shop) -> None:
         shop.authority.failing = IssueError("too many", retry_after=5 * HOUR)
