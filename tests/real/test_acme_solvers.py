@@ -188,6 +188,7 @@ class _AcmeDnsServer:
     def __init__(self) -> None:
         self.updates: list[tuple[str, str, str, str]] = []
         owner = self
+        self.is_endless, self.written = False, 0
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -198,6 +199,9 @@ class _AcmeDnsServer:
                     owner.updates.append((user, key, body["subdomain"], body["txt"]))
                 self.send_response(200 if good else 401)
                 self.end_headers()
+                with contextlib.suppress(OSError):
+                    while owner.is_endless and owner.written < 64 << 20:
+                        owner.written += self.wfile.write(b"x" * 65_536)
 
             def log_message(self, format: str, *args: object) -> None:
                 pass
@@ -228,6 +232,12 @@ def test_acme_dns(server: _AcmeDnsServer, lookup: Lookup) -> None:
     solver.present(both)
     solver.remove(both)
     assert server.updates == [("u", "hunter2", "www", "one"), ("u", "hunter2", "www", "two")]
+
+
+def test_what_acme_dns_says_without_end_is_not_read(server: _AcmeDnsServer, lookup: Lookup) -> None:
+    server.is_endless = True
+    AcmeDns({"host": server.url}, _account(), lookup).present([_challenge("www.shop.test", "one")])
+    assert server.written < 32 << 20
 
 
 def test_what_acme_dns_cannot_do(server: _AcmeDnsServer, lookup: Lookup) -> None:

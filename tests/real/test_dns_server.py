@@ -161,7 +161,7 @@ def test_views_by_client_listener_and_client_subnet(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tcp", [False, True])
 def test_on_all_addresses_the_one_that_was_asked_decides(tmp_path: Path, tcp: bool) -> None:
     async def scenario() -> None:
-        async with serving(tmp_path, plan(BY_VIEW, VIEWS), (Listen("0.0.0.0", 0),)) as server:  # noqa: S104
+        async with serving(tmp_path, plan(BY_VIEW, VIEWS), (Listen("0.0.0.0", 0),)) as server:
             port = server.bound[0].port
             for address, answer in (("127.0.0.1", "192.0.2.1"), ("127.0.0.2", "192.0.2.2"), ("127.0.0.3", "192.0.2.1")):
                 found = await ask(Listen(address, port), "www.example.com", tcp=tcp, source="127.0.1.5")

@@ -15,6 +15,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.engines.certificates.challenge import Challenge, ChallengeSolver, SolverError
 from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.engines.publish.challenges import ZoneRecords
+from gatewright.engines.publish.settings import ENVIRONMENT
 
 SECONDS = 180.0
 """How long a provider may take to show a record at all of its servers."""
@@ -51,6 +52,9 @@ def provider_solver(name: str, settings: Mapping[str, str], secrets: Mapping[str
         }
     except UnicodeDecodeError as error:
         raise SolverError(f"a secret of the {name} solver is no text") from error
+    if any(value.startswith(ENVIRONMENT) for value in values.values()):
+        # An issuer that somebody may write does not thereby get at what this process was given.
+        raise SolverError(f"the {name} solver may not take its settings from the environment: put them into a Secret")
     return _AtProvider(name, values, Lookup())
 
 

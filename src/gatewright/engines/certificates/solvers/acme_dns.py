@@ -66,19 +66,19 @@ class AcmeDns:
 
     def _write(self, account: _Account, challenge: Challenge) -> None:
         try:
-            response = requests.post(
+            with requests.post(
                 f"{self._url}/update",
                 data=json.dumps({"subdomain": account.subdomain, "txt": challenge.value}),
                 headers={"X-Api-User": account.username, "X-Api-Key": account.password},
                 timeout=_TIMEOUT,
                 allow_redirects=False,
-            )
+                stream=True,  # what it says besides is not read: it may be without end
+            ) as answer:
+                status = answer.status_code
         except requests.exceptions.RequestException as error:
             raise SolverError(f"the acme-dns server {self._url} cannot be reached ({type(error).__name__})") from None
-        if response.status_code != requests.codes.ok:
-            raise SolverError(
-                f"the acme-dns server {self._url} refused {challenge.record}: HTTP {response.status_code}"
-            )
+        if status != requests.codes.ok:
+            raise SolverError(f"the acme-dns server {self._url} refused {challenge.record}: HTTP {status}")
 
 
 def _accounts(secret: Sensitive | None) -> dict[str, _Account]:

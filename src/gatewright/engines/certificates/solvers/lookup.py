@@ -24,6 +24,7 @@ from gatewright.engines.certificates.challenge import SolverError
 _TIMEOUT = 3.0
 _DEEPEST = 16
 _MOST_CNAMES = 8
+_MOST_SERVERS = 16
 # https://www.iana.org/domains/root/servers: four operators, both families.
 _ROOTS = ("198.41.0.4", "170.247.170.2", "192.33.4.12", "199.7.91.13", "2001:503:ba3e::2:30", "2001:500:2::c")
 
@@ -157,7 +158,7 @@ class Lookup:
             for item in rrset
         ]
         if glue or depth > _DEEPEST:
-            return tuple(glue)
+            return tuple(glue[:_MOST_SERVERS])
         found: list[Server] = []
         for host in random.sample(hosts, min(len(hosts), 3)):
             for server in self._delegated(host, depth + 4):
@@ -166,7 +167,7 @@ class Lookup:
                 found += [Server(item.address, self._port) for item in items]
                 if items:
                     break
-        return tuple(found)
+        return tuple(found[:_MOST_SERVERS])
 
 
 def _below(name: dns.name.Name, above: dns.name.Name, asked: dns.name.Name) -> bool:
