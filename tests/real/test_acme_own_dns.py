@@ -43,7 +43,7 @@ def test_four_at_a_time_in_our_own_dns(tmp_path: Path) -> None:
     async def scenario() -> list[frozenset[str] | BaseException]:
         async with serving(tmp_path / "dns", _zone(ViewConfig("lan", EVERYBODY))) as server:
             at, loop = server.bound[0], asyncio.get_running_loop()
-            by, challenges = issuer(EVERYTHING), DnsChallenges(loop, server)
+            by, challenges = issuer(EVERYTHING), DnsChallenges(loop, server, tmp_path / "up.json")
             with pebble(tmp_path, dns=f"{at.address}:{at.port}", nonce_reject=5) as ca, ThreadPoolExecutor(4) as pool:
                 options = AcmeOptions(ca.directory, ca.trust_file)
                 offers = Offers(Lookup(), own_dns=challenges.solver)

@@ -83,7 +83,7 @@ class Authority:
     @property
     def orders(self) -> int:
         """How many were completed."""
-        return self.proxy.paths("/finalize-order/")
+        return len({one.path for one in self.proxy.seen if one.path.startswith("/finalize-order/")})
 
     def ask(self, live: Live, url: str, gateway: str = GATEWAY) -> int:
         """The status that a client gets who trusts this authority alone; 0 for whom it does not trust."""
@@ -190,3 +190,8 @@ def names_of(shown: x509.Certificate) -> set[str]:
 def public_key(shown: x509.Certificate) -> bytes:
     """The public half of its key."""
     return shown.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def is_self_signed(shown: x509.Certificate) -> bool:
+    """Is its subject its own issuer?"""
+    return shown.issuer == shown.subject

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -75,7 +76,11 @@ class Certificates:
         self._manager = Manager(folder, self._obtainer, self._deliver, self._flush, time.time, random.SystemRandom())
         self._targets: frozenset[Key] = frozenset()
         self._issuers: dict[Key, set[Key]] = {}
+        """The targets that name each issuer, and the other way round in `_named`."""
+        self._named: dict[Key, frozenset[Key]] = {}
+        self._faults: dict[Key, tuple[Problem, ...]] = {}
         self._obtainers: dict[Key, tuple[Issuer, Obtainer]] = {}
+        self._making = threading.Lock()
         self._got: dict[Key, Intent | None] = {}
         self._given: set[Key] = set()
         """Secrets that are ours now, whatever the manifests hold under their names."""
@@ -96,7 +101,7 @@ class Certificates:
         targets: set[Key] = set()
         for question, args in state.concerned:
             key = next(iter(args), None)
-            if isinstance(key, Key) and question is issuing.wanted:
+            if isinstance(key, Key) and question in (issuing.wanted, issuing.faults):
                 targets.add(key)
             elif isinstance(key, Key) and question is issuing.issuer:
                 targets |= self._issuers.get(key, set())
@@ -104,10 +109,16 @@ class Certificates:
             targets |= self._analysis.answer(issuing.targets) ^ self._targets
         if targets:
             self._want(targets)
+            self._analysis.sweep()
 
     async def run(self) -> None:
         """Get what is due, and hand it on, until cancelled."""
         await asyncio.gather(self._manager.run(), self._hand_on())
+
+    @property
+    def is_idle(self) -> bool:
+        """Is nothing being got, or about to be?"""
+        return not self._manager.running and self._manager.next_moment() > time.time()
 
     def retry(self) -> None:
         """Try again at once what has failed."""
@@ -129,7 +140,7 @@ class Certificates:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What cannot be had as described, and what was tried in vain."""
-        described = self._analysis.answer(issuing.problems) if self._options.described else ()
+        described = dict.fromkeys(problem for target in sorted(self._faults) for problem in self._faults[target])
         failed = (one for one in self.statuses() if one.state in (State.FAILED, State.UNUSABLE))
         return (*described, *(self._failure(one) for one in failed))
 
@@ -156,41 +167,70 @@ class Certificates:
         issuers: dict[Key, Issuer | None] = {}
         self._targets = self._analysis.answer(issuing.targets)
         for target in targets:
-            for users in self._issuers.values():
-                users.discard(target)
-            if target not in self._targets:
+            before = self._named.pop(target, frozenset())
+            if target in self._targets:
+                self._analysis.keep(issuing.wanted, target)
+                found = self._analysis.answer(issuing.wanted, target)
+                self._named[target] = frozenset(one.issuer for one in found)
+                # What the graph finds in a Secret of ours is what we gave: no reason to do without something newer.
+                if target in self._given:
+                    found = tuple(structs.replace(one, present=0.0) for one in found)
+                asked[target] = tuple(one for one in found if self._is_asked(one, issuers))
+            else:
                 self._analysis.drop(issuing.wanted, target)
                 asked[target] = ()
-                self._withdraw(target)
-                continue
-            self._analysis.keep(issuing.wanted, target)
-            wanted = []
-            for one in self._analysis.answer(issuing.wanted, target):
-                self._analysis.keep(issuing.issuer, one.issuer)
-                self._issuers.setdefault(one.issuer, set()).add(target)
-                issuers[one.issuer] = issuer = self._analysis.answer(issuing.issuer, one.issuer)
-                if self._options.described or (issuer is not None and issuer.intent.type in LOCAL):
-                    # What the graph finds in the Secret is what we gave: no reason to do without something newer.
-                    wanted.append(structs.replace(one, present=0.0) if target in self._given else one)
-                    self._origins[one.id] = one.origin
-            asked[target] = tuple(wanted)
+            self._let_go(target, before - self._named.get(target, frozenset()))
+            self._judge(target)
+            self._withdraw(target, {one.id for one in asked[target]})
         self._manager.want(asked, issuers)
         self._statuses = None
 
-    def _obtainer(self, issuer: Issuer, _wanted: Wanted) -> Obtainer:
-        """Called in the threads of attempts; two that make the same one at once do no harm."""
-        key = issuer.intent.key
-        known = self._obtainers.get(key)
-        if known is not None and known[0] == issuer:
-            return known[1]
-        obtainer: Obtainer
-        if issuer.intent.type == ACME:
-            options = AcmeOptions(server=self._options.server, trust_file=self._options.trust_file)
-            obtainer = AcmeObtainer(self._folder, issuer, options, Chooser(issuer, self._offers))
+    def _let_go(self, target: Key, issuers: Iterable[Key]) -> None:
+        """These it names no more."""
+        for key in issuers:
+            users = self._issuers[key]
+            users.discard(target)
+            if not users:
+                del self._issuers[key]
+                self._analysis.drop(issuing.issuer, key)
+
+    def _judge(self, target: Key) -> None:
+        """Note why it cannot be had as it is described; who asks no issuer need not know."""
+        if target in self._targets and self._options.described:
+            self._analysis.keep(issuing.faults, target)
+            found = self._analysis.answer(issuing.faults, target)
         else:
-            obtainer = local_obtainer(issuer)
-        self._obtainers[key] = (issuer, obtainer)
-        return obtainer
+            self._analysis.drop(issuing.faults, target)
+            found = ()
+        if found:
+            self._faults[target] = found
+        else:
+            self._faults.pop(target, None)
+
+    def _is_asked(self, wanted: Wanted, issuers: dict[Key, Issuer | None]) -> bool:
+        """Note an issuer that somebody names, among `issuers` as it is now.  Is it asked at all?"""
+        key = wanted.issuer
+        self._analysis.keep(issuing.issuer, key)
+        self._issuers.setdefault(key, set()).add(wanted.target)
+        issuers[key] = issuer = self._analysis.answer(issuing.issuer, key)
+        if not self._options.described and (issuer is None or issuer.intent.type not in LOCAL):
+            return False
+        self._origins[wanted.id] = wanted.origin
+        return True
+
+    def _obtainer(self, issuer: Issuer, _wanted: Wanted) -> Obtainer:
+        """The one of an issuer, for all attempts with it share its account and connections; called in their threads."""
+        with self._making:
+            known = self._obtainers.get(issuer.intent.key)
+            if known is None or known[0] != issuer:
+                known = self._obtainers[issuer.intent.key] = (issuer, self._made(issuer))
+            return known[1]
+
+    def _made(self, issuer: Issuer) -> Obtainer:
+        if issuer.intent.type != ACME:
+            return local_obtainer(issuer)
+        options = AcmeOptions(server=self._options.server, trust_file=self._options.trust_file)
+        return AcmeObtainer(self._folder, issuer, options, Chooser(issuer, self._offers))
 
     # --- what was got ---
 
@@ -202,11 +242,16 @@ class Certificates:
             self._doors.setdefault(wanted.target, {})[wanted.id] = (wanted, issued)
             self._at_doors = True
 
-    def _withdraw(self, target: Key) -> None:
-        self._doors.pop(target, None)
-        if target.kind == "Secret":
+    def _withdraw(self, target: Key, kept: Collection[str]) -> None:
+        """Take back what was got for a target, but for those ids."""
+        doors = self._doors.get(target, {})
+        gone = doors.keys() - kept
+        for id in gone:
+            del doors[id]
+        self._at_doors |= bool(gone)
+        if not kept and target in self._given:
+            self._given.remove(target)
             self._got[target] = None
-            self._given.discard(target)
 
     def _flush(self) -> None:
         self._statuses = None

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import dns.exception
@@ -21,6 +23,7 @@ import dns.name
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import msgspec
 
 from gatewright.base.errors import EngineError
 from gatewright.engines.certificates.challenge import SolverError
@@ -29,6 +32,7 @@ from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.server import DnsServer
 from gatewright.engines.dns.zone import Zone
 from gatewright.graph.names.zones import PUBLIC_VIEW
+from gatewright.runtime import folder
 
 T = TypeVar("T")
 
@@ -44,18 +48,30 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (where to ask wh
 class DnsChallenges:
     """The challenges in `server`'s zones; `solver` may be called from any thread but that of `loop`.
 
-    `theirs` gives the domains (on the wire) whose public zones are somebody else's, also from any thread.
+    `theirs` gives the domains (on the wire) whose public zones are somebody else's, also from any thread.  `file` names
+    the values that are up, which a run that was killed has left there.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         server: DnsServer,
+        file: Path,
         theirs: Callable[[], Iterable[bytes]] = tuple,
     ) -> None:
         self._loop = loop
         self._server = server
         self._theirs = theirs
+        self._file = file
+        self._up: set[tuple[str, str]] = set()
+        self._left = _read(file)
+
+    async def tidy(self) -> None:
+        """Take away what an earlier run has left, once no order that it began can need it any more."""
+        left, self._left = self._left, set()
+        for record, value in sorted(left):
+            with suppress(EngineError, SolverError):  # what cannot be taken away does no harm
+                await self._change(record, value, present=False)
 
     def solver(self, record: str) -> OwnDns | None:
         """What puts challenges at this name; None when it is in no zone of ours, or the world asks others for it."""
@@ -74,12 +90,22 @@ class DnsChallenges:
 
     async def _change(self, record: str, value: str, *, present: bool) -> None:
         name, data = _wire(record), _text(value)
+        self._left.discard((record, value))
+        if present:
+            self._note(self._up | {(record, value)})
         for zone in self._zones(name):
             if present:
                 self._server.put(zone.config.id, name, TXT, data, TTL)
             else:
                 self._server.take_away(zone.config.id, name, TXT, data)
+        if not present:
+            self._note(self._up - {(record, value)})
         await self._server.settled()
+
+    def _note(self, up: set[tuple[str, str]]) -> None:
+        self._up = up
+        with suppress(OSError):  # a full disk: what is left after a kill then stays, and does no harm
+            folder.write(self._file, msgspec.json.encode(sorted({*self._up, *self._left})))
 
     def _see(self, record: str) -> Collection[str]:
         """The values that every address of ours gives which answers for the name at all.
@@ -124,6 +150,13 @@ class DnsChallenges:
         except (concurrent.futures.TimeoutError, concurrent.futures.CancelledError) as error:
             future.cancel()
             raise SolverError(f"our DNS server does not have the record after {SECONDS:g} s") from error
+
+
+def _read(file: Path) -> set[tuple[str, str]]:
+    try:
+        return folder.read(file, set[tuple[str, str]]) or set()
+    except EngineError:
+        return set()
 
 
 def _ask(listen: Listen, record: str) -> set[str] | None:

@@ -30,6 +30,8 @@ class Localities:
 
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
+        for question in (_described, _tunnels):
+            analysis.keep(question)
         self._made_of: tuple[object, object, object] = (None, None, None)
         self._locals: Locals = {}
 

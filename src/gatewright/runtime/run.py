@@ -134,7 +134,7 @@ class Run:
                 check_views(self._options.names, self._model.analysis)
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
-                clocks = (self._glance(), self._renew(), self._expire(), self._issue())
+                clocks = (self._glance(), self._renew(), self._expire(), self._issue(), self._tidy())
                 await _until(signals, self._follow(), self._obey(signals), *clocks)
         except BaseException:
             await self._close()
@@ -204,7 +204,8 @@ class Run:
             # An authority of our own choice asks us, as all do here; others ask whom the world asks.
             stands_in = on_loopback and bool(self._options.certificates.server)
             theirs = tuple if stands_in else (lambda: names.theirs)
-            self._dns_challenges = DnsChallenges(asyncio.get_running_loop(), names.server, theirs)
+            loop = asyncio.get_running_loop()
+            self._dns_challenges = DnsChallenges(loop, names.server, self._folder.challenges, theirs)
 
     def _own_dns(self, record: str) -> ChallengeSolver | None:
         """What puts a challenge into a zone that we serve; called in threads."""
@@ -345,6 +346,16 @@ class Run:
         """Get the certificates that are due."""
         assert self._certificates is not None
         await self._certificates.run()
+
+    async def _tidy(self) -> None:
+        """Take away the challenges of a run that was killed, once its orders are through."""
+        assert self._certificates is not None
+        while self._dns_challenges is not None:
+            await asyncio.sleep(GLANCE)
+            if self._certificates.is_idle:
+                await self._dns_challenges.tidy()
+                break
+        await asyncio.Event().wait()
 
     async def _expire(self) -> None:
         """Nobody saves a file when a certificate expires."""
