@@ -1,4 +1,4 @@
-"""Every command that README.md and the examples' READMEs show is run, and answers what they say.
+"""Every command that README.md, the examples' READMEs and docs/dns.md show is run, and answers what they say.
 
 A ```console block is a transcript: lines after `$ ` are commands (a trailing backslash goes on in the next line), the
 lines below a command have to be in its output in this order, and `…` stands for anything left out.  A ```bash block
@@ -6,7 +6,9 @@ is commands only, each of which has to succeed.  A block below `<!-- not run: wh
 
 `gatewright run` stays until the end of its file; commands after it reach its gateways.  The addresses in them are
 those that a user without privileges gets first: 127.20.0.1:8443 is port 443 of the first gateway.  Where this run has
-got others, the commands are told.
+got others, the commands are told; so are the ports of `--dns`, which are any that are free.  The ACME server of
+`--acme-server` is Debian's pebble.  A document that has files of its own (a path, then a yaml block) is tried in a
+folder that holds them.
 """
 
 from __future__ import annotations
@@ -17,25 +19,32 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from support import needs
-from support.live import Live, running
+from support.live import Live, issued, running
+from support.pebble import free_port, pebble
 
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?P<kind>console|bash)\n(?P<body>.*?)^```$", re.M | re.S
 )
-ADDRESS = re.compile(r"127\.20\.0\.(?P<number>\d+):(?P<port>\d+)")
+WRITTEN = re.compile(r"^`(?P<path>[\w./-]+)`:\n\n```yaml\n(?P<text>.*?)^```$", re.M | re.S)
+DNS = re.compile(r"(?<=--dns )127\.0\.0\.1:(?P<port>\d+)(?P<view>=\S+)?")
+ACME = re.compile(r"--acme-server (?P<url>https://\S+) --acme-ca (?P<trust>\S+)")
+MANAGEMENT = "https://127.0.0.1:15000"
+ADDRESS = re.compile(r"127\.20\.0\.(?P<number>\d+)(?::(?P<port>\d+))?")
+PROGRAMS = ("curl", "dig")
 CONFIRMED = {"delivered": 0, "answered": 0, "refused": 1, "unreachable": 1, "no": 1}
 SECONDS = 60
 PRIVILEGED, SHIFT = 1024, 8000
 
 FILES = [
     needs.REPOSITORY / "README.md",
+    needs.REPOSITORY / "docs" / "dns.md",
     *sorted((needs.REPOSITORY / "examples").glob("*/README.md")),
 ]
 
@@ -99,21 +108,66 @@ def test_every_other_command_works_as_written(file: Path, home: Path) -> None:
     rest = [c for c in commands(file.read_text()) if not c.line.startswith("gatewright trace ")]
     if any(c.runs for c in rest):
         needs.package("envoy")
+    folder = _written(file.read_text(), home)
     with contextlib.ExitStack() as stack:
-        live: Live | None = None
+        here: Here | None = None
         for command in rest:
             if command.runs:
-                assert live is None, "one run per document: the next would only find other ports"
-                live = stack.enter_context(running(*command.line.split()[2:], home=home))
-                _check_table(command, live)
+                assert here is None, "one run per document: the next would only find other ports"
+                here = _run(command, home, folder, stack)
                 continue
-            if command.line.startswith("curl "):
-                needs.binary("curl")
-            _check(command, _shell(_translate(command.line, live), home))
+            if command.line.split()[0] in PROGRAMS:
+                needs.binary(command.line.split()[0])
+            _check(_translate(command, here), _shell(_translate(command, here).line, home, folder))
 
 
-def _shell(line: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run a line as a user in the repository would, with the environment's programs at hand."""
+def _written(text: str, home: Path) -> Path:
+    """Where the commands of a document are typed: in the repository, or in a folder with the document's own files."""
+    files = list(WRITTEN.finditer(text))
+    folder = home / "work" if files else needs.REPOSITORY
+    for file in files:
+        path = folder / file["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file["text"])
+    return folder
+
+
+@dataclass(frozen=True)
+class Here:
+    """A run of a document's command: what it has got in place of what the document says."""
+
+    live: Live
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+def _run(command: Command, home: Path, folder: Path, stack: contextlib.ExitStack) -> Here:
+    """Start it until the stack is left, with ports that are free."""
+    line, ports = command.line, {}
+    for wanted in DNS.finditer(command.line):
+        ports[wanted["view"] or ""] = wanted["port"], str(free_port())
+    instead = dict(ports.values())
+    acme = ACME.search(line)
+    if acme:
+        (home / "pebble").mkdir()
+        (folder / "pebble").mkdir()
+        authority = stack.enter_context(pebble(home / "pebble", dns=f"127.0.0.1:{ports[''][1]}"))
+        instead |= {acme["url"]: authority.directory, acme["trust"]: str(authority.trust_file)}
+        instead[MANAGEMENT] = authority.management
+    live = stack.enter_context(running(*_replace(line, instead).split()[2:], home=home, cwd=folder))
+    _check_table(command, live)
+    if acme:
+        assert issued(live), f"{command.line} has got no certificate"
+    return Here(live, instead)
+
+
+def _replace(text: str, instead: Mapping[str, str]) -> str:
+    for shown, here in instead.items():
+        text = re.sub(rf"(?<!\w){re.escape(shown)}(?!\w)", here, text)
+    return text
+
+
+def _shell(line: str, home: Path, folder: Path = needs.REPOSITORY) -> subprocess.CompletedProcess[str]:
+    """Run a line as a user in this folder would, with the environment's programs at hand."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "HOME": str(home), "NO_COLOR": "1"}
     environment.pop("XDG_STATE_HOME", None)
@@ -122,7 +176,7 @@ def _shell(line: str, home: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=SECONDS,
-        cwd=needs.REPOSITORY,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         check=False,
@@ -154,19 +208,32 @@ def _check_table(command: Command, live: Live) -> None:
         gateway = line.split()[0]
         if "/" in gateway:
             assert gateway in live.gateways, f"{command.line} has no gateway {gateway}"
-            for shown in ADDRESS.finditer(line):
-                _translate(shown[0], live)
+            _addresses(line, live)
 
 
-def _translate(line: str, live: Live | None) -> str:
-    """The line with the ports that this run has got: the described ones where it may bind them."""
+def _translate(command: Command, here: Here | None) -> Command:
+    """The command, and what is shown, with the addresses and ports that this run has got."""
+
+    def told(text: str) -> str:
+        if here is None:
+            assert not ADDRESS.search(text), f"nothing runs yet that {command.line} could reach"
+            return text
+        return _addresses(_replace(text, here.instead), here.live)
+
+    return Command(told(command.line), tuple(map(told, command.shown)))
+
+
+def _addresses(text: str, live: Live) -> str:
+    """Local addresses, with described ports where this run may bind them."""
 
     def here(found: re.Match[str]) -> str:
-        assert live is not None, f"nothing runs yet that {line} could reach"
-        gateway, port = live.gateways[int(found["number"]) - 1], int(found["port"])
+        gateway = live.gateways[int(found["number"]) - 1]
+        if found["port"] is None:
+            return live.address_of(gateway)
+        port = int(found["port"])
         described = port - SHIFT if SHIFT < port < SHIFT + PRIVILEGED else port
         wanted = live.socket_of(gateway, described)
         assert wanted is not None, f"{gateway} does not listen on port {described}"
         return f"{wanted[0]}:{wanted[1]}"
 
-    return ADDRESS.sub(here, line)
+    return ADDRESS.sub(here, text)

@@ -102,6 +102,10 @@ class Live:
         """The local socket that stands for a port of a gateway."""
         return self._sockets.get((gateway, port))
 
+    def address_of(self, gateway: str) -> str:
+        """The local address of a gateway."""
+        return next(address for (name, _), (address, _) in sorted(self._sockets.items()) if name == gateway)
+
     @property
     def gateways(self) -> list[str]:
         """The gateways, in the order in which a first run gives them addresses."""
@@ -199,10 +203,10 @@ def program() -> list[str]:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, home: Path | None = None) -> Iterator[Live]:
+def running(*arguments: str, home: Path | None = None, cwd: Path | None = None) -> Iterator[Live]:
     """`gatewright run` with these arguments until the block ends; its state is thrown away afterwards.
 
-    With `home`, that folder is the user's home and the state is where it is by default.
+    With `home`, that folder is the user's home and the state is where it is by default.  `cwd`: where it is started.
     """
     # Not the test's own folder: its path may be longer than a Unix socket's may be.
     folder = Path(tempfile.mkdtemp(prefix="gatewright-"))
@@ -216,7 +220,7 @@ def running(*arguments: str, home: Path | None = None) -> Iterator[Live]:
         environment.pop("XDG_STATE_HOME", None)
     with (folder / "output").open("w+b") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd
         )
         try:
             _await(ready, process, folder / "output")

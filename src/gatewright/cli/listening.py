@@ -34,7 +34,7 @@ class Listening(click.ParamType):  # type: ignore[type-arg]  # generic in newer 
         try:
             known = ipaddress.ip_address(address)
         except ValueError:
-            self.fail(f"{value}: write it as ADDRESS[:PORT][=VIEW], such as 127.0.0.1:5353 or [::1]:5353=home")
+            self.fail(f"{value}: write it as ADDRESS[:PORT][=VIEW], such as 127.0.0.1:5300 or [::1]:5300=home")
         if where.endswith(":") and where != address:
             self.fail(f"{value}: there is no port after the :")
         if (port and not port.isdecimal()) or int(port or 0) > MOST_PORTS:

@@ -23,7 +23,7 @@ Examples:
   gatewright run . --gateway envoy-internal        one gateway only
   gatewright run . --bind site                     at the described addresses
   gatewright run . --ready-file ready.json         for scripts: where everything listens, as JSON
-  gatewright run . --echo --dns 127.0.0.1:5353     answer their names, too: dig @127.0.0.1 -p 5353 app.example.com
+  gatewright run . --echo --dns 127.0.0.1:5300     answer their names, too: dig @127.0.0.1 -p 5300 app.example.com
   gatewright run . --dns 127.0.0.1:5301=home --dns 127.0.0.1:5302=public        one address for each view
   gatewright run . --bind site --dns 192.0.2.53    in earnest: our zones, and certificates of the described issuers
 \b

@@ -155,7 +155,7 @@ def _from(control: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]
 def cannot(listen: Listen, error: OSError) -> str:
     """A sentence about an address that cannot be had, with what to do."""
     hints = {
-        errno.EACCES: "; ports below 1024 need CAP_NET_BIND_SERVICE; or give a port, ADDRESS:5353",
+        errno.EACCES: "; ports below 1024 need CAP_NET_BIND_SERVICE; or give a port, ADDRESS:5300",
         errno.EADDRINUSE: f"; `ss -lntup 'sport = :{listen.port}'` tells whose it is",
         errno.EADDRNOTAVAIL: "; this machine does not have it",
     }
