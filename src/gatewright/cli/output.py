@@ -29,9 +29,17 @@ def place(origin: Origin | None, locator: Locator) -> str:
     return str(locator.locate(origin)) if origin is not None else ""
 
 
+def harmless(text: str) -> str:
+    """A text of others in one line: what would do something to a terminal is shown as its number."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
 def problem_line(severity: str, where: str, message: str, hint: str) -> str:
     """A Problem in one line: where, how bad, what, what to do."""
     colour = COLOURS.get(Severity(severity), "white")
+    where, message, hint = harmless(where), harmless(message), harmless(hint)
     head = f"{where}: " if where else ""
     tail = click.style(f" ({hint})", dim=True) if hint else ""
     return f"{head}{click.style(severity, fg=colour)}: {message}{tail}"

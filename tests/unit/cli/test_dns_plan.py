@@ -89,3 +89,16 @@ def test_how_a_plan_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         "  refused as too dangerous: too many deletes; --force does it nevertheless",
     ]
     assert "_owner" in published.text([shown], verbose=True)
+
+
+def test_what_others_wrote_does_nothing_to_a_terminal() -> None:
+    evil = "v=1\x1b]0;pwned\x07\x1b[2J\r\nx"
+    there = _set("a", "TXT", evil)
+    plan = ZonePlan(
+        "example.com/public", "example.com", "cloudflare",
+        (Change(Action.DELETE, there.name, "TXT", there, None),), (Left(_set("a", "TXT", "ours"), "no", (there,)),),
+        (), "", "", "",
+    )  # fmt: skip
+    printed = published.text([plan])
+    assert printed.count(r"\x1b]0;pwned\x07\x1b[2J\r\nx") == 2
+    assert all(letter.isprintable() or letter == "\n" for letter in click.unstyle(printed))

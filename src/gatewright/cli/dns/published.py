@@ -75,7 +75,7 @@ def looked_at(
 def tell(failures: Iterable[str]) -> None:
     """Print what failed, one line each."""
     for failure in failures:
-        click.echo(f"{click.style('error', fg='red', bold=True)}: {failure}", err=True)
+        click.echo(f"{click.style('error', fg='red', bold=True)}: {output.harmless(failure)}", err=True)
 
 
 def text(plans: Sequence[ZonePlan], *, verbose: bool = False) -> str:
@@ -98,7 +98,7 @@ def _lines(plan: ZonePlan, *, verbose: bool) -> list[str]:
     for left in plan.left:
         lines += _noted("!", "yellow", _left(left))
     for refused in plan.refused:
-        words = f"{refused.name} {refused.type} cannot be published: {refused.reason}"
+        words = output.harmless(f"{refused.name} {refused.type} cannot be published: {refused.reason}")
         lines += _noted("✗", "red", words)
     lines.append(click.style(f"  {_summary(plan)}", dim=True))
     if plan.unsafe:
@@ -115,7 +115,7 @@ def _noted(sign: str, colour: str, words: str) -> list[str]:
 
 def _change(change: Change) -> str:
     sign, colour = SIGNS[change.action]
-    return f"  {click.style(sign, fg=colour)} {change.name} {change.type}  {_difference(change)}"
+    return f"  {click.style(sign, fg=colour)} {output.harmless(change.name)} {change.type}  {_difference(change)}"
 
 
 def _difference(change: Change) -> str:
@@ -130,7 +130,7 @@ def _difference(change: Change) -> str:
 
 
 def _parts(item: RecordSet) -> tuple[str, ...]:
-    return str(item.ttl or "auto"), " ".join(item.values), "proxied" if item.proxied else ""
+    return str(item.ttl or "auto"), output.harmless(" ".join(item.values)), "proxied" if item.proxied else ""
 
 
 def _left(left: Left) -> str:
@@ -143,7 +143,7 @@ def _left(left: Left) -> str:
 
 
 def _brief(item: RecordSet) -> str:
-    return f"{item.type} {' '.join(item.values)}"
+    return output.harmless(f"{item.type} {' '.join(item.values)}")
 
 
 def _summary(plan: ZonePlan) -> str:
