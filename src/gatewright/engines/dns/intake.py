@@ -12,7 +12,7 @@ from typing import Final
 from gatewright.engines.dns.content import GrantConfig, KeyConfig
 from gatewright.engines.dns.records import META_TYPES, MalformedError, Message, Record, is_within, rdata
 from gatewright.engines.dns.update import Action, Change, Condition, Prerequisite, UpdateRequest
-from gatewright.engines.dns.wire import ANY, AXFR, FORMERR, IN, NS, REFUSED, SOA
+from gatewright.engines.dns.wire import ANY, AXFR, DNAME, FORMERR, IN, NS, REFUSED, SOA
 from gatewright.engines.dns.zone import Zone
 
 NOTZONE: Final = 10
@@ -21,6 +21,9 @@ NONE: Final = 254
 
 SIGNATURES: Final = frozenset({46, 47, 50})
 """RRSIG, NSEC and NSEC3 are made by who signs the zone, not by updates (RFC 3007, 4.3)."""
+
+REACHING: Final = frozenset({NS, DNAME})
+"""These decide about every name below their own, so that a grant for all types has to be for those, too."""
 
 
 def take(message: Message, zone: Zone, key: KeyConfig, grants: Sequence[GrantConfig]) -> UpdateRequest | int:
@@ -116,7 +119,9 @@ def _is_granted(change: Change, domain: bytes, grants: Iterable[GrantConfig]) ->
             continue
         if change.type in grant.types:
             return True
-        if not grant.types and not (change.type == NS and change.name == domain):
+        if grant.types or (change.type == NS and change.name == domain):
+            continue
+        if change.type not in REACHING or _covers(grant, b"\x01*" + change.name):
             return True
     return False
 

@@ -234,6 +234,20 @@ def test_grants(tmp_path: Path, name: str, type: str, text: str, code: int) -> N
     assert office.update(message) == code
 
 
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [(("a.example.com",), REFUSED), (("a.example.com", "*.a.example.com"), NOERROR), (("*.example.com",), NOERROR)],
+)
+@pytest.mark.parametrize(("type", "text"), [("NS", "ns.evil.test."), ("DNAME", "evil.test.")])
+def test_a_name_alone_decides_nothing_about_those_below(
+    tmp_path: Path, names: tuple[str, ...], code: int, type: str, text: str
+) -> None:
+    office = Office(tmp_path, plan(views=[view(grants=(GrantConfig(key().name, tuple(map(wire, names))),))]))
+    message = update()
+    message.add("a", 60, type, text)
+    assert office.update(message) == code
+
+
 def test_a_key_without_grant(tmp_path: Path) -> None:
     other = key("other", secret=b"o" * 32)
     office = Office(tmp_path, plan(views=[view(keys=(key(), other), grants=(GRANT,))]))
