@@ -21,7 +21,19 @@ import dns.name
 import dns.query
 import dns.update
 
-from benchmarks.support import Row, busy, figures, folder, free_port, memory, program, running, wait_for
+from benchmarks import dns_load
+from benchmarks.support import (
+    Row,
+    busy,
+    figures,
+    folder,
+    free_port,
+    memory,
+    program,
+    proportional,
+    running,
+    wait_for,
+)
 from gatewright.engines.dns.content import Listen, Names, Plan, RRset, RRsets, SoaConfig, ViewConfig, ZoneConfig
 from gatewright.engines.dns.server import DnsServer
 
@@ -29,7 +41,6 @@ DOMAIN = "example.com"
 VIEWS = (ViewConfig("lan", ("127.0.0.0/8", "10.0.0.0/8")), ViewConfig("public", ("0.0.0.0/0", "::/0")))
 WORKERS = 2
 SECONDS = 4
-LOAD_NAMES = 100_000
 BAR = "p50 ≤ 2, p99 ≤ 5 ms"
 
 
@@ -40,8 +51,7 @@ def measure(sizes: Sequence[int], times: int) -> Iterator[Row]:
             yield from asyncio.run(_ours(path, size, times))
         with folder() as path:
             yield from _updates_of_bind(path, size, times)
-    with folder() as path:
-        yield asyncio.run(_load(path))
+    yield from dns_load.measure(_plan)
 
 
 # --- content --------------------------------------------------------------------------------------
@@ -229,33 +239,9 @@ def _throughput(path: Path, size: int, port: int, pids: tuple[int, ...]) -> list
         f"{statistics.median(ours):,.0f}/s; BIND {statistics.median(binds):,.0f}/s (5 pairs); "
         f"{each[0]:.1f} µs of processor time each, BIND {each[1]:.1f}"
     )
-    resident, proportional = sum(memory(pid) for pid in pids), sum(map(_pss, pids))
-    held = f"{resident} MB resident, {proportional} MB proportional in {len(pids)} workers; BIND {bind_memory} MB"
+    resident, shared = sum(memory(pid) for pid in pids), sum(map(proportional, pids))
+    held = f"{resident} MB resident, {shared} MB proportional in {len(pids)} workers; BIND {bind_memory} MB"
     return [
         Row("queries per second, A and AAAA over UDP", size, said, ratio, "BIND", "≥ 0.9"),
         Row("memory after it", size, held, resident / 100, "100 MB", "≤ 100 MB"),
     ]
-
-
-def _pss(pid: int) -> int:
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)[0]) // 1024
-
-
-# --- loading ----------------------------------------------------------------------------------------
-
-
-async def _load(path: Path) -> Row:
-    plan = _plan(LOAD_NAMES)
-    server = DnsServer(path / "state", (Listen("127.0.0.1", 0),), WORKERS)
-    started = time.perf_counter()
-    await server.start()
-    try:
-        server.apply(plan)
-        await server.settled()
-        seconds = time.perf_counter() - started
-        held = sum(memory(pid) for pid in server.pids())
-    finally:
-        await server.stop()
-    said = f"{seconds:.2f} s from start to answers in two views; {held} MB resident in {WORKERS} workers"
-    return Row("names loaded", LOAD_NAMES, said, seconds / 5, "5 s", "≤ 5 s")

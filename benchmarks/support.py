@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
@@ -132,6 +133,12 @@ def memory(pid: int, field: str = "VmRSS") -> int:
         if line.startswith(field + ":"):
             return int(line.split()[1]) // 1024
     return 0
+
+
+def proportional(pid: int) -> int:
+    """Megabytes that a process, or we ourselves (0), hold now; what several share is divided among them."""
+    text = Path(f"/proc/{pid or 'self'}/smaps_rollup").read_text()
+    return int(re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)[0]) // 1024
 
 
 def busy(pid: int) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -217,4 +218,80 @@ def test_a_plan_kept_current_is_the_plan_made_anew(seed: int, every_zone: bool) 
             assert planner.aliases == anew.aliases
             for target in sorted(planner.aliases):
                 fresh.take(anew.resolved(target, planner.known(target)))
+            assert served.equals(fresh)
+
+
+# --- who has the say on a name ----------------------------------------------------------------------
+
+RECORDS: tuple[tuple[tuple[str, str], ...], ...] = (
+    (), (("A", "192.0.2.1"),), (("A", "192.0.2.2"),), (("TXT", "text"),), (("TXT", "text"), ("AAAA", "2001:db8::1")),
+    (("CNAME", "b.example.com"),), (("ALIAS", "b.example.com"),), (("ALIAS", "lb.example.net"),),
+    (("NS", "ns.example.net"),),
+)  # fmt: skip
+STEPS = st.fixed_dictionaries(
+    {
+        "gateways": st.booleans(),
+        "externalDNS": st.booleans(),
+        "ttl": st.sampled_from((300, 60)),
+        "records": st.fixed_dictionaries({name: st.sampled_from(RECORDS) for name in ("a", "b", "x.a", "*.b", "@")}),
+        "routes": st.sets(st.sampled_from(("a.example.com", "b.example.com", "x.a.example.com", "*.b.example.com"))),
+    }
+)
+
+
+def of_step(step: dict[str, Any]) -> dict[str, Manifest]:
+    """A gateway, a Zone, and routes."""
+    records = [
+        {"name": name, "type": kind, "values": [value]}
+        for name, sets in step["records"].items()
+        for kind, value in sets
+    ]
+    spec = {name: step[name] for name in ("gateways", "externalDNS", "ttl")}
+    spec |= {"domain": "example.com", "provider": "Gatewright", "records": records}
+    gateway = {
+        "gatewayClassName": "x",
+        "addresses": [{"value": "203.0.113.5"}],
+        "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}],
+    }
+    version = "gateway.networking.k8s.io/v1"
+    routes = [
+        (
+            "gateway.networking.k8s.io/v1",
+            "HTTPRoute",
+            f"r{index}",
+            {"parentRefs": [{"name": "gw"}], "hostnames": [host]},
+        )
+        for index, host in enumerate(sorted(step["routes"]))
+    ]
+    wanted = [
+        ("gatewright.dev/v1alpha1", "Zone", "z", spec),
+        (version, "Gateway", "gw", gateway),
+        *routes,
+    ]
+    made: list[Manifest] = [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "infra"}, "spec": said}
+        for version, kind, name, said in wanted
+    ]
+    return {file_of(one): one for one in made}
+
+
+@given(steps=st.lists(STEPS, min_size=2, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_names_pass_from_the_zone_to_routes_and_back(steps: list[dict[str, Any]]) -> None:
+    files = of_step(steps[0])
+    with folder(files) as at:
+        model = read(at)
+        planner = Planner(model.analysis, every_zone=False, local={})
+        served = Served()
+        served.take(planner.whole())
+        for step in steps[1:]:
+            before, files = files, of_step(step)
+            for name in before.keys() - files.keys():
+                (at / name).unlink()
+            write(at, files)
+            state = model.refresh([str(at / name) for name in {*before, *files}])
+            if state is not None:
+                served.take(planner.changed(state))
+            fresh = Served()
+            fresh.take(Planner(read(at).analysis, every_zone=False, local={}).whole())
             assert served.equals(fresh)
