@@ -115,7 +115,7 @@ def _step(draft: _Draft, tree: Tree, name: bytes, type: int, is_first: bool) -> 
             return None
     sets = tree.at(owner)
     # For ANY one record set is answer enough (RFC 8482, 4.1).
-    found = next((rrset for rrset in sets if rrset.type == type or type == ANY), None)
+    found = next((rrset for rrset in sets if (rrset.type == type or type == ANY) and rrset.rdata), None)
     if found is not None:
         draft.answers.append((name, found))
         draft.is_own = is_first and owner == name and found.type != SOA

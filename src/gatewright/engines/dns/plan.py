@@ -324,6 +324,9 @@ class Planner:
         if self._local and any(value in self._local for _, value in _leading(data)):
             self._relocate(data, sets)
         made = [self._set(kind, *said) for kind, said in sets.items() if said[1]]
+        if sets and not made:
+            # Where an ALIAS leads to nothing there are no records, but a name: no wildcard answers for it.
+            made = [self._set("A", next(iter(sets.values()))[0], ())]
         return tuple(sorted(made, key=_type) if len(made) > 1 else made)
 
     def _relocate(self, data: tuple[Data, ...], sets: dict[str, tuple[int, Addresses]]) -> None:

@@ -39,6 +39,7 @@ def _records(analysis: Analysis, zone: Key, provider: Provider) -> Iterator[Reco
     """All that a zone is to hold.  Where the provider looks up no ALIAS, addresses that we know stand for it."""
     for name, records in sorted(analysis.answer(serving.contents, zone).items()):
         if provider.alias is Alias.NOWHERE and any(record.type == "ALIAS" for record in records):
-            yield from analysis.answer(serving.flattened, zone, name, False)
+            known = analysis.answer(serving.flattened, zone, name, False)
+            yield from (record for record in known if record.values)
         else:
             yield from records

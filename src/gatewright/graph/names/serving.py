@@ -378,20 +378,26 @@ def contents(sight: Sight, zone: Key) -> dict[str, tuple[Record, ...]]:
 
 
 def flattened(sight: Sight, zone: Key, name: str, standing_in: bool) -> tuple[Record, ...]:
-    """A question: the same, with addresses in place of an ALIAS where the zones of the view know its target."""
+    """A question: the same, with addresses in place of an ALIAS where the zones of the view know its target.
+
+    Where that leaves nothing at a name, an A record set without values says that the name exists.
+    """
     records = record_sets(sight, zone, name)
     alias = next((record for record in records if record.type == "ALIAS"), None)
     frame = sight.ask(zonetables.frame_of, zone)
     if alias is None or frame is None:
         return records
     found = {record.type: record for record in records}
+    is_known = True
     for kind in sorted(GLUE - found.keys()):
         values = _addresses(sight, frame.view, alias.values[0], kind, standing_in=standing_in)
-        if values is None:
-            return records
         if values:
             found[kind] = Record(name, kind, values, alias.origin, alias.ttl)
-    del found["ALIAS"]
+        is_known = is_known and values is not None
+    if is_known:
+        del found["ALIAS"]
+    if not found:
+        return (Record(name, "A", (), alias.origin, alias.ttl),)
     return tuple(record for _, record in sorted(found.items()))
 
 

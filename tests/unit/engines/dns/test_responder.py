@@ -8,7 +8,7 @@ import dns.rcode
 import pytest
 
 from gatewright.engines.dns import responder as module
-from gatewright.engines.dns.content import Listen, Push, RateConfig, RRsets, ViewConfig
+from gatewright.engines.dns.content import Listen, Push, RateConfig, RRset, RRsets, ViewConfig
 from gatewright.engines.dns.responder import SPECIAL, Client, Responder
 from support.dnszones import ask, names_of, plan, responder, wire
 
@@ -113,6 +113,14 @@ def test_large_answers_are_truncated_to_what_the_client_takes() -> None:
         assert not plain.answer
         assert len(ask(made, dns.message.make_query("many.example.com", "A", payload=1232), tcp=False).answer[0]) == 59
         assert len(ask(made, dns.message.make_query("many.example.com", "A", use_edns=False)).answer[0]) == 59
+
+
+def test_a_name_without_data_exists() -> None:
+    made = responder(plan({"example.com": "* A 192.0.2.1\n"}))
+    made.change(Push("example.com/lan", 2, {wire("empty.example.com"): (RRset(1, 300, ()),)}))
+    for kind in ("A", "AAAA", "ANY"):
+        found = ask(made, dns.message.make_query("empty.example.com", kind))
+        assert (found.rcode(), found.answer, len(found.authority)) == (dns.rcode.NOERROR, [], 1)
 
 
 def test_zones_that_come_and_go_take_their_names_along() -> None:

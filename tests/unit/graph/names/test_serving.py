@@ -212,7 +212,18 @@ def test_an_alias_is_flattened_where_its_target_is_known() -> None:
 
 def test_aliases_in_a_circle_end() -> None:
     intent = ours(record("a.example.com", "ALIAS", "b.example.com"), record("b.example.com", "ALIAS", "a.example.com"))
-    assert world(intent).answer(serving.flattened, intent.key, "a.example.com", False) == ()
+    (left,) = world(intent).answer(serving.flattened, intent.key, "a.example.com", False)
+    assert (left.type, left.values) == ("A", ())  # the name is there, though it leads nowhere
+
+
+def test_of_an_alias_that_others_know_in_part_the_rest_is_known() -> None:
+    intent = ours(
+        record("a.example.com", "ALIAS", "b.example.com"),
+        record("b.example.com", "AAAA", "2001:db8::9"),
+        record("b.example.com", "ALIAS", "lb.example.net"),
+    )
+    found = world(intent).answer(serving.flattened, intent.key, "a.example.com", False)
+    assert {one.type: one.values for one in found} == {"AAAA": ("2001:db8::9",), "ALIAS": ("b.example.com",)}
 
 
 def test_what_cannot_be_served_is_left_out_and_said() -> None:

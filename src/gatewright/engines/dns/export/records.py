@@ -205,7 +205,7 @@ def _flatten(
             losses.append(Loss("alias", name))
         del node[alias.type]
         for type_, there in found.items():
-            node.setdefault(type_, Set(name, type_, min(alias.ttl, there.ttl), there.data))
+            node.setdefault(type_, Set(name, type_, alias.ttl, there.data))
         if not node:
             del sets[name]
 
