@@ -15,7 +15,10 @@ from gatewright.base.sensitive import Sensitive
 
 
 class RRset(Struct, frozen=True, gc=False, array_like=True):
-    """A record set of class IN: its type number, its TTL in seconds, its data sorted and without repetitions."""
+    """A record set of class IN: its type number, its TTL in seconds, its data sorted and without repetitions.
+
+    Without data it only says that its name exists (RFC 4592, 2.2.2), and is neither answered nor transferred.
+    """
 
     type: int
     ttl: int
