@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import dns.name
 import dns.rcode
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from gatewright.base import hostnames
 from gatewright.base.origin import Locator, Origin, Place
@@ -21,6 +21,7 @@ from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.notify import NotifyStatus
 from gatewright.engines.dns.zone import Zone
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
+from gatewright.graph import lookup
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost, VirtualHostKey
 from gatewright.kinds.intents import PathKind
@@ -40,7 +41,8 @@ class Described(Struct, frozen=True):
 class Listening(Struct, frozen=True, rename="camel"):
     """A listener that is served here.  `local` are the sockets that stand for it on this machine.
 
-    `example` is a path (of the first hostname) that a plain GET may be tried with.
+    `ca_file`: our CA, or "" where a certificate of a Secret or an issuer is served.  `example` is a path (of the first
+    hostname) that a plain GET may be tried with.
     """
 
     gateway: str
@@ -266,7 +268,7 @@ def listening(graph: Graph, bindings: Bindings, ca_file: str) -> tuple[Listening
             key = PortKey(gateway.id, item.port, item.protocol.value == "UDP")
             sockets = bindings.sockets.get(key)
             if sockets and not item.conflict:
-                found.append(_listening(gateway, item, sockets, served, ca_file))
+                found.append(_trusted(graph, gateway, _listening(gateway, item, sockets, served, ca_file)))
     return tuple(found)
 
 
@@ -301,6 +303,15 @@ def _listening(
         ca_file=ca_file,
         example=_example(by_name[names[0]]) if names else "/",
     )
+
+
+def _trusted(graph: Graph, gateway: Gateway, item: Listening) -> Listening:
+    """The same without our CA where a certificate of somebody else is served, to its first hostname at least."""
+    name = item.hostnames[0] if item.hostnames else ""
+    sni = "any" + name[1:] if hostnames.is_wildcard(name) else "" if name == hostnames.ANY else name
+    if item.tls == "terminate" and lookup.certificate(graph, gateway, item.described.port, sni) is not None:
+        return structs.replace(item, ca_file="")
+    return item
 
 
 def _example(host: VirtualHost) -> str:
@@ -395,5 +406,5 @@ def curl(item: Listening) -> str | None:
     scheme, usual = ("https", 443) if secure else ("http", 80)
     port = "" if item.described.port == usual else f":{item.described.port}"
     address = f"[{where.address}]" if ":" in where.address else where.address
-    trust = f"--cacert {item.ca_file} " if secure else ""
+    trust = f"--cacert {item.ca_file} " if secure and item.ca_file else ""
     return f"curl {trust}--connect-to ::{address}:{where.port} {scheme}://{name}{port}{item.example}"

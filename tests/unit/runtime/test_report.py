@@ -1,14 +1,21 @@
 """What is told: Problems in one line each, refusals in the user's terms."""
 
+from msgspec import structs
+
+from gatewright.base import keypair
 from gatewright.base.origin import Origin, Place
 from gatewright.base.problem import Problem, Severity
+from gatewright.base.sensitive import Sensitive
 from gatewright.engines.envoy import names
+from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.types import CLUSTER, LISTENER, SCOPE
 from gatewright.graph.builder import empty_graph
-from gatewright.graph.nodes import Family, VirtualHostKey
+from gatewright.graph.nodes import Certificate, Family, VirtualHostKey
+from gatewright.kinds.intents import Key
 from gatewright.runtime import report
 from gatewright.runtime.report import Refusal
 from support import compiled as c
+from support import keys
 
 
 class Lines:
@@ -60,3 +67,21 @@ def test_refusals_are_named_as_users_name_things() -> None:
 def test_a_refusal_of_what_is_gone_from_the_graph_is_still_told() -> None:
     (one,) = report.refused([Refusal(SCOPE, "infra/edge|80|http|a.example.com", "bad", False)], empty_graph(), Lines())
     assert one.message == "bad"
+
+
+def test_our_authority_is_named_only_where_it_has_signed() -> None:
+    key = Key("Secret", "infra", "edge")
+    pair = keys.pair("a.example.com")
+    private = Sensitive(pair.key_pem)
+    theirs = Certificate(key, c.ORIGIN, pair.cert_pem, private, keypair.inspect(pair.cert_pem, pair.key_pem, keys.NOW))
+    where = PortKey(c.GATEWAY, 443, udp=False)
+    bindings = Bindings({where: (Socket("127.20.0.1", 8443),)})
+    door = c.gateway(c.tls_port(), listeners=[c.tls_listener()])
+    host = c.host("a.example.com", c.entry(c.to("web")), family=Family.HTTPS, port=443)
+    (ours,) = report.listening(c.graph([door], [host]), bindings, "/ca.crt")
+    assert ours.ca_file == "/ca.crt"
+    assert report.curl(ours) == "curl --cacert /ca.crt --connect-to ::127.20.0.1:8443 https://a.example.com/"
+    graph = c.graph([door], [structs.replace(host, certificates=(key,))], certificates={key: theirs})
+    (other,) = report.listening(graph, bindings, "/ca.crt")
+    assert other.ca_file == ""
+    assert report.curl(other) == "curl --connect-to ::127.20.0.1:8443 https://a.example.com/"
