@@ -420,7 +420,8 @@ class _Work:
         except ValueError:
             raise IssueError(f"{self._owner.server} sent something that is not a certificate chain") from None
         leaf = certificates[0]
-        if fingerprint(leaf.public_key()) != self._fingerprint or not names_of(leaf) >= set(self._names):
+        missing = set(map(_alike, self._names)) - set(map(_alike, names_of(leaf)))
+        if fingerprint(leaf.public_key()) != self._fingerprint or missing:
             keeping.remove(self._file)
             raise IssueError(f"{self._owner.server} sent a certificate for another key or other names")
         if len(certificates) > _LONGEST_CHAIN:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.base.sensitive import Sensitive
-from gatewright.engines.certificates import transport
+from gatewright.engines.certificates import orders, transport
 from gatewright.engines.certificates.acme_client import sentence
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.engines.certificates.request import (
@@ -159,3 +159,9 @@ def test_an_answer_that_comes_too_slowly_is_given_up(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(transport.time, "monotonic", lambda: float(next(hours)))
     with pytest.raises(requests.exceptions.ReadTimeout):
         transport._body(_Dripping())
+
+
+def test_names_are_compared_however_they_are_written() -> None:
+    assert orders._alike("2001:DB8:0::1") == orders._alike("2001:db8::1")
+    assert orders._alike("*.A.test") == orders._alike("*.a.test")
+    assert orders._alike("a.test") != orders._alike("*.a.test")
