@@ -14,6 +14,7 @@ import pytest
 from gatewright.engines.dns.workers import start_time_of
 from support import naming as n
 from support import session as s
+from support.certifying import free_port
 from support.session import GATEWAY, Session
 
 pytestmark = pytest.mark.real
@@ -148,6 +149,16 @@ def test_at_described_addresses_only_our_own_zones_are_served_with_what_is_descr
     s.wait(lambda: run.lines("warning", "the view public has no zone that is served here"))
 
 
+def test_all_addresses_of_both_families_and_one_of_them_by_itself(run: Session) -> None:
+    port = free_port()
+    run.start(*dns(f"0.0.0.0:{port}", f"[::]:{port}=public", f"127.0.0.1:{port}=home"))
+    here = run.live().socket_of(GATEWAY, 80)[0]
+    assert [n.values(("127.0.0.1", port), "a.example.com") for _ in range(10)] == [[here]] * 10
+    assert n.values(("127.0.0.4", port), "www.example.com", source=STRANGER) == ["203.0.113.5"]
+    if Path("/proc/net/if_inet6").exists():
+        assert n.values(("::1", port), "www.example.com") == ["203.0.113.5"]
+
+
 def test_ipv6_clients_are_answered(run: Session) -> None:
     if not Path("/proc/net/if_inet6").exists():
         pytest.skip("no IPv6 on this machine")
@@ -172,6 +183,28 @@ def test_an_address_that_is_taken_is_told_in_one_line(run: Session, kind: socket
     assert str(port) in line
     assert run.answering() == ()
     assert run.envoy() is None
+
+
+def test_another_run_s_address_is_taken_too(run: Session) -> None:
+    """Sockets that may be shared would share queries out between the two."""
+    live = run.start(*dns(f"{ANY_PORT}=home"))
+    where = live.dns("home")
+    with s.session() as other:
+        for file in run.manifests.iterdir():
+            other.write(file.name, file.read_text())
+        done = other.spawn(*dns(f"127.0.0.1:{where[1]}=public"))
+        assert done.wait(s.DEADLINE) == 3
+        assert str(where[1]) in other.errors()
+        assert other.answering() == ()
+    for _ in range(20):
+        assert n.values(where, "a.example.com") == [live.socket_of(GATEWAY, 80)[0]]
+
+
+def test_an_address_that_is_given_twice_is_told(run: Session) -> None:
+    done = run.spawn(*dns("127.0.0.1:5300=home", "127.0.0.1:5300=public"))
+    assert done.wait(s.DEADLINE) == 2
+    (line,) = run.errors().splitlines()
+    assert "127.0.0.1 port 5300 is given twice" in line
 
 
 def test_an_address_that_is_not_ours_is_told_in_one_line(run: Session) -> None:

@@ -38,10 +38,15 @@ class NamesOptions(Struct, frozen=True):
     workers: int = 0
 
 
-def check_views(options: NamesOptions, analysis: Analysis) -> None:
-    """UsageError when an address is for a view that there is not."""
+def check_options(options: NamesOptions, analysis: Analysis) -> None:
+    """UsageError when an address is for a view that there is not, or given twice."""
     known = [view.name for view in analysis.answer(serving.views)]
+    seen: set[tuple[str, int]] = set()
     for listen in options.listen:
+        where = listen.address, listen.port
+        if listen.port and where in seen:
+            raise UsageError(f"--dns: {listen.address} port {listen.port} is given twice")
+        seen.add(where)
         if listen.view and listen.view not in known:
             raise UsageError(f"--dns: there is no view {listen.view} (known: {', '.join(known) or 'none'})")
 

@@ -45,7 +45,7 @@ from gatewright.runtime.dns_challenges import DnsChallenges
 from gatewright.runtime.folder import StateFolder
 from gatewright.runtime.http_challenges import HttpChallenges
 from gatewright.runtime.journal import Journal
-from gatewright.runtime.names import Names, NamesOptions, check_views
+from gatewright.runtime.names import Names, NamesOptions, check_options
 from gatewright.runtime.names_metrics import CertificateMetrics, DnsMetrics
 from gatewright.runtime.provider_challenges import provider_solver
 from gatewright.runtime.signals import Signals
@@ -131,7 +131,7 @@ class Run:
             state = self._model.read(self._options.paths)
             self._check_gateways(state.graph)
             if self._options.names is not None:
-                check_views(self._options.names, self._model.analysis)
+                check_options(self._options.names, self._model.analysis)
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
                 clocks = (self._glance(), self._renew(), self._expire(), self._issue(), self._tidy())

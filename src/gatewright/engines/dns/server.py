@@ -185,12 +185,14 @@ class DnsServer:
         for _ in range(PORT_TRIES):
             held = None
             try:
+                # Nobody else may have it: the kernel would share queries out between us and another run.  A former run
+                # of ours may, which is why it is the workers who find out then.
+                if listen.port and not is_taken_over:
+                    bind(listen, socket.SOCK_STREAM, shared=False).close()
                 held = bind(listen, socket.SOCK_STREAM)
                 port = int(held.getsockname()[1])
                 if not is_taken_over:
-                    # The same port has to be free for UDP.  Where a former run answers we would take some of its
-                    # queries, so that it is the workers who find out.
-                    bind(Listen(listen.address, port), socket.SOCK_DGRAM).close()
+                    bind(Listen(listen.address, port), socket.SOCK_DGRAM, shared=False).close()
                 self._held.append(held)
                 return structs.replace(listen, port=port)
             except OSError as error:

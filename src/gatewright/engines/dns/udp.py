@@ -173,15 +173,16 @@ def at(listen: Listen, address: str) -> Listen:
     return structs.replace(listen, address=address.partition("%")[0])
 
 
-def bind(listen: Listen, kind: socket.SocketKind) -> socket.socket:
-    """A socket on this address that others of ours may share.  Raises OSError."""
+def bind(listen: Listen, kind: socket.SocketKind, *, shared: bool = True) -> socket.socket:
+    """A socket on this address that others of ours may share, or that nobody else has.  Raises OSError."""
     family = socket.AF_INET6 if ":" in listen.address else socket.AF_INET
     bound = socket.socket(family, kind)
     try:
         bound.setblocking(False)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if kind == socket.SOCK_STREAM:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
