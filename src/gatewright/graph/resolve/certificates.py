@@ -14,7 +14,8 @@ from gatewright.kinds.world import CertificateIntent
 
 # Faults that do not keep clients from accepting the certificate for the right name.
 TOLERABLE = frozenset({Fault.CHAIN_ORDER, Fault.NO_NAMES})
-CA_KEYS = ("ca.crt", "ca.pem", "tls.ca", "tls.crt")
+CA_KEYS = ("ca.crt", "ca.pem", "tls.ca")
+"""A server's own chain (tls.crt) is none of them: whoever its issuer has certified would be let in as a client."""
 
 
 def certificate(view: View, key: Key, now: datetime) -> tuple[Certificate | None, tuple[Problem, ...]]:
