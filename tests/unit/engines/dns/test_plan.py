@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.dns.content import GrantConfig, KeyConfig, Plan, SecondaryConfig
@@ -160,3 +160,17 @@ def test_only_views_that_are_needed() -> None:
     guests = ViewIntent(Key("View", "", "guests"), AT, clients=("192.168.180.0/24",))
     world = World(ours(A), zone("example.org", view="lab", provider="technitium"), guests)
     assert [view.name for view in planner(world).whole().views] == ["guests", "public"]
+
+
+def test_records_that_only_moved_are_not_said_again() -> None:
+    names = [record(f"h{number}.example.com", "A", f"192.0.2.{number}") for number in range(100)]
+    world = World(ours(*names))
+    made = planner(world)
+    made.whole()
+    moved = [structs.replace(one, origin=one.origin.at("moved")) for one in reversed(names)]
+    concerned = world.put(ours(*moved))
+    assert made.changed(Told(frozenset(concerned))) is None
+    concerned = world.put(ours(*moved[1:]))
+    plan = made.changed(Told(frozenset(concerned)))
+    assert plan is not None
+    assert plan.changes == {"example.com/public": {wire_name("h99.example.com"): ()}}

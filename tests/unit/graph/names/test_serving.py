@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatewright.graph.names import serving, views, zones
+from gatewright.graph.names import serving, table, views, zones
 from gatewright.graph.names.nodes import Status
 from gatewright.graph.names.zones import Kind
 from gatewright.graph.network.nodes import Place
@@ -333,3 +333,51 @@ def test_the_view_that_listens_there() -> None:
     assert where.answer(views.seen, server.key, "192.168.178.4", INTERNET) == ("lab",)
     (found,) = where.ask("lab.example.com", "A", "dns", INTERNET)
     assert found.addresses == ("10.0.0.1",)
+
+
+def test_names_that_only_the_zone_has_a_say_on() -> None:
+    """Everything else is asked for name by name."""
+    world = World(
+        zone(
+            "example.com",
+            record("example.com", "A", "192.0.2.1"),
+            record("a.example.com", "AAAA", "2001:db8::1"),
+            record("a.example.com", "A", "192.0.2.1", "192.0.2.2", ttl=60),
+            record("b.example.com", "CNAME", "a.example.com"),
+            record("b.example.com", "TXT", "beside"),
+            record("c.d.example.com", "TXT", "text"),
+            record("e.example.com", "ALIAS", "lb.example.net"),
+            record("*.f.example.com", "A", "192.0.2.3"),
+            record("g.example.com", "DNAME", "example.net"),
+            record("sub.example.com", "NS", "ns.example.net"),
+            record("x.sub.example.com", "CNAME", "example.net"),
+            gateways=(ALL_GATEWAYS,),
+        )
+    )
+    key = Key("Zone", "", "example.com")
+    pieces = [world.answer(serving.settled, key, number) for number in range(table.PIECES)]
+    assert pieces[table.WILDCARDS] == {"*.f.example.com": (("A", 300, ("192.0.2.3",)),)}
+    assert {name: data for piece in pieces[: table.WILDCARDS] for name, data in piece.items()} == {
+        "a.example.com": (("A", 60, ("192.0.2.1", "192.0.2.2")), ("AAAA", 300, ("2001:db8::1",))),
+        "b.example.com": (("CNAME", 300, ("a.example.com",)),),
+    }
+    others = {
+        "example.com",
+        "c.d.example.com",
+        "e.example.com",
+        "g.example.com",
+        "sub.example.com",
+        "x.sub.example.com",
+    }
+    assert world.answer(serving.unsettled, key) == others
+
+
+def test_without_gateways_the_zone_alone_has_the_say() -> None:
+    world = World(zone("example.com", record("t.example.com", "TXT", "text")))
+    key = Key("Zone", "", "example.com")
+    assert world.answer(serving.unsettled, key) == {"example.com"}
+    assert world.answer(serving.settled, key, table.piece_of("t.example.com")) == {
+        "t.example.com": (("TXT", 300, ("text",)),)
+    }
+    assert world.answer(serving.unsettled, Key("Zone", "", "none")) == frozenset()
+    assert world.answer(serving.settled, Key("Zone", "", "none"), 0) == {}
