@@ -50,7 +50,8 @@ def command(state: Path | None, form: str) -> None:
         envoy = find_running(EnvoyFolder(place.envoy))
         message = f"no gatewright run uses the state folder {place.root}"
         if envoy is not None:
-            message += f"; its Envoy (pid {envoy.pid}) goes on as it was told last: start gatewright run again"
+            too = " and its DNS workers go" if (place.dns / "workers.json").exists() else " goes"
+            message += f"; its Envoy (pid {envoy.pid}){too} on as told last: start gatewright run again"
         raise UsageError(message)
     if form == "table":
         show(live)
