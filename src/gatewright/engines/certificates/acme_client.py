@@ -146,7 +146,7 @@ class _Network(client.ClientNetwork):
     def _signed(self, url: str, obj: Any, new_nonce_url: str) -> dict[str, Any]:
         nonce = self._kept.take()
         if nonce is None:
-            self._kept.keep(self._once("HEAD", new_nonce_url, {}))
+            self._once("HEAD", new_nonce_url, {})  # which keeps what it gets
             nonce = self._kept.take()
         if nonce is None:
             raise IssueError(f"{_host(url)} gives no nonces")
