@@ -69,8 +69,9 @@ class SecondaryConfig(Struct, frozen=True):
 
 
 class GrantConfig(Struct, frozen=True):
-    """Who signs with `key` may change these `types` (empty: all but SOA and NS of the apex) at these `names` (exact, or
-    a wildcard for all below its parent; empty: everywhere)."""
+    """Who signs with `key` may change these `types` (empty: all but SOA and NS of the apex, and NS and DNAME only where
+    the grant is for all names below, too) at these `names` (exact, or a wildcard for all below its parent; empty:
+    everywhere)."""
 
     key: bytes
     names: tuple[bytes, ...] = ()
