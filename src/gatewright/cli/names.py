@@ -26,7 +26,7 @@ def show(certificates: Sequence[CertificateLine], dns: Sequence[DnsView]) -> Non
     if certificates:
         click.echo()
         chosen, left = _chosen(certificates)
-        _table(("CERTIFICATE", "STATE", "NAMES", "ISSUER", "ENDS", "NEXT ATTEMPT"), map(_certificate, chosen))
+        _table(("CERTIFICATE", "STATE", "NAMES", "ISSUER", "ENDS", "NEXT ATTEMPT (UTC)"), map(_certificate, chosen))
         if left:
             click.echo(f"and {left:,} more that are ready")
         for line in chosen:
