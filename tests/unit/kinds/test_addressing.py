@@ -75,6 +75,7 @@ def test_containment(outer: str, inner: str, holds: bool) -> None:
         st.text("0123456789abF:.%/ \x00é", max_size=20),
         st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", fullmatch=True),
         st.from_regex(r"[0-9a-f:]{2,10}", fullmatch=True),
+        st.from_regex(r"([0-9a-f]{1,2}:){0,7}:([0-9a-f]{1,2}:){0,7}[0-9a-f]?", fullmatch=True),
     )
 )
 def test_a_plain_address_is_what_ipaddress_makes_of_it(text: str) -> None:
