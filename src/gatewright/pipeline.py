@@ -40,11 +40,13 @@ class State(Struct, frozen=True):
     """The graph at one moment and what changed in it last.
 
     `concerned`: the kept questions of the analysis whose answers may differ since, if anybody has asked for it.
+    `reclaimed`: what was provided until a document of the same Key was saved, which counts since.
     """
 
     graph: Graph
     change: Change
     concerned: frozenset[Asked] = frozenset()
+    reclaimed: frozenset[Key] = frozenset()
 
 
 class _Held(Struct):
@@ -120,7 +122,8 @@ class Model:
     def provide(self, changes: Mapping[Key, Intent | None]) -> State:
         """Take in what no document says: an issued Secret, the answer to a challenge; None takes it back.
 
-        It stands in for a document of the same Key, whatever is read later, until it is taken back.  O(changes).
+        It stands in for a document of the same Key until it is taken back, or until somebody saves another version of
+        that document: what a user has just written counts more than what was made before.  O(changes).
         """
         for key, intent in changes.items():
             if intent is None:
@@ -133,19 +136,30 @@ class Model:
         """Bring up to date what time alone changes: certificates expire."""
         return self._state(*self._builder.recheck_certificates())
 
-    def _state(self, graph: Graph, change: Change) -> State:
+    def _state(self, graph: Graph, change: Change, reclaimed: frozenset[Key] = frozenset()) -> State:
         self._graph = graph
         concerned = self._analysis.update(graph, change) if self._analysis is not None else ()
-        return State(graph, change, frozenset(concerned))
+        return State(graph, change, frozenset(concerned), reclaimed)
 
     def _take(self, put: Mapping[DocumentId, Document], removed: frozenset[DocumentId]) -> State:
         concerned: set[Key] = set()
+        reclaimed: set[Key] = set()
         for identity in removed:
             concerned |= self._drop(identity)
         for identity, document in put.items():
+            before = self._live(identity) if self._provided else None
             concerned |= self._put(identity, document)
+            after = self._live(identity) if self._provided else None
+            if after is not None and after != before and self._provided.pop(after.key, None) is not None:
+                reclaimed.add(after.key)
         changes: dict[Key, Intent | None] = {key: self._intent(key) for key in concerned}
-        return self._state(*self._builder.apply(changes))
+        graph, change = self._builder.apply(changes)
+        return self._state(graph, change, frozenset(reclaimed))
+
+    def _live(self, identity: DocumentId) -> Intent | None:
+        """What a document asks for now."""
+        held = self._held.get(identity)
+        return held.lowered.intent if held is not None and held.lowered is not None else None
 
     # --- documents to intents ---
 

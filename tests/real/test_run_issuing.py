@@ -113,6 +113,20 @@ def test_where_the_world_asks_us_our_own_zone_has_the_challenge(run: Session, tm
         assert "cloudflare" in found["message"]
 
 
+def test_an_issuer_of_a_namespace_proves_nothing_by_our_zones(run: Session, tmp_path: Path) -> None:
+    """Or whoever may write in one namespace would have certificates for the names of all others."""
+    in_earnest(run)
+    acme = {"server": "https://ca.invalid/dir", "privateKeySecretRef": {"name": "account"}, "solvers": [c.DNS01]}
+    run.write(
+        "tls.yaml", c.local_issuer("mine", acme=acme),
+        c.certificate("tls", "a.example.com", issuer="mine", kind="Issuer"), n.zone("public", "example.com"),
+    )  # fmt: skip
+    with authority(tmp_path) as ca:
+        run.start("--echo", "--bind", "site", "--dns", "127.0.0.1:0", *ca.arguments)
+        found = c.await_state(run, "infra/tls", "failed")
+        assert "cloudflare" in found["message"]
+
+
 def in_earnest(run: Session) -> int:
     """A gateway at a described address of this machine; gives its port for TLS."""
     with socket.socket() as probe:

@@ -63,17 +63,21 @@ def test_it_costs_what_it_concerns(model: Model) -> None:
     assert model.provide({}).change == Change()
 
 
-def test_it_wins_over_a_document_and_survives_what_is_read(folder: Path, model: Model) -> None:
+def test_it_wins_over_a_document_until_that_is_saved_again(folder: Path, model: Model) -> None:
     file = folder / "tls.yaml"
     file.write_text(s.secret("tls", FIRST.cert_pem, FIRST.key_pem))
     assert shown(model.refresh([str(file)]) or model) == FIRST.cert_pem
     model.provide({TLS: issued(SECOND)})
     assert shown(model) == SECOND.cert_pem
-    third = pair(HOST, now=NOW)
-    file.write_text(s.secret("tls", third.cert_pem, third.key_pem))
+    file.write_text(file.read_text() + "# what is said is the same\n")
     model.refresh([str(file)])
     assert shown(model) == SECOND.cert_pem
-    assert shown(model.provide({TLS: None})) == third.cert_pem, "the document's, as it is now"
+    third = pair(HOST, now=NOW)
+    file.write_text(s.secret("tls", third.cert_pem, third.key_pem))
+    state = model.refresh([str(file)])
+    assert state is not None
+    assert state.reclaimed == {TLS}
+    assert shown(model) == third.cert_pem
     model.provide({TLS: issued(SECOND)})
     file.unlink()
     model.refresh([str(folder)])

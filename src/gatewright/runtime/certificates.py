@@ -82,7 +82,7 @@ class Certificates:
         self._obtainers: dict[Key, tuple[Issuer, Obtainer]] = {}
         self._making = threading.Lock()
         self._got: dict[Key, Intent | None] = {}
-        self._given: set[Key] = set()
+        self._given: dict[Key, SecretIntent] = {}
         """Secrets that are ours now, whatever the manifests hold under their names."""
         self._doors: dict[Key, dict[str, tuple[Wanted, Issued]]] = {}
         self._at_doors = False
@@ -98,7 +98,8 @@ class Certificates:
 
     def apply(self, state: pipeline.State) -> None:
         """Want what is wanted now; O(change)."""
-        targets: set[Key] = set()
+        ours = {key: self._given.pop(key) for key in state.reclaimed if key in self._given}
+        targets = set(ours)
         for question, args in state.concerned:
             key = next(iter(args), None)
             if isinstance(key, Key) and question in (issuing.wanted, issuing.faults):
@@ -110,6 +111,15 @@ class Certificates:
         if targets:
             self._want(targets)
             self._analysis.sweep()
+        self._restore(ours)
+
+    def _restore(self, ours: Mapping[Key, SecretIntent]) -> None:
+        """Of Secrets that a user has saved meanwhile, those that are of no use leave ours in use."""
+        for key, secret in ours.items():
+            wanted = self._analysis.answer(issuing.wanted, key) if key in self._targets else ()
+            if wanted and not any(one.present for one in wanted):
+                self._got[key] = self._given[key] = secret
+                self._arrived.set()
 
     async def run(self) -> None:
         """Get what is due, and hand it on, until cancelled."""
@@ -236,8 +246,7 @@ class Certificates:
 
     def _deliver(self, wanted: Wanted, issued: Issued) -> None:
         if wanted.target.kind == "Secret":
-            self._got[wanted.target] = _secret(wanted, issued)
-            self._given.add(wanted.target)
+            self._got[wanted.target] = self._given[wanted.target] = _secret(wanted, issued)
         else:
             self._doors.setdefault(wanted.target, {})[wanted.id] = (wanted, issued)
             self._at_doors = True
@@ -250,7 +259,7 @@ class Certificates:
             del doors[id]
         self._at_doors |= bool(gone)
         if not kept and target in self._given:
-            self._given.remove(target)
+            del self._given[target]
             self._got[target] = None
 
     def _flush(self) -> None:

@@ -192,6 +192,11 @@ class Run:
         after = self._model.provide(issued)
         return structs.replace(after, change=merged(state.change, after.change)) if issued else state
 
+    @property
+    def _stands_in(self) -> bool:
+        """Is this a try-out with an authority of the user's choice, to which our DNS is that of every provider?"""
+        return self._options.bind != "site" and bool(self._options.certificates.server)
+
     async def _serve_names(self) -> None:
         if self._options.names is not None:
             self._listener.progress("starting to answer DNS ...")
@@ -202,14 +207,19 @@ class Run:
             DnsMetrics(self._registry, names.server.stats, lambda: self._facts.dns)
             await names.server.settled()
             # An authority of our own choice asks us, as all do here; others ask whom the world asks.
-            stands_in = on_loopback and bool(self._options.certificates.server)
-            theirs = tuple if stands_in else (lambda: names.theirs)
+            theirs = tuple if self._stands_in else (lambda: names.theirs)
             loop = asyncio.get_running_loop()
             self._dns_challenges = DnsChallenges(loop, names.server, self._folder.challenges, theirs)
 
-    def _own_dns(self, record: str) -> ChallengeSolver | None:
-        """What puts a challenge into a zone that we serve; called in threads."""
-        return self._dns_challenges.solver(record) if self._dns_challenges is not None else None
+    def _own_dns(self, record: str, issuer: Key) -> ChallengeSolver | None:
+        """What puts a challenge into a zone that we serve; called in threads.
+
+        Only for issuers of the whole cluster, unless we stand in for the provider: one that a namespace made for itself
+        has to bring the credentials for what it proves, or it would get certificates for the names of all others.
+        """
+        if self._dns_challenges is None or (issuer.kind != "ClusterIssuer" and not self._stands_in):
+            return None
+        return self._dns_challenges.solver(record)
 
     def _check_gateways(self, graph: Graph) -> None:
         known = sorted(graph.gateways)

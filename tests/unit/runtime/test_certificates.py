@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gatewright.pipeline import Model, State
 from gatewright.runtime.certificates import CertificateOptions, Certificates, Tell
 from support import certifying as c
 from support import session as s
+from support.keys import pair
 
 SECRET = Key("Secret", "infra", "a")
 
@@ -126,6 +128,24 @@ def test_what_we_gave_is_no_reason_to_do_without_a_newer_one(beside: Beside) -> 
     ends.append(beside.model.graph.certificates[SECRET].facts.not_after)
     assert ends == sorted(ends, reverse=True)
     assert ends[0] != ends[1]
+
+
+def test_what_a_user_saves_counts_more_than_what_was_got(beside: Beside) -> None:
+    beside.begin()
+    beside.get()
+    mine = pair("a.example.com", now=datetime.now(UTC))
+    beside.save("secret.yaml", s.secret("a", mine.cert_pem, mine.key_pem))
+    assert beside.model.graph.certificates[SECRET].chain == mine.cert_pem
+    assert beside.certificates._take_got() == {}
+
+
+def test_what_a_user_saves_and_is_of_no_use_leaves_what_was_got(beside: Beside) -> None:
+    beside.begin()
+    beside.get()
+    (given,) = beside.given
+    mine, other = (pair("a.example.com", now=datetime.now(UTC)) for _ in range(2))
+    beside.save("secret.yaml", s.secret("a", mine.cert_pem, other.key_pem))
+    assert beside.certificates._take_got() == given
 
 
 def test_what_is_on_disk_is_there_from_the_start(beside: Beside, tmp_path: Path) -> None:

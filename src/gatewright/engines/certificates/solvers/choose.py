@@ -17,6 +17,7 @@ from gatewright.engines.certificates.solvers.delegation import Delegated
 from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.engines.certificates.solvers.rfc2136 import Rfc2136
 from gatewright.graph.issuing import Issuer, Wanted
+from gatewright.kinds.identity import Key
 from gatewright.kinds.world import Solver
 
 _TYPES = {"dns01": DNS, "http01": HTTP}
@@ -26,13 +27,14 @@ Secrets = Mapping[str, Sensitive]
 class Offers(Struct, frozen=True):
     """What the runtime can do.
 
-    `own_dns(record)`: our own server answers publicly for this name.  `http(solver)`: our own gateways answer for it.
+    `own_dns(record, issuer)`: our own server answers publicly for this name, and this issuer may have it say so.
+    `http(solver)`: our own gateways answer for it.
     `provider(name, settings, secrets)`: somebody's API.  Each gives None for what it cannot do.  `lookup` asks
     authoritative servers.
     """
 
     lookup: Lookup
-    own_dns: Callable[[str], ChallengeSolver | None] = lambda _record: None
+    own_dns: Callable[[str, Key], ChallengeSolver | None] = lambda _record, _issuer: None
     http: Callable[[Solver], ChallengeSolver | None] = lambda _solver: None
     provider: Callable[[str, Mapping[str, str], Secrets], ChallengeSolver | None] = lambda *_: None
 
@@ -94,7 +96,7 @@ class Chooser:
         return found
 
     def _dns(self, solver: Solver, record: str) -> ChallengeSolver:
-        own = None if solver.provider == "acmeDNS" else self._offers.own_dns(record)
+        own = None if solver.provider == "acmeDNS" else self._offers.own_dns(record, self._issuer.intent.key)
         if own is not None:
             return own
         # The ways of this folder keep connections and what they found out of zones.

@@ -68,13 +68,14 @@ def test_our_own_dns_comes_first() -> None:
     ours = _Solver()
     asked = []
 
-    def own(record: str) -> ChallengeSolver:
-        asked.append(record)
+    def own(record: str, issuer: Key) -> ChallengeSolver:
+        asked.append((record, issuer))
         return ours
 
-    chooser = Chooser(issuer(_dns()), Offers(Lookup(), own_dns=own))
+    made = issuer(_dns())
+    chooser = Chooser(made, Offers(Lookup(), own_dns=own))
     assert chooser(wanted("*.a.test"), "*.a.test", DNS) is ours
-    assert asked == ["_acme-challenge.a.test"]
+    assert asked == [("_acme-challenge.a.test", made.intent.key)]
 
 
 def test_providers_get_their_settings_and_secrets() -> None:
