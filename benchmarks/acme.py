@@ -28,7 +28,7 @@ from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import IssuerIntent, Solver
+from gatewright.kinds.intents.issuance import IssuerIntent, Solver
 
 BAR = "≥ 20/s, 0 failures"
 REFUSED_NONCES = 5

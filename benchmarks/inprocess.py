@@ -16,7 +16,8 @@ from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.process import EnvoyOptions
 from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Change, Graph
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.pipeline import utc_now
 from gatewright.runtime.dataplane import DataPlane
 from gatewright.runtime.folder import StateFolder

@@ -16,7 +16,8 @@ from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.resources import Resources
 from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Graph
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model, utc_now
 from gatewright.sources.files import FileSource
 

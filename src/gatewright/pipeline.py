@@ -23,7 +23,8 @@ from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder, empty_graph
 from gatewright.graph.memo import Asked
 from gatewright.graph.nodes import Change, Graph
-from gatewright.kinds.intents import Intent, Key, Lowered, Suppression
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent, Lowered, Suppression
 from gatewright.sources.files import Delta, FileSource
 from gatewright.sources.manifest import DocumentId
 

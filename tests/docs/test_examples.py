@@ -20,7 +20,7 @@ import pytest
 
 from gatewright.base.hostnames import Depth, matches
 from gatewright.check.expectations import verdicts
-from gatewright.kinds.world import ExpectationIntent
+from gatewright.kinds.intents.asking import ExpectationIntent
 from gatewright.pipeline import Model, State
 from gatewright.trace.hops import Outcome, OutcomeKind
 from gatewright.trace.request import request

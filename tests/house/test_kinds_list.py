@@ -11,8 +11,8 @@ from gatewright.kinds.kind import Kind
 
 def exported() -> list[Kind]:
     found: list[Kind] = []
-    for info in pkgutil.iter_modules(kinds.__path__):
-        module = importlib.import_module(f"{kinds.__name__}.{info.name}")
+    for info in pkgutil.walk_packages(kinds.__path__, f"{kinds.__name__}."):
+        module = importlib.import_module(info.name)
         found += [module.KIND] if hasattr(module, "KIND") else []
         found += getattr(module, "KINDS", ())
     return found

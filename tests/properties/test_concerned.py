@@ -15,7 +15,8 @@ from gatewright.engines.envoy.concerned import AskedNames, Concerned
 from gatewright.engines.envoy.secrets import KeyPair, resolve_secret, terminating
 from gatewright.engines.envoy.tls import NO_SNI
 from gatewright.graph.nodes import Gateway, Graph
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from support.keys import NOW, pair
 from support.modelled import Manifest, Modelled, intents
 from support.random_routes import installation

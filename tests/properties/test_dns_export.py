@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from gatewright.base.origin import Origin
 from gatewright.engines.dns.export import FORMATS, records
 from gatewright.graph.names.nodes import Status
-from gatewright.kinds import adguard, cloudflared, corefile, dnsmasqconf, zonefile
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import Record, ResolverConfig, ResolverFileIntent, ResolverIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import Record, ResolverConfig, ResolverFileIntent, ResolverIntent
+from gatewright.kinds.programs import adguard, cloudflared, corefile, dnsmasqconf, zonefile
 from support.exported import DOMAIN, SETTINGS, contents, kinds, one_view, source, truth
 from support.mapped import AT, World, record
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
-from gatewright.kinds import lower, wireguard
-from gatewright.kinds.configtext import MAX_PROBLEMS
-from gatewright.kinds.formats import PARSERS
+from gatewright.kinds import lower
+from gatewright.kinds.programs import wireguard
+from gatewright.kinds.programs.configtext import MAX_PROBLEMS
+from gatewright.kinds.programs.formats import PARSERS
 
 ORIGIN = Origin("db.example.com", "1")
 TEXTS: dict[str, Any] = {**PARSERS, "wireguard": wireguard.parse}

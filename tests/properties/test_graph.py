@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from gatewright.graph.nodes import Change, Graph
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from support.keys import NOW, pair
 from support.modelled import Manifest, Modelled, graph_of, intents
 from support.random_routes import installation

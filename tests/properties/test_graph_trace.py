@@ -18,22 +18,19 @@ from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.resolve.precedence import Order, order
-from gatewright.kinds.intents import (
-    BackendGroupIntent,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.doors import ClassRef, GatewayIntent, RouteIntent
+from gatewright.kinds.intents.material import BackendGroupIntent, ServiceIntent
+from gatewright.kinds.intents.routing import (
     BackendRef,
-    ClassRef,
     Dialect,
     FilterRef,
-    GatewayIntent,
     HostKind,
     HostMatch,
-    Intent,
-    Key,
     Match,
     PathKind,
-    RouteIntent,
     RuleIntent,
-    ServiceIntent,
 )
 from gatewright.trace.match import failing
 from gatewright.trace.paths import normalise

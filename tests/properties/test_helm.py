@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
-from gatewright.kinds import charts, files, lower
-from gatewright.kinds.world import HelmIntent
+from gatewright.kinds import lower
+from gatewright.kinds.intents.programs import HelmIntent
+from gatewright.kinds.programs import charts, files
 from support.modelled import Modelled
 
 FIELDS = st.sampled_from(

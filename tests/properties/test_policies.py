@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from gatewright.graph.network.parties import Party, outside, pod
 from gatewright.graph.network.policies import admitted
-from gatewright.kinds.intents import ContainerPort, Selector
-from gatewright.kinds.world import Peer, PolicyIntent, PolicyRule
+from gatewright.kinds.identity import Selector
+from gatewright.kinds.intents.material import ContainerPort
+from gatewright.kinds.intents.policies import Peer, PolicyIntent, PolicyRule
 from support.policed import analysis, labels, namespace, peer, policy, port, rule, sel
 
 NAMED = (ContainerPort("http", 8080), ContainerPort("web", 80))

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatewright import kinds
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model
 from gatewright.sources.files import FileSource
 from support.keys import NOW, pair

@@ -11,7 +11,7 @@ from gatewright.engines.publish import marks, providers
 from gatewright.engines.publish.content import PublicZone, RecordSet
 from gatewright.engines.publish.planning import Publication
 from gatewright.engines.publish.providers.provider import Alias, Provider
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 from support.needs import package
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

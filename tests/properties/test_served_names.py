@@ -19,7 +19,7 @@ from gatewright.engines.dns.content import Plan, RRsets
 from gatewright.engines.dns.plan import Planner
 from gatewright.graph.names import serving, table, zones
 from gatewright.graph.names.zones import Kind
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 from gatewright.pipeline import Model
 from support.random_routes import Manifest
 from support.random_worlds import EDGE, HOME, VIP, file_of, text, world, write

@@ -11,7 +11,7 @@ from gatewright import kinds
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.kinds.kind import Kind
-from gatewright.kinds.traefik_common import API_VERSIONS
+from gatewright.kinds.traefik.common import API_VERSIONS
 
 TRAEFIK = [kind for kind in kinds.KINDS if kind.api_versions == API_VERSIONS]
 

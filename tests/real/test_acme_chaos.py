@@ -14,7 +14,7 @@ from cryptography import x509
 
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.engines.certificates.request import renewal_identity
-from gatewright.kinds.world import AcmeSettings
+from gatewright.kinds.intents.issuance import AcmeSettings
 from support.acme_issuing import issuer, names_in, new_key, obtainer, wanted
 from support.acme_names import TxtServer, txt_server
 from support.acme_proxy import AcmeProxy, Answer, acme_proxy, problem, suggested

@@ -19,7 +19,7 @@ from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.engines.dns.content import GrantConfig, KeyConfig, Plan, ViewConfig
 from gatewright.graph.issuing import Issuer
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import SecretEntry, Solver
+from gatewright.kinds.intents.issuance import SecretEntry, Solver
 from gatewright.runtime.dns_challenges import DnsChallenges
 from support.acme_issuing import EVERYTHING, HERE, issuer, names_in, new_key, wanted
 from support.dnsserver import serving

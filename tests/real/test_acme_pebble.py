@@ -22,7 +22,7 @@ from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.engines.certificates.request import top_issuer
 from gatewright.engines.certificates.solvers.callbacks import OwnDns, OwnGateways
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import AcmeSettings, SecretEntry
+from gatewright.kinds.intents.issuance import AcmeSettings, SecretEntry
 from support import keys
 from support.acme_issuing import HTTP, issuer, names_in, new_key, obtainer, wanted
 from support.acme_names import TxtServer, txt_server

@@ -21,7 +21,7 @@ from gatewright.engines.certificates.solvers.choose import Chooser, Offers
 from gatewright.engines.certificates.solvers.lookup import Lookup, Server
 from gatewright.engines.certificates.solvers.rfc2136 import Rfc2136
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import SecretEntry, Solver
+from gatewright.kinds.intents.issuance import SecretEntry, Solver
 from support.acme_issuing import HERE, issuer, names_in, new_key, wanted
 from support.acme_zones import HOST, KEY_NAME, ROOT, Zones, zones
 from support.pebble import pebble

@@ -17,8 +17,8 @@ import pytest
 from gatewright.cli.dns.export import written
 from gatewright.engines.dns.export import FORMATS, checking, records
 from gatewright.engines.dns.export.format import Settings
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import RateLimit, Record, Secondary, TsigKey
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import RateLimit, Record, Secondary, TsigKey
 from support.exported import DOMAIN, HOME, HOSTILE, NAMES, SETTINGS, one_view, source, truth, two_views
 from support.mapped import AT, World, record
 from support.needs import binary

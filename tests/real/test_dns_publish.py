@@ -13,7 +13,7 @@ from gatewright.engines.publish.content import Action, PublicZone
 from gatewright.engines.publish.failures import PublishError
 from gatewright.engines.publish.planning import Publication
 from gatewright.engines.publish.reviewed import differences
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 from support import zonehosts
 from support.needs import package
 

@@ -17,7 +17,7 @@ import pytest
 from gatewright.base.hostnames import Depth
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Access, BasicAuthUsers, Entry, Graph, MirrorTo, RedirectTo, Respond
-from gatewright.kinds.intents import (
+from gatewright.kinds.intents.routing import (
     Cors,
     Dialect,
     HeaderEdit,

@@ -27,7 +27,8 @@ from gatewright.graph.nodes import (
     UpstreamProtocol,
     VirtualHost,
 )
-from gatewright.kinds.intents import Dialect, Key, Protocol
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.routing import Dialect, Protocol
 from support import compiled as c
 from support import keys
 from support.compiled import serve

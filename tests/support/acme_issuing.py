@@ -16,7 +16,7 @@ from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
 from gatewright.engines.certificates.request import names_of
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import AcmeSettings, IssuerIntent, Solver
+from gatewright.kinds.intents.issuance import AcmeSettings, IssuerIntent, Solver
 from support import keys
 from support.pebble import Pebble
 

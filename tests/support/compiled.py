@@ -43,7 +43,8 @@ from gatewright.graph.nodes import (
     VirtualHostKey,
     WeightedBackend,
 )
-from gatewright.kinds.intents import Dialect, Key, Match, PathKind, PathMatch, Protocol
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.routing import Dialect, Match, PathKind, PathMatch, Protocol
 from support import handmade as hm
 
 ORIGIN = Origin("graph.yaml")

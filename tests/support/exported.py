@@ -9,8 +9,8 @@ from gatewright.cli.dns.export import gathered
 from gatewright.engines.dns.export.format import Exported, Settings, Source
 from gatewright.graph.names import serving, zones
 from gatewright.graph.names.zones import Kind
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import Record, ViewIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import Record, ViewIntent
 from support.mapped import AT, World, record, zone
 
 DOMAIN = "example.com"

@@ -20,7 +20,7 @@ from msgspec import structs
 
 from gatewright.base.origin import Locator, Origin
 from gatewright.graph.nodes import Entry, Forward, Graph, RedirectTo, Respond, Rule, VirtualHost
-from gatewright.kinds.intents import Match, PathEdit, ValueMatch
+from gatewright.kinds.intents.routing import Match, PathEdit, ValueMatch
 from gatewright.pipeline import Model, State
 from gatewright.trace.hops import HopKind, Outcome, Trace
 from gatewright.trace.journey import journey

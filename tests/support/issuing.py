@@ -23,7 +23,7 @@ from gatewright.engines.certificates.manager import Manager
 from gatewright.engines.certificates.obtaining import Window
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import IssuerIntent, PrivateKey
+from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
 from support.keys import Pair, pair
 
 AT = Origin("input.yaml")

@@ -11,15 +11,9 @@ from gatewright.graph.builder import Builder
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Resolution
 from gatewright.graph.network.nodes import Place
-from gatewright.kinds.intents import Intent, Key
-from gatewright.kinds.world import (
-    Forwarding,
-    Override,
-    Record,
-    ResolverConfig,
-    ResolverIntent,
-    ZoneIntent,
-)
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.naming import Forwarding, Override, Record, ResolverConfig, ResolverIntent, ZoneIntent
 from support.keys import NOW
 from support.modelled import Manifest, intents
 

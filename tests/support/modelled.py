@@ -8,7 +8,8 @@ from typing import Any
 from gatewright import kinds
 from gatewright.graph.builder import Builder, empty_graph
 from gatewright.graph.nodes import Change, Graph
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from support.keys import NOW
 from support.lowering import document
 

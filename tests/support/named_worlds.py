@@ -19,7 +19,7 @@ from msgspec import Struct
 from gatewright.graph.names import serving, zones
 from gatewright.graph.names.zones import Kind
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 from support.random_routes import Manifest
 from support.random_worlds import ADDRESSES, DOORS, MAP, file_of, world
 

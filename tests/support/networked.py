@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.intents import Intent, Key
-from gatewright.kinds.world import (
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.places import (
     ClusterSpec,
     FirewallIntent,
     FirewallRule,

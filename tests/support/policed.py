@@ -7,17 +7,11 @@ from collections.abc import Iterable
 from gatewright.base.origin import Origin
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder
-from gatewright.kinds.intents import Intent, Key, NamespaceIntent
-from gatewright.kinds.world import (
-    ClusterSpec,
-    HttpAllow,
-    Peer,
-    PolicyIntent,
-    PolicyRule,
-    PortRange,
-    Selector,
-    SiteIntent,
-)
+from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.material import NamespaceIntent
+from gatewright.kinds.intents.places import ClusterSpec, SiteIntent
+from gatewright.kinds.intents.policies import HttpAllow, Peer, PolicyIntent, PolicyRule, PortRange
 from support.keys import NOW
 
 AT = Origin("policies.yaml", "1")

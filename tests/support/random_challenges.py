@@ -6,19 +6,18 @@ from dataclasses import replace
 from random import Random
 
 from gatewright.base.origin import made
-from gatewright.kinds.intents import (
-    AtDoors,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.routing import (
     Dialect,
     HostKind,
     HostMatch,
-    Intent,
-    Key,
     Match,
     PathKind,
     PathMatch,
     Protocol,
     Respond,
-    RouteIntent,
     RuleIntent,
 )
 from support.random_routes import ASKED, GATEWAYS, TARGETS, Asked, asked

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.base.problem import Problem
-from gatewright.kinds.world import Override, Record, ResolverConfig
+from gatewright.kinds.intents.naming import Override, Record, ResolverConfig
 
 
 def override(item: Override) -> str:

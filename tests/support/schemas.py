@@ -15,16 +15,16 @@ import msgspec
 import yaml
 
 from gatewright.kinds.decode import Object
-from gatewright.kinds.expectation import Expectation
-from gatewright.kinds.firewall import Firewall
-from gatewright.kinds.ingresscontroller import IngressController
-from gatewright.kinds.link import Link
-from gatewright.kinds.resolver import Resolver
-from gatewright.kinds.site import Site
-from gatewright.kinds.sitemap import API_VERSION
-from gatewright.kinds.vantage import Vantage
-from gatewright.kinds.view import View
-from gatewright.kinds.zone import Zone
+from gatewright.kinds.site_map.expectation import Expectation
+from gatewright.kinds.site_map.firewall import Firewall
+from gatewright.kinds.site_map.ingresscontroller import IngressController
+from gatewright.kinds.site_map.link import Link
+from gatewright.kinds.site_map.resolver import Resolver
+from gatewright.kinds.site_map.site import Site
+from gatewright.kinds.site_map.sitemap import API_VERSION
+from gatewright.kinds.site_map.vantage import Vantage
+from gatewright.kinds.site_map.view import View
+from gatewright.kinds.site_map.zone import Zone
 from support.needs import REPOSITORY
 
 SHIPPED = REPOSITORY / "src/gatewright/schemas/site-map.json"

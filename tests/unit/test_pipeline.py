@@ -10,7 +10,8 @@ from gatewright.base.origin import made
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.names import serving
 from gatewright.graph.nodes import Change
-from gatewright.kinds.intents import Key, SecretIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import SecretIntent
 from gatewright.pipeline import Model, State
 from support import session as s
 from support.keys import NOW, Pair, pair

@@ -12,8 +12,8 @@ from msgspec import Struct
 from gatewright.base.origin import Origin
 from gatewright.check.matrix import AT_GATEWAY, Fate, fate, vantages
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import ExpectationIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.asking import ExpectationIntent
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.journey import Branch, Walks, journey
 from gatewright.trace.request import request

@@ -16,8 +16,8 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Entry, Family, VirtualHost
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Match, PathKind, ValueKind
-from gatewright.kinds.world import VantageIntent
+from gatewright.kinds.intents.asking import VantageIntent
+from gatewright.kinds.intents.routing import Match, PathKind, ValueKind
 from gatewright.trace.hops import HopKind, OutcomeKind
 from gatewright.trace.journey import Branch, Limits, Trust, Walks, journey
 from gatewright.trace.match import failing

@@ -25,7 +25,8 @@ from gatewright.graph.memo import Asked
 from gatewright.graph.names import zones
 from gatewright.graph.nodes import Change
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key, Suppression
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Suppression
 
 Subject = tuple[Scope, Hashable]
 Progress = Callable[[int, int], None]

@@ -26,7 +26,7 @@ def vantages(ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
 
 def expectations(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The names of Expectations."""
-    from gatewright.kinds.world import ExpectationIntent
+    from gatewright.kinds.intents.asking import ExpectationIntent
 
     keys = _model(ctx).analysis.objects.keys_of((ExpectationIntent,))
     return [name for name in sorted({key.name for key in keys}) if name.startswith(incomplete)]

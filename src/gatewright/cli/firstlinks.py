@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import LinkFileIntent, LinkIntent, NodeIntent, WireGuardPeer
+from gatewright.kinds.intents.places import LinkIntent, NodeIntent
+from gatewright.kinds.intents.programs import LinkFileIntent, WireGuardPeer
 
 KINDS = ("NebulaConfig", "WireGuardConfig")
 

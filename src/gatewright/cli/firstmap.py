@@ -23,19 +23,12 @@ from gatewright.graph.nodes import Gateway
 from gatewright.graph.objects import ALL
 from gatewright.graph.sight import Sight
 from gatewright.kinds import syntax
-from gatewright.kinds.intents import ControllerIntent, ServiceIntent
-from gatewright.kinds.world import (
-    HelmIntent,
-    LinkFileIntent,
-    NodeIntent,
-    PoolIntent,
-    ResolverFileIntent,
-    ResolverIntent,
-    SiteIntent,
-    TunnelIntent,
-    VantageIntent,
-    ZoneIntent,
-)
+from gatewright.kinds.intents.asking import VantageIntent
+from gatewright.kinds.intents.doors import ControllerIntent
+from gatewright.kinds.intents.material import ServiceIntent
+from gatewright.kinds.intents.naming import ResolverFileIntent, ResolverIntent, ZoneIntent
+from gatewright.kinds.intents.places import NodeIntent, PoolIntent, SiteIntent
+from gatewright.kinds.intents.programs import HelmIntent, LinkFileIntent, TunnelIntent
 
 API_VERSION = "gatewright.dev/v1alpha1"
 SITE, CLUSTER = "home", "cluster"

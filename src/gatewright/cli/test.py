@@ -13,7 +13,7 @@ from gatewright.base.origin import Locator
 from gatewright.check.expectations import Verdict, verdicts
 from gatewright.cli import complete, output
 from gatewright.cli.reports import junit, table
-from gatewright.kinds.world import ExpectationIntent
+from gatewright.kinds.intents.asking import ExpectationIntent
 from gatewright.pipeline import Model
 
 EPILOG = """\b

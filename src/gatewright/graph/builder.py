@@ -37,15 +37,10 @@ from gatewright.graph.resolve import attachment as attaching
 from gatewright.graph.resolve import backends, certificates, classes, controllers, gateways, virtual_hosts
 from gatewright.graph.resolve.classes import Brought
 from gatewright.graph.resolve.placing import Placed
-from gatewright.kinds.intents import (
-    ControllerIntent,
-    Dialect,
-    GatewayIntent,
-    Intent,
-    Key,
-    Protocol,
-    RouteIntent,
-)
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.doors import ControllerIntent, GatewayIntent, RouteIntent
+from gatewright.kinds.intents.routing import Dialect, Protocol
 
 NO_LISTENERS = Listeners()
 

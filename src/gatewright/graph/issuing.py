@@ -28,12 +28,14 @@ from gatewright.graph import lacking, solving
 from gatewright.graph.objects import ANNOTATED_FOR, ISSUER_ANNOTATIONS
 from gatewright.graph.resolve.certificates import TOLERABLE
 from gatewright.graph.sight import Sight
-from gatewright.kinds import certificatespec
 from gatewright.kinds.decode import has_variable
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import GatewayIntent, Protocol, RouteIntent, SecretIntent
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent, PrivateKey, SecretEntry
+from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.routing import Protocol
+from gatewright.kinds.operators import certificatespec
 from gatewright.kinds.syntax import is_hostname, is_ip
-from gatewright.kinds.world import CertificateIntent, IssuerIntent, PrivateKey, SecretEntry
 
 CERT_MANAGER = "cert-manager.io"
 ISSUERS = ("Issuer", "ClusterIssuer")

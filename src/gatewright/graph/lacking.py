@@ -16,8 +16,8 @@ from gatewright.graph.nodes import Gateway, VirtualHost, VirtualHostKey
 from gatewright.graph.objects import ANNOTATED_FOR
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import GatewayIntent, RouteIntent
-from gatewright.kinds.world import IssuerIntent
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.issuance import IssuerIntent
 
 
 def groups(sight: Sight, gateway_id: str, key: Key) -> Iterator[tuple[str, ...]]:

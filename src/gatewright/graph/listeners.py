@@ -16,7 +16,7 @@ from msgspec import structs
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.graph.nodes import Family, Gateway, Listener
-from gatewright.kinds.intents import Protocol
+from gatewright.kinds.intents.routing import Protocol
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -20,7 +20,7 @@ from gatewright.graph.nodes import (
     VirtualHost,
     VirtualHostKey,
 )
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 
 
 def virtual_host(graph: Graph, gateway: Gateway, port: int, family: Family, host: str) -> VirtualHost | None:

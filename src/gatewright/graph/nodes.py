@@ -18,12 +18,12 @@ from gatewright.base.keypair import CertificateFacts
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.base.sensitive import Sensitive
-from gatewright.kinds.intents import (
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import DoorSettings
+from gatewright.kinds.intents.routing import (
     Cors,
     Dialect,
-    DoorSettings,
     HeaderEdit,
-    Key,
     Match,
     PathEdit,
     Protocol,

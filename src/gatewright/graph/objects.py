@@ -17,25 +17,29 @@ from gatewright.base import hostnames
 from gatewright.graph.listeners import Listeners
 from gatewright.graph.nodes import Certificate, Gateway, Listener, VirtualHostKey
 from gatewright.kinds import annotationnames
-from gatewright.kinds.intents import (
-    BackendTlsIntent,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent, WorldIntent
+from gatewright.kinds.intents.doors import (
     ClassRef,
     ControllerIntent,
-    EndpointsIntent,
     GatewayClassIntent,
     GatewayIntent,
-    GrantIntent,
     IngressClassIntent,
-    Intent,
-    Key,
     ListenerSetIntent,
     RouteIntent,
+)
+from gatewright.kinds.intents.issuance import CertificateIntent
+from gatewright.kinds.intents.material import (
+    BackendTlsIntent,
+    EndpointsIntent,
+    GrantIntent,
     ServiceIntent,
     TlsOptionIntent,
     TlsStoreIntent,
     WorkloadIntent,
 )
-from gatewright.kinds.world import CertificateIntent, HelmIntent, PolicyIntent, WorldIntent
+from gatewright.kinds.intents.policies import PolicyIntent
+from gatewright.kinds.intents.programs import HelmIntent
 
 
 class Placement(Struct, frozen=True, order=True, gc=False):

@@ -26,7 +26,7 @@ from gatewright.graph.nodes import (
     VirtualHostKey,
 )
 from gatewright.graph.objects import Objects, Token
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 
 T = TypeVar("T")
 P = ParamSpec("P")

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Collection
 
 from gatewright.base import hostnames
-from gatewright.kinds.world import IssuerIntent, Solver
+from gatewright.kinds.intents.issuance import IssuerIntent, Solver
 
 PUBLIC_DIRECTORIES = (
     "letsencrypt.org",

@@ -1,7 +1,7 @@
 """Kinds: one file per Kubernetes kind that decodes its documents strictly and lowers them to intents.
 
-`KINDS` is the visible list; `lower` is the door.  A kind is one file here that exports `KIND` (or `KINDS`)
-and one line in the list.  Everything is pure: no file, network or clock, and no look at other documents.
+`KINDS` is the visible list; `lower` is the door.  A kind is one file in one of the folders here that exports `KIND` (or
+`KINDS`) and one line in the list.  Everything is pure: no file, network or clock, and no look at other documents.
 """
 
 from __future__ import annotations
@@ -11,60 +11,61 @@ from typing import Any
 
 from gatewright.base.document import Document
 from gatewright.base.problem import Problem, Severity
-from gatewright.kinds import (
-    adguard,
+from gatewright.kinds import syntax
+from gatewright.kinds.gateway_api import (
     backendtlspolicy,
-    certmanager,
-    ciliumlb,
-    ciliumpolicy,
-    cloudflared,
-    configmap,
-    corefile,
-    dnsmasqconf,
-    endpoints,
-    endpointslice,
-    expectation,
-    externaldns,
-    files,
-    firewall,
     gateway,
     gatewayclass,
     grpcroute,
-    helm,
     httproute,
-    ingress,
-    ingressclass,
-    ingresscontroller,
-    link,
     listenerset,
-    metallb,
-    namespace,
-    nebula,
-    networkpolicy,
-    node,
     referencegrant,
-    resolver,
-    secret,
-    service,
-    site,
     streamroutes,
-    syntax,
-    tenantcontrolplane,
-    traefik_ingressroute,
-    traefik_middleware,
-    traefik_service,
-    traefik_tcp,
-    traefik_tls,
-    vantage,
-    view,
-    wireguard,
-    workloads,
-    zone,
-    zonefile,
 )
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.kind import Kind
+from gatewright.kinds.kubernetes import (
+    configmap,
+    endpoints,
+    endpointslice,
+    ingress,
+    ingressclass,
+    namespace,
+    networkpolicy,
+    node,
+    secret,
+    service,
+    workloads,
+)
+from gatewright.kinds.operators import certmanager, ciliumlb, ciliumpolicy, externaldns, metallb, tenantcontrolplane
+from gatewright.kinds.programs import (
+    adguard,
+    cloudflared,
+    corefile,
+    dnsmasqconf,
+    files,
+    helm,
+    nebula,
+    wireguard,
+    zonefile,
+)
+from gatewright.kinds.site_map import (
+    expectation,
+    firewall,
+    ingresscontroller,
+    link,
+    resolver,
+    site,
+    vantage,
+    view,
+    zone,
+)
 from gatewright.kinds.suppressions import suppressions
+from gatewright.kinds.traefik import ingressroute as traefik_ingressroute
+from gatewright.kinds.traefik import middleware as traefik_middleware
+from gatewright.kinds.traefik import service as traefik_service
+from gatewright.kinds.traefik import tcp as traefik_tcp
+from gatewright.kinds.traefik import tls as traefik_tls
 
 KINDS: tuple[Kind, ...] = (
     # core

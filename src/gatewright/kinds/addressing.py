@@ -9,7 +9,7 @@ import ipaddress
 import socket
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.world import AddressRange
+from gatewright.kinds.intents.places import AddressRange
 
 
 def address(text: str) -> str | None:

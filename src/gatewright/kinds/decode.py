@@ -27,7 +27,8 @@ from msgspec import Struct
 from gatewright.base.document import Document
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.kinds.intents import Intent, Key, Lowered
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent, Lowered
 
 Ignored = Any
 """The type of a field that is accepted and never looked at."""

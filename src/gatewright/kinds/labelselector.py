@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import field
 
 from gatewright.kinds.decode import Path, Report, Schema
-from gatewright.kinds.intents import Selector
+from gatewright.kinds.identity import Selector
 
 
 class Expression(Schema, frozen=True):

@@ -32,7 +32,9 @@ from gatewright.engines.certificates.solvers.choose import Chooser, Offers
 from gatewright.graph import issuing
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.issuing import Issuer, Wanted
-from gatewright.kinds.intents import Intent, Key, SecretIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.material import SecretIntent
 
 ACME = "acme"
 LOCAL = frozenset({"ca", "selfSigned"})

@@ -20,22 +20,21 @@ from gatewright.engines.certificates.challenge import Challenge, SolverError
 from gatewright.graph import lookup
 from gatewright.graph.nodes import Family, Graph
 from gatewright.graph.resolve.controllers import gateway_id
-from gatewright.kinds.intents import (
-    AtDoors,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.issuance import Solver
+from gatewright.kinds.intents.routing import (
     Dialect,
     HostKind,
     HostMatch,
-    Intent,
-    Key,
     Match,
     PathKind,
     PathMatch,
     Protocol,
     Respond,
-    RouteIntent,
     RuleIntent,
 )
-from gatewright.kinds.world import Solver
 
 WELL_KNOWN = "/.well-known/acme-challenge/"
 CONTENT_TYPE = "application/octet-stream"

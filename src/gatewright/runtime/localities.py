@@ -18,7 +18,7 @@ from gatewright.graph.names.servers import CLUSTER_DOMAIN
 from gatewright.graph.network.addresses import service_of
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import TunnelIntent
+from gatewright.kinds.intents.programs import TunnelIntent
 from gatewright.trace.tunnels import cloudflareds
 
 Locals = Mapping[str, tuple[str, ...]]

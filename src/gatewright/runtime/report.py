@@ -24,7 +24,7 @@ from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.graph import lookup
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost, VirtualHostKey
-from gatewright.kinds.intents import PathKind
+from gatewright.kinds.intents.routing import PathKind
 
 VERSION = 1
 STAYS = ("held", "held-back")

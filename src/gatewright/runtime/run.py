@@ -36,7 +36,8 @@ from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.process import EnvoyOptions, start_time_of
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Backend, BackendKey, Change, Gateway, Graph, merged
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model, State, utc_now
 from gatewright.runtime import addresses, folder, metrics, report
 from gatewright.runtime.certificates import CertificateOptions, Certificates, Tell

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.intents.naming import ZoneIntent
 from gatewright.trace.request import Request
 
 PORTS = {

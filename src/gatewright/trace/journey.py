@@ -24,8 +24,9 @@ from gatewright.graph.network.starts import starts
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Backend, BackendKey, Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key, ServiceIntent
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import ServiceIntent
+from gatewright.kinds.intents.naming import ZoneIntent
 from gatewright.trace import edges, limits, passages, tunnels, vantages
 from gatewright.trace.branches import Branch as Branch  # noqa: PLC0414  (the one place that others import them from)
 from gatewright.trace.branches import Journey as Journey  # noqa: PLC0414

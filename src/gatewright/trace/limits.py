@@ -13,7 +13,7 @@ from msgspec import Struct
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Forward, Gateway, Rule
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import RouteIntent
+from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits, smaller
 
 MIB = 1024 * 1024

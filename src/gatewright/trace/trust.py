@@ -20,8 +20,10 @@ from gatewright.graph.nodes import Certificate, Gateway, VirtualHost
 from gatewright.graph.objects import annotated_issuer
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, SecretIntent
-from gatewright.kinds.world import CertificateIntent, IssuerIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent
+from gatewright.kinds.intents.material import SecretIntent
 from gatewright.trace.branches import Trust
 
 # Organisations and names of authorities in the root programmes of browsers, as they write themselves.

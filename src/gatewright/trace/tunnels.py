@@ -19,10 +19,12 @@ from gatewright.graph.network.addresses import allocations, service_of
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.formats import PARSERS
-from gatewright.kinds.intents import Key, SecretIntent, ServiceIntent
-from gatewright.kinds.sitemap import CLOUDFLARED
-from gatewright.kinds.world import LinkIntent, LinkType, TunnelIntent, TunnelRule
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import SecretIntent, ServiceIntent
+from gatewright.kinds.intents.places import LinkIntent, LinkType
+from gatewright.kinds.intents.programs import TunnelIntent, TunnelRule
+from gatewright.kinds.programs.formats import PARSERS
+from gatewright.kinds.site_map.sitemap import CLOUDFLARED
 from gatewright.trace.match import pattern
 from gatewright.trace.request import DEFAULT_PORTS, Request, is_address
 

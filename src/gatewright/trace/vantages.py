@@ -13,8 +13,10 @@ from gatewright.graph.names.servers import ServerKind
 from gatewright.graph.network import spots
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import INTERNET, ResolverIntent, VantageIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.asking import VantageIntent
+from gatewright.kinds.intents.naming import ResolverIntent
+from gatewright.kinds.intents.places import INTERNET
 from gatewright.trace import passages, trust
 from gatewright.trace.hops import Hop, HopKind
 from gatewright.trace.passages import Passage

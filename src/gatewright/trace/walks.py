@@ -14,7 +14,7 @@ from gatewright.graph.network import policies, reach
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.nodes import Backend, BackendKey, Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import HttpAllow
+from gatewright.kinds.intents.policies import HttpAllow
 from gatewright.trace import limits, trust
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits, Trust, tightest
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind

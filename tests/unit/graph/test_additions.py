@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gatewright.kinds.intents import DoorSettings, Key
-from gatewright.kinds.world import Spot
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import DoorSettings
+from gatewright.kinds.intents.places import Spot
 from gatewright.pipeline import Model
 
 GATEWAY = """

@@ -9,7 +9,8 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.builder import Builder
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities
-from gatewright.kinds.intents import Key, SecretIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import SecretIntent
 from support.keys import NOW
 
 SECRET = Key("Secret", "web", "app-tls")

@@ -8,7 +8,7 @@ import yaml
 
 from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Change
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 from support.keys import NOW, pair
 from support.modelled import Modelled, intents
 

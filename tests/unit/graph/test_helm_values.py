@@ -12,7 +12,7 @@ from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.resolve import helm_values
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 from gatewright.pipeline import Model
 from support.keys import NOW
 from support.modelled import Modelled, intents

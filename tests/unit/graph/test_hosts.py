@@ -2,7 +2,7 @@ import pytest
 
 from gatewright.base.hostnames import Depth
 from gatewright.graph.resolve.hosts import candidates, overlap, specialise
-from gatewright.kinds.intents import HostKind, HostMatch, Match
+from gatewright.kinds.intents.routing import HostKind, HostMatch, Match
 
 
 def host(value: str, *, negate: bool = False) -> HostMatch:

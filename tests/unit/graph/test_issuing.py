@@ -12,7 +12,7 @@ from gatewright.graph import issuing
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.issuing import Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import PrivateKey
+from gatewright.kinds.intents.issuance import PrivateKey
 from support.keys import NOW, pair
 from support.modelled import Modelled
 

@@ -2,7 +2,7 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
 from gatewright.graph.listeners import PLAIN, TLS, UDP, Listeners, differing
 from gatewright.graph.nodes import Listener
-from gatewright.kinds.intents import Protocol
+from gatewright.kinds.intents.routing import Protocol
 
 ORIGIN = Origin("f.yaml")
 

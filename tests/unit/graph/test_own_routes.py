@@ -9,20 +9,19 @@ import yaml
 
 from gatewright.base.origin import made
 from gatewright.graph.nodes import Change, Family, Graph, Respond, VirtualHostKey
-from gatewright.kinds.intents import (
-    AtDoors,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.routing import (
     Dialect,
     HostKind,
     HostMatch,
-    Key,
     Match,
     PathKind,
     PathMatch,
     Protocol,
-    RouteIntent,
     RuleIntent,
 )
-from gatewright.kinds.intents import Respond as RespondFilter
+from gatewright.kinds.intents.routing import Respond as RespondFilter
 from support.modelled import Modelled, graph_of
 
 PATH = "/.well-known/acme-challenge/token"

@@ -1,7 +1,8 @@
 import pytest
 
 from gatewright.graph.resolve.references import grant, selects
-from gatewright.kinds.intents import GrantIntent, Key, Selector
+from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.material import GrantIntent
 from support.lowering import good
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gatewright.base.origin import Origin
 from gatewright.kinds import addressing
-from gatewright.kinds.world import AddressRange
+from gatewright.kinds.intents.places import AddressRange
 
 HERE = Origin("manifest.yaml", "1")
 

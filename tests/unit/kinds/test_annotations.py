@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from gatewright.kinds.intents import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
 from support.lowering import lowered
 
 GATEWAY_API = "{parentRefs: [{name: g}], rules: [{backendRefs: [{name: a, port: 80}]}]}"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from gatewright.kinds import lower
-from gatewright.kinds.intents import Key, NamespaceIntent, ServiceIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import NamespaceIntent, ServiceIntent
 from support.lowering import document, told
 
 PORTS = {"ports": [{"port": 80}]}

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from gatewright.kinds.intents import Key, Selector
-from gatewright.kinds.world import AnnouncementIntent, PoolIntent
+from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.places import AnnouncementIntent, PoolIntent
 from support.lowering import bad, good, lowered, told
 
 

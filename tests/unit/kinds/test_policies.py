@@ -7,14 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from gatewright.kinds.intents import (
-    BackendTlsIntent,
-    Grant,
-    GrantIntent,
-    IngressClassIntent,
-    Key,
-    NamespaceIntent,
-)
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import IngressClassIntent
+from gatewright.kinds.intents.material import BackendTlsIntent, Grant, GrantIntent, NamespaceIntent
 from support.lowering import bad, good, lowered, told
 
 GATEWAY_API = "gateway.networking.k8s.io"

@@ -7,17 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from gatewright.kinds.intents import (
-    Key,
-    Match,
-    PathKind,
-    PathMatch,
-    Protocol,
-    Refuse,
-    RouteIntent,
-    ValueKind,
-    ValueMatch,
-)
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.routing import Match, PathKind, PathMatch, Protocol, Refuse, ValueKind, ValueMatch
 from support.lowering import bad, good, lowered, told
 
 BACKENDS = [{"name": "a", "port": 1, "weight": 2}]

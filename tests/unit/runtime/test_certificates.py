@@ -12,7 +12,8 @@ import pytest
 from gatewright.engines.certificates.solvers.choose import Offers
 from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.graph import issuing
-from gatewright.kinds.intents import Intent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model, State
 from gatewright.runtime.certificates import CertificateOptions, Certificates, Tell
 from support import certifying as c

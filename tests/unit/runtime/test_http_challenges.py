@@ -10,8 +10,9 @@ import pytest
 
 from gatewright.engines.certificates.challenge import HTTP, Challenge, SolverError
 from gatewright.graph.nodes import Graph
-from gatewright.kinds.intents import Intent, Key
-from gatewright.kinds.world import Solver
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.issuance import Solver
 from gatewright.pipeline import Model
 from gatewright.runtime import http_challenges
 from gatewright.runtime.http_challenges import HttpChallenges

@@ -11,7 +11,7 @@ from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.types import CLUSTER, LISTENER, SCOPE
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Certificate, Family, VirtualHostKey
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 from gatewright.runtime import report
 from gatewright.runtime.report import Refusal
 from support import compiled as c

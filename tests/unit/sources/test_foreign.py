@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gatewright.base.document import Document
-from gatewright.kinds import files
+from gatewright.kinds.programs import files
 from gatewright.sources import foreign
 from gatewright.sources.files import FileSource, Snapshot
 

@@ -11,7 +11,7 @@ import yaml
 
 from gatewright.base.errors import UsageError
 from gatewright.base.origin import Origin
-from gatewright.kinds import cloudflared
+from gatewright.kinds.programs import cloudflared
 from gatewright.pipeline import Model
 from gatewright.trace import tunnels
 from gatewright.trace.branches import Branch, Limit, Limits, Trust, smaller, tightest

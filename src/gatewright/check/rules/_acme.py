@@ -15,8 +15,9 @@ from gatewright.graph.names.nodes import PUBLIC, Status
 from gatewright.graph.network.placement import home
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.intents import WorkloadIntent
-from gatewright.kinds.world import CertificateIntent, HelmIntent, IssuerIntent, Solver
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent, Solver
+from gatewright.kinds.intents.material import WorkloadIntent
+from gatewright.kinds.intents.programs import HelmIntent
 from gatewright.trace.request import is_address
 
 USUAL_NAMESPACE = "cert-manager"

@@ -16,7 +16,7 @@ from gatewright.graph.network.reach import Target, targets
 from gatewright.graph.network.starts import starts
 from gatewright.graph.nodes import BackendKey
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import PolicyIntent
+from gatewright.kinds.intents.policies import PolicyIntent
 
 
 class Denial(Struct, frozen=True):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from gatewright.graph.network.nodes import Cluster, Machine, Topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Selector
-from gatewright.kinds.world import AnnouncementIntent, PoolIntent
+from gatewright.kinds.intents.places import AnnouncementIntent, PoolIntent
 
 POOLS = ("IPAddressPool", "AddressPool", "CiliumLoadBalancerIPPool")
 KINDS = ("L2Advertisement", "BGPAdvertisement", "CiliumL2AnnouncementPolicy", "CiliumBGPAdvertisement")

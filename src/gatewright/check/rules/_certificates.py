@@ -21,8 +21,12 @@ from gatewright.graph.nodes import Family, Gateway
 from gatewright.graph.objects import ALL
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.intents import ControllerIntent, Dialect, Key, TlsStoreIntent
-from gatewright.kinds.world import CertificateIntent, ZoneIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import ControllerIntent
+from gatewright.kinds.intents.issuance import CertificateIntent
+from gatewright.kinds.intents.material import TlsStoreIntent
+from gatewright.kinds.intents.naming import ZoneIntent
+from gatewright.kinds.intents.routing import Dialect
 from gatewright.trace import edges, tunnels
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.journey import Trust

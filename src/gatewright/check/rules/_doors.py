@@ -11,7 +11,8 @@ from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.resolve.controllers import INFERRED
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import IngressClassIntent, Key
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import IngressClassIntent
 from gatewright.trace.passages import passage
 from gatewright.trace.vantages import INTERNET_PLACE
 

@@ -15,7 +15,7 @@ from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import Edge, Resolution
 from gatewright.graph.names.servers import Server
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import Override
+from gatewright.kinds.intents.naming import Override
 from gatewright.trace import edges
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.vantages import Standing, standing

@@ -29,7 +29,7 @@ from gatewright.graph.network.addresses import allocations
 from gatewright.graph.network.nodes import Allocation
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ServiceIntent
+from gatewright.kinds.intents.material import ServiceIntent
 
 ID = "address-not-allocated"
 OTHERS = "kube-vip.io/"

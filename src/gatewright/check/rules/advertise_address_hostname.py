@@ -25,7 +25,7 @@ from gatewright.graph.network import cidrs
 from gatewright.graph.sight import Sight
 from gatewright.kinds import syntax
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.world import TenantIntent
+from gatewright.kinds.intents.material import TenantIntent
 
 ID = "advertise-address-hostname"
 

@@ -28,7 +28,8 @@ from gatewright.graph.network.cidrs import Prefixes
 from gatewright.graph.network.nodes import Machine, Topology
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import INTERNET, AddressRange, AnnouncementIntent, HelmIntent, PoolIntent
+from gatewright.kinds.intents.places import INTERNET, AddressRange, AnnouncementIntent, PoolIntent
+from gatewright.kinds.intents.programs import HelmIntent
 
 ID = "announced-outside-segment"
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"

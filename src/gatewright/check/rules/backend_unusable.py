@@ -29,7 +29,8 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.graph.nodes import Backend
 from gatewright.graph.resolve.backends import port_of
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key, ServiceIntent, ServicePort, WorkloadIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import ServiceIntent, ServicePort, WorkloadIntent
 
 ID = "backend-unusable"
 ALIKE = 0.8

@@ -31,7 +31,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _certificates, _names
 from gatewright.graph.nodes import Family, Gateway, RedirectTo, VirtualHost
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.intents.naming import ZoneIntent
 from gatewright.trace import edges
 from gatewright.trace.hops import OutcomeKind
 from gatewright.trace.journey import Trust

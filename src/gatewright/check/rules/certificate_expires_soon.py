@@ -23,8 +23,8 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import SecretIntent
-from gatewright.kinds.world import CertificateIntent
+from gatewright.kinds.intents.issuance import CertificateIntent
+from gatewright.kinds.intents.material import SecretIntent
 
 ID = "certificate-expires-soon"
 TYPE = "kubernetes.io/tls"

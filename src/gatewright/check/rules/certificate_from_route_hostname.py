@@ -30,8 +30,11 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.objects import ISSUER_ANNOTATIONS
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import GatewayIntent, Key, ListenerIntent, Protocol, RouteIntent, SecretIntent
-from gatewright.kinds.world import CertificateIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent, ListenerIntent, RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent
+from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.routing import Protocol
 
 ID = "certificate-from-route-hostname"
 NAMES = tuple(name for name, _ in ISSUER_ANNOTATIONS)

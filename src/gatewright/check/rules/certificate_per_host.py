@@ -28,8 +28,9 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.graph.objects import ISSUED_UNDER
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.intents import Key, RouteIntent
-from gatewright.kinds.world import CertificateIntent, IssuerIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent
 
 ID = "certificate-per-host"
 MANY = 20

@@ -38,8 +38,9 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph import issuing
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ControllerIntent, GatewayIntent, Key, RouteIntent
-from gatewright.kinds.world import CertificateIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import ControllerIntent, GatewayIntent, RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent
 
 ID = issuing.UNOBTAINABLE
 CONSEQUENCE = "the certificate is never made, and clients meet one that they do not trust"

@@ -27,7 +27,7 @@ from gatewright.graph.network.cidrs import Prefixes, within
 from gatewright.graph.network.nodes import Cluster, Net, Topology, Tunnel
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import INTERNET, LinkType
+from gatewright.kinds.intents.places import INTERNET, LinkType
 
 ID = "cidr-overlap"
 

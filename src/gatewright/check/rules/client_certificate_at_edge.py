@@ -31,7 +31,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _certificates, _names
 from gatewright.graph.nodes import TlsSettings
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.intents.naming import ZoneIntent
 
 ID = "client-certificate-at-edge"
 IN_THE_CLEAR = ("off", "flexible")

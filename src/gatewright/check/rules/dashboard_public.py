@@ -27,17 +27,9 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import open_ports
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import (
-    AllowSources,
-    BasicAuth,
-    Dialect,
-    Filter,
-    FilterRef,
-    MiddlewareIntent,
-    Refuse,
-    RouteIntent,
-    RuleIntent,
-)
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.material import MiddlewareIntent
+from gatewright.kinds.intents.routing import AllowSources, BasicAuth, Dialect, Filter, FilterRef, Refuse, RuleIntent
 
 ID = "dashboard-public"
 DEPTH = 4

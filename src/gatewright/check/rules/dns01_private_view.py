@@ -35,7 +35,8 @@ from gatewright.graph.names import resolvers, servers, zones
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.names.servers import ServerKind
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import CertificateIntent, Solver, ZoneIntent
+from gatewright.kinds.intents.issuance import CertificateIntent, Solver
+from gatewright.kinds.intents.naming import ZoneIntent
 
 ID = "dns01-private-view"
 CHALLENGE = "_acme-challenge."

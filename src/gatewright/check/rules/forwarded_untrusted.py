@@ -34,7 +34,8 @@ from gatewright.graph.network import cidrs
 from gatewright.graph.nodes import Access, Entry, Gateway, VirtualHost
 from gatewright.graph.resolve.traefik_config import EVERYBODY
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Dialect, RouteIntent
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.routing import Dialect
 from gatewright.trace.edges import ENTRANCES
 from gatewright.trace.hops import OutcomeKind
 

@@ -35,8 +35,8 @@ from gatewright.graph.network import placement
 from gatewright.graph.network.topology import topology
 from gatewright.graph.resolve import helm_values
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import WorkloadIntent
-from gatewright.kinds.world import HelmIntent
+from gatewright.kinds.intents.material import WorkloadIntent
+from gatewright.kinds.intents.programs import HelmIntent
 
 ID = "host-port-surge"
 CHARTS = frozenset(helm_values.TRAEFIK + helm_values.NGINX)

@@ -38,7 +38,7 @@ from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import CertificateIntent, IssuerIntent, Solver
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent, Solver
 from gatewright.trace.passages import passage
 from gatewright.trace.request import is_address
 from gatewright.trace.vantages import INTERNET_PLACE

@@ -35,8 +35,10 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _certificates, _names
 from gatewright.graph.nodes import Family, Gateway, VirtualHost
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Dialect, Key, RouteIntent
-from gatewright.kinds.world import CertificateIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent
+from gatewright.kinds.intents.routing import Dialect
 
 ID = "http2-coalescing"
 

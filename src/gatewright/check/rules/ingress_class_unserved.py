@@ -36,7 +36,8 @@ from gatewright.graph.objects import ALL
 from gatewright.graph.resolve.controllers import INFERRED
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import suggest
-from gatewright.kinds.intents import ClassRef, ControllerIntent, Dialect, IngressClassIntent, RouteIntent
+from gatewright.kinds.intents.doors import ClassRef, ControllerIntent, IngressClassIntent, RouteIntent
+from gatewright.kinds.intents.routing import Dialect
 
 ID = "ingress-class-unserved"
 CONSEQUENCE = "no controller takes it: its hosts answer 404, and it never gets an address"

@@ -32,8 +32,9 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.objects import ISSUER_ANNOTATIONS
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent
-from gatewright.kinds.world import CertificateIntent, IssuerIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent
 
 ID = "issuer-missing"
 KINDS = ("ClusterIssuer", "Issuer")

@@ -31,7 +31,7 @@ from gatewright.graph.network import cidrs
 from gatewright.graph.nodes import Family
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.world import TenantIntent
+from gatewright.kinds.intents.material import TenantIntent
 
 ID = "konnectivity-without-route"
 OWNERS_BUSINESS = ("haproxy", "nginx", "generic")

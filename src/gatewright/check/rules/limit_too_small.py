@@ -31,7 +31,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.nodes import Rule as Served
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 from gatewright.trace import limits, tunnels
 from gatewright.trace.branches import Limit
 from gatewright.trace.hops import OutcomeKind

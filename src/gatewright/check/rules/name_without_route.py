@@ -33,7 +33,8 @@ from gatewright.graph.names.announced import gateway_targets, is_door
 from gatewright.graph.names.nodes import Resolution
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import LinkIntent, Record, RecordsIntent, ResolverFileIntent, ResolverIntent, ZoneIntent
+from gatewright.kinds.intents.naming import Record, RecordsIntent, ResolverFileIntent, ResolverIntent, ZoneIntent
+from gatewright.kinds.intents.places import LinkIntent
 from gatewright.trace import edges
 from gatewright.trace.hops import OutcomeKind
 

@@ -27,7 +27,8 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import is_described
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import RouteIntent, WorkloadIntent
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.material import WorkloadIntent
 
 ID = "passthrough-disabled"
 ANNOTATION = "nginx.ingress.kubernetes.io/ssl-passthrough"

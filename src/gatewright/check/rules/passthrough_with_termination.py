@@ -29,7 +29,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.graph.nodes import Family
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import RouteIntent
+from gatewright.kinds.intents.doors import RouteIntent
 
 ID = "passthrough-with-termination"
 

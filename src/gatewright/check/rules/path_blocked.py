@@ -37,8 +37,9 @@ from gatewright.graph.network.nodes import StepKind
 from gatewright.graph.network.reach import Reach, reach
 from gatewright.graph.nodes import BackendKey, Forward, VirtualHost
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key, ServiceIntent
-from gatewright.kinds.world import ExpectationIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.asking import ExpectationIntent
+from gatewright.kinds.intents.material import ServiceIntent
 from gatewright.trace.hops import HopKind, OutcomeKind
 
 ID = "path-blocked"

@@ -29,7 +29,7 @@ from gatewright.graph.network.topology import topology
 from gatewright.graph.network.walker import OVERHEAD, USUAL_PORT
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ClusterSpec, SiteIntent
+from gatewright.kinds.intents.places import ClusterSpec, SiteIntent
 
 ID = "path-mtu"
 LEAST = 1280

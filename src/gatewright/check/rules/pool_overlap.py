@@ -22,7 +22,8 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import AddressRange, PoolIntent, ResolverIntent
+from gatewright.kinds.intents.naming import ResolverIntent
+from gatewright.kinds.intents.places import AddressRange, PoolIntent
 
 ID = "pool-overlap"
 POOLS = ("IPAddressPool", "AddressPool", "CiliumLoadBalancerIPPool")

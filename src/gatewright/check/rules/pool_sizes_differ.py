@@ -20,7 +20,7 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding, Patch
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import AddressRange, PoolIntent
+from gatewright.kinds.intents.places import AddressRange, PoolIntent
 
 ID = "pool-sizes-differ"
 

@@ -33,8 +33,8 @@ from gatewright.graph.names.nodes import PUBLIC, Status
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import ZoneIntent
 
 ID = "private-address-public"
 ASKED_PUBLIC = (PUBLIC,)

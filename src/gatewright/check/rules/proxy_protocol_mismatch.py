@@ -28,7 +28,7 @@ from gatewright.check.rules._doors import behind
 from gatewright.graph.network import cidrs
 from gatewright.graph.resolve.traefik_config import EVERYBODY
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ControllerIntent, RouteIntent
+from gatewright.kinds.intents.doors import ControllerIntent, RouteIntent
 
 ID = "proxy-protocol-mismatch"
 BROKEN = "every connection that comes that way fails: 400 over HTTP, a broken handshake over TLS"

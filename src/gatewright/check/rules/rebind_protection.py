@@ -30,7 +30,7 @@ from gatewright.check.rules import _names
 from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.intents.naming import ZoneIntent
 from gatewright.trace.hops import OutcomeKind
 
 ID = "rebind-protection"

@@ -25,7 +25,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.graph.names import zones
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ZoneIntent
+from gatewright.kinds.intents.naming import ZoneIntent
 from gatewright.trace import edges
 
 ID = "redirect-loop"

@@ -34,7 +34,7 @@ from gatewright.check.rules.cname_loop import circle
 from gatewright.graph.names import servers
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ResolverIntent
+from gatewright.kinds.intents.naming import ResolverIntent
 from gatewright.trace.hops import OutcomeKind
 
 ID = "resolver-loop"

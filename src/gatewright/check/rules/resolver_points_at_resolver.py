@@ -30,8 +30,8 @@ from gatewright.graph.names import announced, servers
 from gatewright.graph.network.doors import gateways_at
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ServiceIntent
-from gatewright.kinds.world import Override, Record, ResolverIntent
+from gatewright.kinds.intents.material import ServiceIntent
+from gatewright.kinds.intents.naming import Override, Record, ResolverIntent
 
 ID = "resolver-points-at-resolver"
 DNS = 53

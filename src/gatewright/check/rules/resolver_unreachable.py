@@ -21,7 +21,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import VantageIntent
+from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.trace.vantages import to_resolver
 
 ID = "resolver-unreachable"

@@ -32,7 +32,7 @@ from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.placement import home
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ClassRef, RouteIntent
+from gatewright.kinds.intents.doors import ClassRef, RouteIntent
 
 ID = "served-twice"
 

@@ -30,7 +30,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import is_described
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import RouteIntent
+from gatewright.kinds.intents.doors import RouteIntent
 
 ID = "snippet-disabled"
 PREFIX = "nginx.ingress.kubernetes.io/"

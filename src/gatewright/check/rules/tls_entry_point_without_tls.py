@@ -30,7 +30,8 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import is_described
 from gatewright.graph.nodes import Family, Gateway, VirtualHostKey
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ClassRef, Dialect, Protocol, RouteIntent
+from gatewright.kinds.intents.doors import ClassRef, RouteIntent
+from gatewright.kinds.intents.routing import Dialect, Protocol
 
 ID = "tls-entry-point-without-tls"
 SECURE = ("websecure", "https")

@@ -31,7 +31,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.graph.network.doors import gateways_at
 from gatewright.graph.nodes import Family, Gateway, VirtualHost
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import TunnelIntent, TunnelRule
+from gatewright.kinds.intents.programs import TunnelIntent, TunnelRule
 from gatewright.trace import tunnels
 from gatewright.trace.request import Request, is_address
 from gatewright.trace.request import request as make_request

@@ -23,8 +23,9 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _announced
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import WorkloadIntent
-from gatewright.kinds.world import HelmIntent, PoolIntent
+from gatewright.kinds.intents.material import WorkloadIntent
+from gatewright.kinds.intents.places import PoolIntent
+from gatewright.kinds.intents.programs import HelmIntent
 
 ID = "two-load-balancers"
 CILIUM = "cilium"

@@ -37,7 +37,7 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.graph.names import announced, resolvers, zones
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 
 ID = "two-record-writers"
 CHANCE = "one of the two wins, and after a change perhaps the other"

@@ -29,17 +29,9 @@ from gatewright.graph.names.zones import OURS
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.spots import known_names
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import (
-    ALL_GATEWAYS,
-    ExpectationIntent,
-    LinkIntent,
-    ResolverIntent,
-    SiteIntent,
-    Spot,
-    VantageIntent,
-    ViewIntent,
-    ZoneIntent,
-)
+from gatewright.kinds.intents.asking import ExpectationIntent, VantageIntent
+from gatewright.kinds.intents.naming import ALL_GATEWAYS, ResolverIntent, ViewIntent, ZoneIntent
+from gatewright.kinds.intents.places import LinkIntent, SiteIntent, Spot
 
 ID = "unknown-reference"
 PUBLIC_VIEW = "public"

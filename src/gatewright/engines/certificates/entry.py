@@ -18,7 +18,7 @@ from gatewright.engines.certificates.obtaining import Window
 from gatewright.engines.certificates.schedule import Rank
 from gatewright.engines.certificates.store import Moments, Stored, description
 from gatewright.graph.issuing import Wanted
-from gatewright.kinds.certificatespec import DEFAULT_DURATION
+from gatewright.kinds.operators.certificatespec import DEFAULT_DURATION
 
 _NO_WINDOW = (0.0, 0.0)
 _ASK_AGAIN = (60.0, 86400.0)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from gatewright.base.sensitive import Sensitive
-from gatewright.kinds.world import PrivateKey
+from gatewright.kinds.intents.issuance import PrivateKey
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 

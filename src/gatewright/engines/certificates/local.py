@@ -20,7 +20,7 @@ from gatewright.engines.certificates.issued import Issued
 from gatewright.engines.certificates.obtaining import IssueError, Obtainer, Window
 from gatewright.engines.certificates.signing import Signer
 from gatewright.graph.issuing import Issuer, Wanted
-from gatewright.kinds.certificatespec import DEFAULT_DURATION
+from gatewright.kinds.operators.certificatespec import DEFAULT_DURATION
 
 # An authority has no names of a server, and its chain is not for presenting.
 _NO_FAULTS = frozenset({Fault.NO_NAMES, Fault.CHAIN_ORDER})

@@ -87,7 +87,7 @@ class RateConfig(Struct, frozen=True):
 
 
 class ViewConfig(Struct, frozen=True):
-    """See `kinds.world.ViewIntent`; `clients`, `listen` and `transfer_to` are CIDRs or addresses as text."""
+    """See `kinds.intents.naming.ViewIntent`; `clients`, `listen` and `transfer_to` are CIDRs or addresses as text."""
 
     name: str
     clients: tuple[str, ...]

@@ -28,7 +28,7 @@ from gatewright.graph.names import serving
 from gatewright.graph.names.serving import Data
 from gatewright.graph.names.table import PIECES, piece_of
 from gatewright.graph.nodes import Change
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 
 Addresses = tuple[str, ...]
 Spot = tuple[Key, str]

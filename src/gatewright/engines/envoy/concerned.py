@@ -13,7 +13,7 @@ from gatewright.base import hostnames
 from gatewright.engines.envoy.tls import NO_SNI
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Family, Gateway, Graph, Listener, VirtualHostKey
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 
 _TERMINATING = (Family.HTTPS, Family.TERMINATED)
 _MOST_LABELS = 8

@@ -35,7 +35,7 @@ from gatewright.engines.envoy.match import host_pattern
 from gatewright.engines.envoy.tls import terminate
 from gatewright.engines.envoy.wire import ads, pack, seconds, serialise
 from gatewright.graph.nodes import Entry, Family, Forward, Gateway, Listener, Port, VirtualHost, WeightedBackend
-from gatewright.kinds.intents import HostMatch, Match, Protocol
+from gatewright.kinds.intents.routing import HostMatch, Match, Protocol
 
 _BUFFER_BYTES: Final = 32 * 1024
 _INSPECT_SECONDS: Final = 5.0

@@ -23,7 +23,7 @@ from xds.core.v3 import cidr_pb2
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.engines.envoy.names import HOST_HEADER, PATH_HEADER, PEER_STATE, SNI_STATE
-from gatewright.kinds.intents import (
+from gatewright.kinds.intents.routing import (
     HostKind,
     HostMatch,
     Match,

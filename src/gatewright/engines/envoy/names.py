@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Final
 
 from gatewright.graph.nodes import BackendKey, Family, VirtualHostKey
-from gatewright.kinds.intents import Dialect
+from gatewright.kinds.intents.routing import Dialect
 
 SCOPE_HEADER: Final = "x-gatewright-scope"
 """Set on arrival from the listener and the Host; selects the scope.  Never reaches a backend."""

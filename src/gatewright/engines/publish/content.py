@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 
 Identity: TypeAlias = tuple[str, str]
 """A name and a type: what a record set is known by."""

@@ -11,7 +11,7 @@ from gatewright.engines.publish.providers.provider import Alias, Provider
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.names import serving
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import Record, ZoneIntent
+from gatewright.kinds.intents.naming import Record, ZoneIntent
 
 
 def public_zones(analysis: Analysis) -> tuple[PublicZone, ...]:

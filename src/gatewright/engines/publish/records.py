@@ -18,7 +18,7 @@ from gatewright.engines.publish import marks
 from gatewright.engines.publish.content import RecordSet, Refused
 from gatewright.engines.publish.providers.provider import Alias, Client, Provider
 from gatewright.graph.names import recorddata
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 
 _PROXIABLE = frozenset({"A", "AAAA", "ALIAS", "CNAME"})
 _PROVIDERS_OWN = frozenset({"SOA", "NS"})

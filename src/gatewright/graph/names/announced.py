@@ -17,8 +17,10 @@ from gatewright.graph.network.addresses import allocations
 from gatewright.graph.network.doors import door_addresses, gateways_at
 from gatewright.graph.sight import Sight
 from gatewright.kinds.annotationnames import of_external_dns
-from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
-from gatewright.kinds.world import Record
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.material import ServiceIntent
+from gatewright.kinds.intents.naming import Record
 
 K8S_GATEWAY_NAME = "coredns.io/hostname"
 GATEWAY_API = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"})

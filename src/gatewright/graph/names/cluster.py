@@ -11,7 +11,8 @@ from gatewright.base.origin import Origin
 from gatewright.graph.names.announced import record_type
 from gatewright.graph.names.nodes import Status
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import EndpointsIntent, Key, ServiceIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import EndpointsIntent, ServiceIntent
 
 
 class Said(Struct, frozen=True):

@@ -7,7 +7,7 @@ import enum
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 
 PUBLIC = "public"
 """The resolver that everybody has who has no other: it sees the public views of all zones, and nothing else."""

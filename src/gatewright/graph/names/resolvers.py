@@ -20,8 +20,10 @@ from gatewright.graph.names.zones import Found, Kind
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import GatewayIntent, Key, RouteIntent, ServiceIntent
-from gatewright.kinds.world import Forwarding, GatewayNames, Override, Record
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.material import ServiceIntent
+from gatewright.kinds.intents.naming import Forwarding, GatewayNames, Override, Record
 
 MAX_STEPS = 16
 ADDRESS_TYPES = frozenset({"A", "AAAA"})

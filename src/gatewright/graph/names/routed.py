@@ -13,7 +13,7 @@ from gatewright.graph.names.announced import record_type
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import ALL_GATEWAYS, Record
+from gatewright.kinds.intents.naming import ALL_GATEWAYS, Record
 
 TYPES = ("A", "AAAA")
 

@@ -18,10 +18,9 @@ from gatewright.graph.names import table
 from gatewright.graph.names.nodes import PUBLIC
 from gatewright.graph.names.table import Node, piece_of
 from gatewright.graph.sight import Sight
-from gatewright.kinds import files, zonefile
-from gatewright.kinds.formats import PARSERS
-from gatewright.kinds.intents import Key, SecretIntent
-from gatewright.kinds.world import (
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.naming import (
     Forwarding,
     GatewayNames,
     Override,
@@ -29,8 +28,10 @@ from gatewright.kinds.world import (
     ResolverConfig,
     ResolverFileIntent,
     ResolverIntent,
-    SiteIntent,
 )
+from gatewright.kinds.intents.places import SiteIntent
+from gatewright.kinds.programs import files, zonefile
+from gatewright.kinds.programs.formats import PARSERS
 
 CLUSTER_DNS = "cluster-dns"
 """How a cluster's resolver is called where the map does not describe it: it knows Services, and asks the public DNS."""

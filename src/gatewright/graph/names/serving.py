@@ -40,17 +40,9 @@ from gatewright.graph.network.spots import places
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import SecretIntent
-from gatewright.kinds.world import (
-    INTERNET,
-    RateLimit,
-    Record,
-    Secondary,
-    TsigKey,
-    UpdateGrant,
-    ViewIntent,
-    ZoneIntent,
-)
+from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.naming import RateLimit, Record, Secondary, TsigKey, UpdateGrant, ViewIntent, ZoneIntent
+from gatewright.kinds.intents.places import INTERNET
 
 EVERYBODY = ("0.0.0.0/0", "::/0")
 PRIVATE = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 
 T = TypeVar("T")
 

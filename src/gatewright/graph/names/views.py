@@ -14,7 +14,8 @@ from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.spots import places
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import INTERNET, ResolverIntent, ZoneIntent
+from gatewright.kinds.intents.naming import ResolverIntent, ZoneIntent
+from gatewright.kinds.intents.places import INTERNET
 
 STRANGER = ("192.0.2.1/32", "2001:db8::1/128")
 """Who comes from the internet, no matter whence."""

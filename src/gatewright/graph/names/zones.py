@@ -21,8 +21,8 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.names import announced, routed, table
 from gatewright.graph.names.table import NOTHING, PIECES, Node, piece_of
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import Record, RecordsIntent, ResolverFileIntent, ResolverIntent, ZoneIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import Record, RecordsIntent, ResolverFileIntent, ResolverIntent, ZoneIntent
 
 PUBLIC_VIEW = "public"
 OURS = "gatewright"

@@ -19,8 +19,11 @@ from gatewright.graph.network.topology import topology
 from gatewright.graph.objects import ALL
 from gatewright.graph.resolve.helm_values import installed
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import GatewayIntent, Key, NamespaceIntent, ServiceIntent, ServicePort
-from gatewright.kinds.world import HelmIntent, PoolIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent
+from gatewright.kinds.intents.material import NamespaceIntent, ServiceIntent, ServicePort
+from gatewright.kinds.intents.places import PoolIntent
+from gatewright.kinds.intents.programs import HelmIntent
 
 POOLS = ("IPAddressPool", "AddressPool", "CiliumLoadBalancerIPPool")
 

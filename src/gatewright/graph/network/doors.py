@@ -18,7 +18,7 @@ from gatewright.graph.network.pods import Pods, pods_of
 from gatewright.graph.network.spots import places
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ServiceIntent
+from gatewright.kinds.intents.material import ServiceIntent
 
 # Load balancers of a cloud: they are not in the cluster, and where their addresses are is the cloud's secret.
 OUTSIDE = frozenset({"alb"})

@@ -19,8 +19,8 @@ from gatewright.graph.network.starts import Start, node_of, starts
 from gatewright.graph.network.topology import topology
 from gatewright.graph.resolve.helm_values import installed
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ServiceIntent
-from gatewright.kinds.world import INTERNET
+from gatewright.kinds.intents.material import ServiceIntent
+from gatewright.kinds.intents.places import INTERNET
 
 SOMEBODY = ("198.18.0.1", "2001:2::1")
 """Stand for a client of the internet whose address nobody knows: addresses that no list of clients names."""

@@ -21,8 +21,8 @@ from gatewright.graph.network.nodes import Net
 from gatewright.graph.network.spots import known_names
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import FirewallIntent, FirewallRule, PortForward
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.places import FirewallIntent, FirewallRule, PortForward
 
 SECURITY_GROUP = "security-group"
 

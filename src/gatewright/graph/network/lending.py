@@ -17,7 +17,7 @@ from gatewright.base.origin import Origin
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Allocation
 from gatewright.kinds.identity import Key, Selector
-from gatewright.kinds.world import AddressRange, PoolIntent
+from gatewright.kinds.intents.places import AddressRange, PoolIntent
 
 METALLB, CILIUM = "metallb", "cilium"
 SHARING = {

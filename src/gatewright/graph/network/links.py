@@ -17,7 +17,8 @@ from gatewright.graph.network import cidrs
 from gatewright.graph.network.naming import Names
 from gatewright.graph.network.nodes import Joint, Net, Tunnel
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import LinkEnd, LinkFileIntent, LinkIntent, LinkType
+from gatewright.kinds.intents.places import LinkEnd, LinkIntent, LinkType
+from gatewright.kinds.intents.programs import LinkFileIntent
 
 USUAL_MTU = {
     LinkType.WIREGUARD: 1420,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.graph.network.nodes import Cluster, Machine, Network
-from gatewright.kinds.world import Spot
+from gatewright.kinds.intents.places import Spot
 
 
 class Names:

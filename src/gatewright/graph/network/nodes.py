@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import AddressRange, FirewallIntent, FirewallRule, LinkIntent, LinkType
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.places import AddressRange, FirewallIntent, FirewallRule, LinkIntent, LinkType
 
 Net = IPv4Network | IPv6Network
 

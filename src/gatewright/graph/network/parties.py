@@ -15,7 +15,8 @@ from msgspec import Struct
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Net, Place
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import ContainerPort, Key, NamespaceIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import ContainerPort, NamespaceIntent
 
 NAMESPACE_NAME = "kubernetes.io/metadata.name"
 CILIUM_NAMESPACE = "io.kubernetes.pod.namespace"

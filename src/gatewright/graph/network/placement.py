@@ -17,7 +17,7 @@ from gatewright.graph.network.nodes import Cluster, Machine, Mtu, Place, Step, S
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import SiteIntent
+from gatewright.kinds.intents.places import SiteIntent
 
 HOSTNAME = "kubernetes.io/hostname"
 

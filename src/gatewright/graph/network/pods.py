@@ -11,8 +11,10 @@ from msgspec import Struct
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.resolve.helm_values import installed
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import GatewayClassIntent, Key, ServiceIntent, WorkloadIntent
-from gatewright.kinds.world import HelmIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayClassIntent
+from gatewright.kinds.intents.material import ServiceIntent, WorkloadIntent
+from gatewright.kinds.intents.programs import HelmIntent
 
 CILIUM = "io.cilium/gateway-controller"
 ENVOY_GATEWAY = "gateway.envoyproxy.io/gatewayclass-controller"

@@ -30,16 +30,10 @@ from gatewright.graph.network.parties import (
     reserved,
 )
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import EndpointsIntent, Key, Selector, ServiceIntent
-from gatewright.kinds.world import (
-    ClusterSpec,
-    HttpAllow,
-    Peer,
-    PolicyIntent,
-    PolicyRule,
-    PortRange,
-    SiteIntent,
-)
+from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.material import EndpointsIntent, ServiceIntent
+from gatewright.kinds.intents.places import ClusterSpec, SiteIntent
+from gatewright.kinds.intents.policies import HttpAllow, Peer, PolicyIntent, PolicyRule, PortRange
 
 KUBERNETES = "NetworkPolicy"
 CILIUM_KINDS = (

@@ -26,8 +26,9 @@ from gatewright.graph.network.ways import way
 from gatewright.graph.nodes import BackendKey, Endpoint
 from gatewright.graph.resolve.backends import port_of
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import EndpointsIntent, Key, ServiceIntent, ServicePort, WorkloadIntent
-from gatewright.kinds.world import HttpAllow
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.material import EndpointsIntent, ServiceIntent, ServicePort, WorkloadIntent
+from gatewright.kinds.intents.policies import HttpAllow
 
 CLUSTER_DOMAIN = ".svc.cluster.local"
 

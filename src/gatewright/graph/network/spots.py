@@ -9,7 +9,7 @@ from gatewright.graph.network.naming import Names, kind_of
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import Spot
+from gatewright.kinds.intents.places import Spot
 
 
 def known_names(sight: Sight) -> Names:

@@ -20,7 +20,7 @@ from gatewright.graph.network.pods import CILIUM, controller, pods_of
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import WorkloadIntent
+from gatewright.kinds.intents.material import WorkloadIntent
 
 
 class Start(Struct, frozen=True):

@@ -21,7 +21,7 @@ from gatewright.graph.network.naming import Names
 from gatewright.graph.network.nodes import Cluster, Machine, Net, Network, Topology
 from gatewright.graph.network.routing import Tables, circles
 from gatewright.graph.sight import Sight
-from gatewright.kinds.world import (
+from gatewright.kinds.intents.places import (
     INTERNET,
     ClusterSpec,
     FirewallIntent,

@@ -18,7 +18,7 @@ from gatewright.graph.network.firewalls import Direction, Guard, Guards, judge, 
 from gatewright.graph.network.nodes import Machine, Network, Place, StepKind, Topology, Tunnel, Way
 from gatewright.graph.network.packets import Packet, hosts
 from gatewright.graph.network.routing import Hop, Tables, endpoint_address, endpoint_port
-from gatewright.kinds.world import INTERNET, FirewallIntent, LinkType, PortForward
+from gatewright.kinds.intents.places import INTERNET, FirewallIntent, LinkType, PortForward
 
 # What a link takes from the packets that carry it, in octets, over IPv4; IPv6 headers are 20 longer.
 OVERHEAD = {LinkType.WIREGUARD: 60, LinkType.NEBULA: 60, LinkType.LIQO: 110}

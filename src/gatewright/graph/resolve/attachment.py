@@ -12,7 +12,7 @@ from gatewright.graph.objects import View
 from gatewright.graph.resolve import classes, own_routes, parents
 from gatewright.graph.resolve.classes import NO_CONTROLLER
 from gatewright.graph.resolve.placing import Placed, Places
-from gatewright.kinds.intents import ClassRef, RouteIntent
+from gatewright.kinds.intents.doors import ClassRef, RouteIntent
 
 CLASS = "ingress-class-unserved"
 

@@ -15,19 +15,17 @@ from gatewright.graph.nodes import Backend, BackendKey, BackendTls, Endpoint, Ga
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities
 from gatewright.graph.resolve.references import grant, grant_hint, granted
-from gatewright.kinds.intents import (
-    BackendRef,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.material import (
     BackendTlsIntent,
-    Dialect,
     EndpointsIntent,
-    Key,
-    Protocol,
-    RouteIntent,
     ServiceIntent,
     ServicePort,
     TransportIntent,
     WorkloadIntent,
 )
+from gatewright.kinds.intents.routing import BackendRef, Dialect, Protocol
 
 # How to speak to a port by its appProtocol (KEP-3726 and Gateway API GEP-1911): protocol, TLS.
 APP_PROTOCOLS = {

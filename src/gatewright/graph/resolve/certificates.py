@@ -9,8 +9,9 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Certificate
 from gatewright.graph.objects import View
-from gatewright.kinds.intents import Key, SecretIntent
-from gatewright.kinds.world import CertificateIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.issuance import CertificateIntent
+from gatewright.kinds.intents.material import SecretIntent
 
 # Faults that do not keep clients from accepting the certificate for the right name.
 TOLERABLE = frozenset({Fault.CHAIN_ORDER, Fault.NO_NAMES})

@@ -17,16 +17,10 @@ from gatewright.graph.resolve.hosts import candidates
 from gatewright.graph.resolve.parents import DENIED, NO_PARENT
 from gatewright.graph.resolve.placing import Placed, Places
 from gatewright.kinds.decode import suggest
-from gatewright.kinds.intents import (
-    ClassRef,
-    Dialect,
-    HostKind,
-    IngressClassIntent,
-    Key,
-    Protocol,
-    RouteIntent,
-    SecretIntent,
-)
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import ClassRef, IngressClassIntent, RouteIntent
+from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.routing import Dialect, HostKind, Protocol
 
 NO_CONTROLLER = "NoMatchingController"
 INFERRED = "(inferred)"

@@ -11,16 +11,10 @@ from gatewright.graph.resolve import traefik_config
 from gatewright.graph.resolve.releases import Objects
 from gatewright.graph.resolve.traefik_config import EntryPoint
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import (
-    ControllerIntent,
-    DoorSettings,
-    FrontendTls,
-    ListenerIntent,
-    Protocol,
-    ServiceIntent,
-    WorkloadIntent,
-)
-from gatewright.kinds.world import Spot
+from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings, FrontendTls, ListenerIntent
+from gatewright.kinds.intents.material import ServiceIntent, WorkloadIntent
+from gatewright.kinds.intents.places import Spot
+from gatewright.kinds.intents.routing import Protocol
 
 
 def controllers(objects: Objects) -> list[tuple[WorkloadIntent, ControllerIntent]]:

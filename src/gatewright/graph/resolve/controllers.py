@@ -19,17 +19,11 @@ from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
 from gatewright.graph.resolve import command_lines, helm_values
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
-from gatewright.kinds import ingresscontroller
-from gatewright.kinds.intents import (
-    ControllerIntent,
-    Dialect,
-    IngressClassIntent,
-    Key,
-    Protocol,
-    TlsOptionIntent,
-    TlsStoreIntent,
-    WorkloadIntent,
-)
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import ControllerIntent, IngressClassIntent
+from gatewright.kinds.intents.material import TlsOptionIntent, TlsStoreIntent, WorkloadIntent
+from gatewright.kinds.intents.routing import Dialect, Protocol
+from gatewright.kinds.site_map import ingresscontroller
 
 # spec.controller of the IngressClasses that people have, and how a class of that name is usually implemented.
 CONTROLLERS = {

@@ -13,8 +13,11 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Access, BasicAuthUsers, Family, Gateway, MirrorTo, RedirectTo, Respond
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.backends import Failure, target
-from gatewright.kinds import intents
-from gatewright.kinds.intents import (
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import routing
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
+from gatewright.kinds.intents.routing import (
     AllowSources,
     BasicAuth,
     Cors,
@@ -22,8 +25,6 @@ from gatewright.kinds.intents import (
     Filter,
     FilterRef,
     HeaderEdit,
-    Key,
-    MiddlewareIntent,
     Mirror,
     PathEdit,
     Redirect,
@@ -32,8 +33,6 @@ from gatewright.kinds.intents import (
     RequestHeaders,
     ResponseHeaders,
     Rewrite,
-    RouteIntent,
-    SecretIntent,
 )
 
 CHAIN_DEPTH = 16
@@ -104,7 +103,7 @@ def _fold(
                 _basic_auth(view, item, effects)
             case Refuse():
                 effects.answer = Respond(item.status, item.reason, item.origin)
-            case intents.Respond():
+            case routing.Respond():
                 effects.answer = _respond(item)
             case FilterRef():
                 _reference(view, where, route, item, effects, seen)
@@ -150,7 +149,7 @@ def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
     )
 
 
-def _respond(item: intents.Respond) -> Respond:
+def _respond(item: routing.Respond) -> Respond:
     """The fixed answer that the owner wishes."""
     reason = f"a fixed answer of {len(item.body)} octets, {item.content_type}"
     return Respond(item.status, reason, item.origin, refused=False, body=item.body, content_type=item.content_type)

@@ -16,20 +16,18 @@ from gatewright.graph.nodes import Gateway, Listener, Port, TlsSettings
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities, promised
 from gatewright.graph.resolve.references import grant, grant_hint, granted, namespace_allowed
-from gatewright.kinds.ingresscontroller import GATEWAY_API
-from gatewright.kinds.intents import (
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import (
     ControllerIntent,
-    Dialect,
     DoorSettings,
     FrontendTls,
     GatewayIntent,
-    Key,
     ListenerIntent,
     ListenerSetIntent,
-    Protocol,
-    SecretIntent,
-    ServiceIntent,
 )
+from gatewright.kinds.intents.material import SecretIntent, ServiceIntent
+from gatewright.kinds.intents.routing import Dialect, Protocol
+from gatewright.kinds.site_map.ingresscontroller import GATEWAY_API
 
 WITH_TLS = (Protocol.HTTPS, Protocol.TLS)
 

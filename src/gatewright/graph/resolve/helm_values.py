@@ -29,21 +29,18 @@ from gatewright.graph.resolve.releases import (
     texts,
 )
 from gatewright.graph.resolve.traefik_config import EVERYBODY, Config, EntryPoint, Providers, cidrs
-from gatewright.kinds.charts import merged
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import (
-    ContainerPort,
+from gatewright.kinds.intents.doors import (
     ControllerIntent,
     DoorSettings,
     FrontendTls,
     IngressClassIntent,
     ListenerIntent,
-    Protocol,
-    ServiceIntent,
-    ServicePort,
-    WorkloadIntent,
 )
-from gatewright.kinds.world import Spot
+from gatewright.kinds.intents.material import ContainerPort, ServiceIntent, ServicePort, WorkloadIntent
+from gatewright.kinds.intents.places import Spot
+from gatewright.kinds.intents.routing import Protocol
+from gatewright.kinds.programs.charts import merged
 
 TRAEFIK = ("traefik",)
 NGINX = ("ingress-nginx",)

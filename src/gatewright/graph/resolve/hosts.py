@@ -9,7 +9,7 @@ from msgspec import structs
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
-from gatewright.kinds.intents import HostKind, HostMatch, Match
+from gatewright.kinds.intents.routing import HostKind, HostMatch, Match
 
 
 def candidates(match: Match) -> str:

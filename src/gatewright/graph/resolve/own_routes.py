@@ -17,7 +17,8 @@ from gatewright.graph.listeners import PLAIN
 from gatewright.graph.nodes import Family, Gateway, Refusal, VirtualHostKey
 from gatewright.graph.objects import OWN_ROUTES, Placement, View
 from gatewright.graph.resolve.placing import Places
-from gatewright.kinds.intents import AtDoors, Dialect, Match, Protocol, RouteIntent
+from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.routing import Dialect, Match, Protocol
 
 
 def routes(view: View, gateway: Gateway, key: VirtualHostKey) -> Iterator[RouteIntent]:

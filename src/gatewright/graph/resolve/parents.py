@@ -16,16 +16,16 @@ from gatewright.graph.resolve.controllers import gateway_id
 from gatewright.graph.resolve.placing import Places
 from gatewright.graph.resolve.references import namespace_allowed
 from gatewright.kinds.decode import has_variable
-from gatewright.kinds.intents import (
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import (
     AllowedRoutes,
     GatewayIntent,
-    Key,
     ListenerIntent,
     ListenerSetIntent,
     ParentRef,
-    Protocol,
     RouteIntent,
 )
+from gatewright.kinds.intents.routing import Protocol
 
 # Which listener protocols a route may attach to (Gateway API, "Attaching to Gateways").
 COMPATIBLE = {

@@ -11,7 +11,8 @@ import math
 from msgspec import structs
 
 from gatewright.graph.nodes import Gateway
-from gatewright.kinds.intents import Dialect, HostKind, Match, PathKind, RouteIntent, RuleIntent
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.routing import Dialect, HostKind, Match, PathKind, RuleIntent
 
 Order = tuple[object, ...]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gatewright.graph.objects import View
-from gatewright.kinds.intents import AllowedRoutes, GrantIntent, Key, NamespaceIntent, Selector
+from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.doors import AllowedRoutes
+from gatewright.kinds.intents.material import GrantIntent, NamespaceIntent
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 CORE_KINDS = frozenset({"Service", "Secret", "ConfigMap"})

@@ -15,10 +15,10 @@ from typing import Any, Protocol, TypeVar
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.charts import merged
-from gatewright.kinds.files import HELM_VALUES
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import HelmIntent
+from gatewright.kinds.intents.programs import HelmIntent
+from gatewright.kinds.programs.charts import merged
+from gatewright.kinds.programs.files import HELM_VALUES
 
 T = TypeVar("T")
 Values = dict[str, Any]

@@ -17,7 +17,10 @@ from gatewright.graph.nodes import MirrorTo, Respond, WeightedBackend
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.backends import Failure, target
 from gatewright.graph.resolve.filters import Effects, Where, fold
-from gatewright.kinds.intents import BackendGroupIntent, BackendRef, Key, RouteIntent, SessionPersistence
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.material import BackendGroupIntent
+from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
 
 GROUP_DEPTH = 8
 LARGEST_WEIGHT = 1_000_000

@@ -10,7 +10,9 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener, Respond, TlsSettings
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.gateways import tls_settings
-from gatewright.kinds.intents import Dialect, RouteIntent, TlsOptionIntent, TlsUse
+from gatewright.kinds.intents.doors import RouteIntent, TlsUse
+from gatewright.kinds.intents.material import TlsOptionIntent
+from gatewright.kinds.intents.routing import Dialect
 
 DEFAULT = "default"
 _LOWEST = "1.2"  # what is spoken at least where nothing is said

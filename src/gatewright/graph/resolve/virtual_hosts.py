@@ -37,18 +37,17 @@ from gatewright.graph.resolve.precedence import Order, age, order, traefik_match
 from gatewright.graph.resolve.redirects import Residual, never_matches, residual
 from gatewright.graph.resolve.shares import Shares
 from gatewright.graph.resolve.tls_options import tls_refusal
-from gatewright.kinds.intents import (
-    ClassRef,
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import ClassRef, RouteIntent
+from gatewright.kinds.intents.routing import (
     Dialect,
     HeaderEdit,
-    Key,
     Match,
     PathEdit,
     PathEditKind,
     PathKind,
     PathMatch,
     RegexRedirect,
-    RouteIntent,
     RuleIntent,
 )
 

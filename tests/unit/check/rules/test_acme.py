@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gatewright.check.rules import _acme
-from gatewright.kinds.intents import Key, WorkloadIntent
-from gatewright.kinds.world import CertificateIntent, HelmIntent, IssuerIntent, Solver
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent, Solver
+from gatewright.kinds.intents.material import WorkloadIntent
+from gatewright.kinds.intents.programs import HelmIntent
 from support.mapped import AT, World
 
 CERTIFICATE = CertificateIntent(

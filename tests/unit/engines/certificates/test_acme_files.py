@@ -13,7 +13,7 @@ from gatewright.engines.certificates import keeping
 from gatewright.engines.certificates.accounts import Account
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import AcmeSettings, SecretEntry
+from gatewright.kinds.intents.issuance import AcmeSettings, SecretEntry
 from support import keys
 from support.acme_issuing import issuer
 

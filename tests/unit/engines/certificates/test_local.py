@@ -18,7 +18,7 @@ from gatewright.engines.certificates.local import local_obtainer
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import IssuerIntent, PrivateKey
+from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
 from support.issuing import AT, DAY, EC, ISSUER, wanted
 from support.keys import NOW, Pair, pair
 

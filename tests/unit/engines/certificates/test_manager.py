@@ -20,7 +20,7 @@ from gatewright.engines.certificates.obtaining import IssueError, Window
 from gatewright.engines.certificates.store import Store
 from gatewright.graph.issuing import Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import PrivateKey
+from gatewright.kinds.intents.issuance import PrivateKey
 from support.issuing import DAY, EC, HOUR, START, Shop, issuer, wanted
 
 Story = Callable[[Shop], Coroutine[Any, Any, None]]

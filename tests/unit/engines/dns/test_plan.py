@@ -14,8 +14,8 @@ from gatewright.engines.dns.plan import Planner
 from gatewright.graph.memo import Asked
 from gatewright.graph.nodes import Change
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import SecretIntent
-from gatewright.kinds.world import Record, Secondary, TsigKey, UpdateGrant, ViewIntent, ZoneIntent
+from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.naming import Record, Secondary, TsigKey, UpdateGrant, ViewIntent, ZoneIntent
 from support.mapped import AT, World, record, zone
 
 Sets = dict[str, list[tuple[int, tuple[bytes, ...]]]]

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from gatewright.engines.envoy.concerned import Concerned
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 from support import session as s
 from support.keys import NOW, Pair, pair
 from support.modelled import Modelled

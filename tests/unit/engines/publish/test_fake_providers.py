@@ -8,7 +8,7 @@ from gatewright.engines.publish.challenges import ZoneRecords
 from gatewright.engines.publish.content import Action, PublicZone
 from gatewright.engines.publish.failures import PublishError
 from gatewright.engines.publish.planning import Publication
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 from support import fakeproviders
 from support.needs import package
 

@@ -8,8 +8,8 @@ import pytest
 
 from gatewright.graph.names import zones
 from gatewright.graph.names.nodes import Status
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import GatewayNames
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import GatewayNames
 from support.mapped import AT, World, record, resolver, zone
 
 NOTE = "external-dns.alpha.kubernetes.io/"

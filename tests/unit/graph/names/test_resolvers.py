@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gatewright.graph.names.nodes import Resolution, Status
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import ResolverConfig, ResolverFileIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import ResolverConfig, ResolverFileIntent
 from support.mapped import AT, World, forward, override, record, resolver, zone
 
 EDGE4, EDGE6, HOME = "203.0.113.7", "2001:db8::7", "192.168.178.10"

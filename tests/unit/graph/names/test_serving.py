@@ -11,16 +11,8 @@ from gatewright.graph.names.nodes import Status
 from gatewright.graph.names.zones import Kind
 from gatewright.graph.network.nodes import Place
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import (
-    ALL_GATEWAYS,
-    NetworkSpec,
-    NodeSpec,
-    Record,
-    SiteIntent,
-    Spot,
-    ViewIntent,
-    ZoneIntent,
-)
+from gatewright.kinds.intents.naming import ALL_GATEWAYS, Record, ViewIntent, ZoneIntent
+from gatewright.kinds.intents.places import NetworkSpec, NodeSpec, SiteIntent, Spot
 from support.mapped import AT, World, forward, record, resolver, zone
 
 SITE = SiteIntent(

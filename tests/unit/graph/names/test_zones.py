@@ -7,8 +7,8 @@ import pytest
 from gatewright.graph.names import zones
 from gatewright.graph.names.zones import Found, Kind
 from gatewright.graph.sight import Sight
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import RecordsIntent, ResolverConfig, ResolverFileIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import RecordsIntent, ResolverConfig, ResolverFileIntent
 from support.mapped import AT, World, record, zone
 
 RECORDS = (

@@ -9,7 +9,7 @@ import yaml
 
 from gatewright.graph.network.addresses import allocations
 from gatewright.graph.network.nodes import Allocation
-from gatewright.kinds.intents import Key
+from gatewright.kinds.identity import Key
 from support.mapped import World
 from support.networked import cluster, network, node, site
 

@@ -12,15 +12,11 @@ from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.parties import Party, entity, node, outside, party_of, pod, unknown
 from gatewright.graph.network.policies import Verdict, admitted, passes
 from gatewright.graph.nodes import Change
-from gatewright.kinds.intents import (
-    ContainerPort,
-    EndpointAddress,
-    EndpointsIntent,
-    Intent,
-    Key,
-    ServiceIntent,
-)
-from gatewright.kinds.world import ClusterSpec, HttpAllow
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.material import ContainerPort, EndpointAddress, EndpointsIntent, ServiceIntent
+from gatewright.kinds.intents.places import ClusterSpec
+from gatewright.kinds.intents.policies import HttpAllow
 from support.policed import ANYBODY, AT, analysis, labels, namespace, peer, policy, port, rule, sel, site
 
 NAMED = (ContainerPort("http", 8080), ContainerPort("dns", 5353, "UDP"))

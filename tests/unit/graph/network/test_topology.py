@@ -11,8 +11,10 @@ from msgspec import structs
 from gatewright.graph.network import cidrs, spots
 from gatewright.graph.network.nodes import Topology
 from gatewright.graph.network.topology import topology
-from gatewright.kinds.intents import Intent, Key
-from gatewright.kinds.world import LinkFileIntent, LinkType, NodeIntent, Spot, WireGuardPeer
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.places import LinkType, NodeIntent, Spot
+from gatewright.kinds.intents.programs import LinkFileIntent, WireGuardPeer
 from support.mapped import World
 from support.networked import at, cluster, end, firewall, homes, link, network, node, rule, site
 

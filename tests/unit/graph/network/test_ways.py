@@ -8,8 +8,10 @@ import pytest
 
 from gatewright.graph.network import ways
 from gatewright.graph.network.nodes import Place, StepKind, Way
-from gatewright.kinds.intents import Intent, Key
-from gatewright.kinds.world import LinkFileIntent, LinkType, NodeIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
+from gatewright.kinds.intents.places import LinkType, NodeIntent
+from gatewright.kinds.intents.programs import LinkFileIntent
 from support.mapped import World
 from support.networked import (
     PUBLIC4,

@@ -18,7 +18,7 @@ from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.engines.certificates.solvers.rfc2136 import Rfc2136
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import Solver
+from gatewright.kinds.intents.issuance import Solver
 
 _TYPES = {"dns01": DNS, "http01": HTTP}
 Secrets = Mapping[str, Sensitive]

@@ -12,7 +12,7 @@ from gatewright.engines.dns.export import clients, records, zonefile
 from gatewright.engines.dns.export.format import Exported, Format, Loss, Settings, Source
 from gatewright.engines.dns.export.records import Names
 from gatewright.graph.names.serving import View
-from gatewright.kinds.world import TsigKey
+from gatewright.kinds.intents.naming import TsigKey
 
 CONFIG = "named.conf.gatewright"
 _BY_ADDRESS = " by address"

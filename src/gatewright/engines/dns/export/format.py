@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from gatewright.graph.names.serving import View, Zone
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
 
 
 class Content(Struct, frozen=True):

@@ -19,8 +19,8 @@ from msgspec import Struct
 from gatewright.engines.dns.export.format import Content, Loss, Source
 from gatewright.graph.names import recorddata, serving
 from gatewright.graph.names.serving import View
-from gatewright.kinds import configtext
-from gatewright.kinds.world import Record
+from gatewright.kinds.intents.naming import Record
+from gatewright.kinds.programs import configtext
 
 LOSSES: Mapping[str, str] = {
     "invalid-name": "is no name that DNS servers accept",

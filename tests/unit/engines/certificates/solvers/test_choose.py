@@ -7,7 +7,7 @@ from gatewright.engines.certificates.challenge import DNS, HTTP, Challenge, Chal
 from gatewright.engines.certificates.solvers.choose import Chooser, Offers, Secrets, select
 from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.kinds.identity import Key
-from gatewright.kinds.world import SecretEntry, Solver
+from gatewright.kinds.intents.issuance import SecretEntry, Solver
 from support.acme_issuing import HERE, issuer, wanted
 
 BOTH = (DNS, HTTP)

@@ -12,8 +12,8 @@ import yaml
 from gatewright.engines.dns.export import FORMATS, records
 from gatewright.engines.dns.export.format import Exported, Settings
 from gatewright.engines.dns.export.windows import quoted
-from gatewright.kinds.intents import Key
-from gatewright.kinds.world import UpdateGrant, ViewIntent
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.naming import UpdateGrant, ViewIntent
 from support.exported import DOMAIN, HOSTILE, LONG, SETTINGS, kinds, one_view, source, two_views
 from support.mapped import AT, World, record, zone
 

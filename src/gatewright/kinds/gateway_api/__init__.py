@@ -1,0 +1,1 @@
+"""Kinds of Gateway API (gateway.networking.k8s.io)."""

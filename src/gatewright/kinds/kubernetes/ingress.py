@@ -1,0 +1,372 @@
+"""Ingress (networking.k8s.io/v1 and its beta shapes): hosts and paths to Services.
+
+Every path becomes a rule whose matches carry the host, since an Ingress has no hostnames of its own.
+`ImplementationSpecific` paths go by characters, as ingress-nginx, Traefik and HAProxy all do; under an ALB
+`*` and `?` are wildcards.  With an ssl-passthrough annotation the Ingress becomes a TLS route by SNI.
+Controllers' annotations are judged in `ingressannotations`; which controller serves the Ingress is the
+graph's business.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct, field
+
+from gatewright.base.document import Document
+from gatewright.base.problem import Severity
+from gatewright.kinds import annotationnames, syntax
+from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Lowered
+from gatewright.kinds.intents.doors import ClassRef, RouteIntent, TlsUse
+from gatewright.kinds.intents.routing import (
+    BackendRef,
+    Dialect,
+    HostKind,
+    HostMatch,
+    Match,
+    PathKind,
+    PathMatch,
+    Protocol,
+    Refuse,
+    RuleIntent,
+)
+from gatewright.kinds.kind import Kind
+from gatewright.kinds.kubernetes import ingressannotations
+from gatewright.kinds.kubernetes.ingressannotations import Meaning
+
+CLASS_ANNOTATION = "kubernetes.io/ingress.class"
+
+_PATH_TYPES = ("Exact", "Prefix", "ImplementationSpecific")
+_TRAPS = ("//", "/./", "/../", "%2f", "%2F")
+_SCHEMES = {
+    "HTTP": "http",
+    "H1": "http",
+    "HTTPS": "https",
+    "H1-SSL": "https",
+    "GRPC": "grpc",
+    "H2": "h2c",
+    "GRPCS": "grpcs",
+    "H2-SSL": "grpcs",
+}
+
+
+class _ServicePort(Schema, frozen=True):
+    name: str = ""
+    number: int = 0
+
+
+class _ServiceBackend(Schema, frozen=True):
+    name: str
+    port: _ServicePort = _ServicePort()
+
+
+class _Resource(Schema, frozen=True):
+    kind: str
+    name: str
+    api_group: str = ""
+
+
+class _Backend(Schema, frozen=True):
+    service: _ServiceBackend | None = None
+    resource: _Resource | None = None
+    service_name: str = ""  # the beta shape
+    service_port: int | str = 0
+
+
+class _Path(Schema, frozen=True):
+    backend: _Backend
+    path: str = ""
+    path_type: str = ""
+
+
+class _Http(Schema, frozen=True):
+    paths: tuple[_Path, ...] = ()
+
+
+class _Rule(Schema, frozen=True):
+    host: str = ""
+    http: _Http | None = None
+
+
+class _Tls(Schema, frozen=True):
+    hosts: tuple[str, ...] = ()
+    secret_name: str = ""
+
+
+class _Spec(Schema, frozen=True):
+    ingress_class_name: str | None = None
+    default_backend: _Backend | None = None
+    backend: _Backend | None = None  # the beta shape
+    rules: tuple[_Rule, ...] = ()
+    tls: tuple[_Tls, ...] = ()
+
+
+class Ingress(Object, frozen=True):
+    spec: _Spec = field(default_factory=_Spec)
+
+
+class _Context(Struct, frozen=True):
+    """What holds for all rules of one Ingress."""
+
+    namespace: str
+    scheme: str
+    refusals: tuple[Refuse, ...]
+    is_alb: bool
+    is_v1: bool
+
+
+def lower(document: Document) -> Lowered:
+    """Lower an Ingress."""
+    ingress, problems = decode(document, Ingress)
+    report = Report(document, problems)
+    if ingress is None:
+        return report.lowered(None)
+    notes = ingress.metadata.annotations
+    spec = ingress.spec
+    class_name = spec.ingress_class_name or notes.get(CLASS_ANNOTATION)
+    context = _Context(
+        namespace=document.namespace,
+        scheme=_scheme(notes, report),
+        refusals=_judge(notes, report),
+        is_alb=class_name == "alb" or any(note.startswith(ingressannotations.ALB) for note in notes),
+        is_v1=document.api_version == "networking.k8s.io/v1",
+    )
+    _check_hosts(spec, report)
+    passthrough = any(_is_true(notes.get(note, "")) for note in ingressannotations.PASSTHROUGH)
+    rules = _passthrough_rules(spec, context, report) if passthrough else _rules(spec, context, report)
+    if not rules:
+        message = "the Ingress has neither rules nor a default backend, so it serves nothing"
+        report.warning("no-rules", message, "spec", "rules")
+    entry_points = notes.get(f"{ingressannotations.TRAEFIK}router.entrypoints", "")
+    intent = RouteIntent(
+        key=key_of(document),
+        origin=document.origin,
+        dialect=Dialect.INGRESS,
+        protocol=Protocol.TLS if passthrough else Protocol.HTTP,
+        attach=ClassRef(
+            class_name, "ingress", tuple(name for part in entry_points.split(",") if (name := part.strip()))
+        ),
+        rules=tuple(rules),
+        tls=_tls(spec, notes, passthrough, document, report),
+        created=ingress.metadata.created,
+        annotations=ingress.metadata.notes,
+    )
+    return report.lowered(intent)
+
+
+# --- annotations --------------------------------------------------------------------------------
+
+
+def _is_true(value: str) -> bool:
+    return value.strip().lower() in ("true", "1", "yes", "enabled")
+
+
+def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
+    """One Problem for each annotation without effect, and a refusal for each access control among them."""
+    refusals = []
+    for note, value in sorted(notes.items()):
+        path = ("metadata", "annotations", note)
+        match ingressannotations.meaning(note, value):
+            case Meaning.LIMIT:
+                message = f"trace and check go by the limits in {note}; gatewright run does not apply it yet"
+                report.add(Severity.INFO, "unsupported-annotation", message, path)
+            case Meaning.UNSUPPORTED:
+                message = f"the annotation {note} is not supported yet, so it has no effect"
+                report.add(Severity.WARNING, "unsupported-annotation", message, path)
+            case Meaning.UNKNOWN:
+                message = f"no version of its controller knows the annotation {note}, so it has no effect"
+                hint = annotationnames.nearest(note)
+                report.add(Severity.WARNING, "annotation-unknown", message, path, hint)
+            case Meaning.ACCESS if not annotationnames.exists(note):
+                message = f"no version of its controller knows {note}; the rules answer 503, since it looks like a lock"
+                report.add(Severity.ERROR, "annotation-unknown", message, path, annotationnames.nearest(note))
+                refusals.append(Refuse(report.origin.at(*path), 503, f"{note} is not known"))
+            case Meaning.ACCESS:
+                message = f"the access control {note} is not supported yet; the rules answer 503 to stay closed"
+                report.add(Severity.ERROR, "unsupported-access-control", message, path)
+                refusals.append(Refuse(report.origin.at(*path), 503, f"{note} is not supported"))
+            case _:
+                pass
+    return tuple(refusals)
+
+
+def _scheme(notes: dict[str, str], report: Report) -> str:
+    """How the controller's annotations say to speak to the backends; "" when they do not."""
+    if _is_true(notes.get(f"{ingressannotations.HAPROXY}server-ssl", "")):
+        return "https"
+    for prefix in (ingressannotations.NGINX, ingressannotations.HAPROXY_COMMUNITY, ingressannotations.ALB):
+        protocol = notes.get(f"{prefix}backend-protocol", "")
+        if not protocol:
+            continue
+        if scheme := _SCHEMES.get(protocol.strip().upper()):
+            return scheme
+        path = ("metadata", "annotations", f"{prefix}backend-protocol")
+        message = f"the backend protocol {protocol!r} is not supported; the backend is spoken to by HTTP"
+        report.unsupported(message, *path, hint="HTTP, HTTPS, GRPC or GRPCS")
+    return ""
+
+
+# --- rules --------------------------------------------------------------------------------------
+
+
+def _check_hosts(spec: _Spec, report: Report) -> None:
+    for index, rule in enumerate(spec.rules):
+        path = ("spec", "rules", index, "host")
+        if rule.host and syntax.is_ip(rule.host):
+            report.invalid("a host has to be a name, not an IP address", *path)
+        elif rule.host and not syntax.is_hostname(rule.host):
+            hint = "a lower-case name such as shop.example.com or *.example.com, without scheme, port or path"
+            report.invalid(f"{rule.host!r} is not a hostname", *path, hint=hint)
+    for index, tls in enumerate(spec.tls):
+        for number, host in enumerate(tls.hosts):
+            if not syntax.is_hostname(host):
+                report.invalid(f"{host!r} is not a hostname", "spec", "tls", index, "hosts", number)
+
+
+def _rules(spec: _Spec, context: _Context, report: Report) -> list[RuleIntent]:
+    rules: list[RuleIntent] = []
+    for number, rule in enumerate(spec.rules):
+        hosts = (HostMatch(HostKind.EXACT, rule.host),) if rule.host else ()
+        for position, path in enumerate(rule.http.paths if rule.http else ()):
+            where = ("spec", "rules", number, "http", "paths", position)
+            match = _path_match(path, context, where, report)
+            rules.append(
+                RuleIntent(
+                    index=len(rules),
+                    origin=report.origin.at(*where),
+                    matches=(Match(hosts=hosts, paths=(match,)),),
+                    filters=context.refusals,
+                    backends=_backend(path.backend, context, (*where, "backend"), report),
+                )
+            )
+    name = "defaultBackend" if spec.default_backend else "backend"
+    if (default := spec.default_backend or spec.backend) is not None:
+        rules += _default_rules(default, spec, context, name, report)
+    return rules
+
+
+def _default_rules(backend: _Backend, spec: _Spec, context: _Context, name: str, report: Report) -> list[RuleIntent]:
+    """The default backend: for whatever no rule of the Ingress takes."""
+    lowered = _backend(backend, context, ("spec", name), report)
+    count = sum(len(rule.http.paths) for rule in spec.rules if rule.http)
+    return [
+        RuleIntent(
+            index=count,
+            origin=report.origin.at("spec", name),
+            filters=context.refusals,
+            backends=lowered,
+            default=True,
+        )
+    ]
+
+
+def _path_match(path: _Path, context: _Context, where: Path, report: Report) -> PathMatch:
+    kind = path.path_type or "ImplementationSpecific"
+    if kind not in _PATH_TYPES:
+        report.invalid(f"expected one of {', '.join(_PATH_TYPES)}, got {kind!r}", *where, "pathType")
+    elif context.is_v1 and not path.path_type:
+        report.invalid("pathType is required", *where, hint="add pathType: Prefix")
+    value = path.path
+    if kind == "ImplementationSpecific":
+        return _implementation_specific(value, context)
+    if not value.startswith("/"):
+        report.invalid(f"a path starts with '/', got {value[:60]!r}", *where, "path")
+    for trap in _TRAPS:
+        if trap in value:
+            report.invalid(f"a path cannot contain {trap!r}", *where, "path")
+    if kind == "Exact":
+        return PathMatch(PathKind.EXACT, value)
+    return PathMatch(PathKind.PREFIX, value.rstrip("/") or "/")
+
+
+def _implementation_specific(value: str, context: _Context) -> PathMatch:
+    if not context.is_alb:
+        return PathMatch(PathKind.RAW_PREFIX, value or "/")
+    if not value or value == "/*":
+        return PathMatch(PathKind.PREFIX, "/")
+    if not set(value) & set("*?"):
+        return PathMatch(PathKind.EXACT, value)
+    pattern = re.escape(value).replace(r"\*", ".*").replace(r"\?", ".")
+    return PathMatch(PathKind.REGEX, pattern)
+
+
+def _backend(backend: _Backend, context: _Context, where: Path, report: Report) -> tuple[BackendRef, ...]:
+    """The Service behind a path; none (hence an error response) for what is not a Service."""
+    if backend.resource is not None:
+        message = f"a backend of kind {backend.resource.kind} is not supported; the path answers with an error"
+        report.error("unsupported-backend", message, *where, "resource", hint="refer to a Service")
+        return ()
+    name, port = backend.service_name, backend.service_port
+    if backend.service is not None:
+        name, port = backend.service.name, backend.service.port.name or backend.service.port.number
+    if isinstance(port, str) and port.isdigit():
+        port = int(port)
+    if not name:
+        report.invalid("a backend names a service", *where)
+        return ()
+    if not port:
+        report.invalid("a backend names a port of its service", *where, hint="port: {number: 80} or {name: http}")
+    elif isinstance(port, int) and port > 65535:
+        report.invalid(f"{port} is not a port number", *where)
+    elif isinstance(port, str) and has_variable(port):
+        report.invalid(f"{port!r} was not substituted", *where)
+    origin = report.origin.at(*where)
+    return (BackendRef(Key("Service", context.namespace, name), port, origin, scheme=context.scheme),)
+
+
+def _passthrough_rules(spec: _Spec, context: _Context, report: Report) -> list[RuleIntent]:
+    """One rule per host, to the backend of its first path: inside TLS nobody can see a path."""
+    rules: list[RuleIntent] = []
+    for number, rule in enumerate(spec.rules):
+        where = ("spec", "rules", number)
+        paths = rule.http.paths if rule.http else ()
+        if not rule.host:
+            report.error("passthrough-host", "TLS passthrough needs a host to go by; this rule is left out", *where)
+            continue
+        if not paths:
+            continue
+        chosen = next((index for index, path in enumerate(paths) if path.path in ("", "/")), 0)
+        if len(paths) > 1 or paths[chosen].path not in ("", "/"):
+            message = "with TLS passthrough paths are not seen; all of the host goes to one backend"
+            report.warning("passthrough-path", message, *where, "http", "paths")
+        origin = (*where, "http", "paths", chosen)
+        backend = _backend(paths[chosen].backend, context, (*origin, "backend"), report)
+        rules.append(
+            RuleIntent(
+                index=len(rules),
+                origin=report.origin.at(*origin),
+                matches=(Match(hosts=(HostMatch(HostKind.EXACT, rule.host),)),),
+                filters=context.refusals,
+                backends=tuple(BackendRef(ref.target, ref.port, ref.origin) for ref in backend),
+            )
+        )
+    return rules
+
+
+def _tls(
+    spec: _Spec, notes: dict[str, str], passthrough: bool, document: Document, report: Report
+) -> tuple[TlsUse, ...]:
+    if passthrough:
+        hosts = tuple(dict.fromkeys(rule.host for rule in spec.rules if rule.host))
+        return (TlsUse(document.origin.at("spec", "rules"), hosts=hosts, passthrough=True),)
+    uses = [
+        TlsUse(
+            document.origin.at("spec", "tls", index),
+            Key("Secret", document.namespace, tls.secret_name) if tls.secret_name else None,
+            tls.hosts,
+        )
+        for index, tls in enumerate(spec.tls)
+    ]
+    router_tls = f"{ingressannotations.TRAEFIK}router.tls"
+    if _is_true(notes.get(router_tls, "")):
+        uses.append(TlsUse(document.origin.at("metadata", "annotations", router_tls)))
+    return tuple(uses)
+
+
+KIND = Kind(
+    "Ingress",
+    ("networking.k8s.io/v1", "networking.k8s.io/v1beta1", "extensions/v1beta1"),
+    lower,
+)

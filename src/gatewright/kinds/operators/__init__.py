@@ -1,0 +1,1 @@
+"""Kinds of what runs in clusters: cert-manager, external-dns, MetalLB, Cilium, hosted control planes."""

@@ -1,0 +1,1 @@
+"""Configuration files of other programs, and values of Helm charts, read as documents."""

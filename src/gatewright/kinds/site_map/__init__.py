@@ -1,0 +1,1 @@
+"""Kinds of the site map (gatewright.dev/v1alpha1)."""

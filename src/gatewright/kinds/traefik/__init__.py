@@ -1,0 +1,1 @@
+"""Traefik's kinds, and its rule language."""
