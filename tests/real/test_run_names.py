@@ -64,6 +64,18 @@ def test_a_saved_name_is_answered_in_its_view_and_nowhere_else(run: Session) -> 
     assert n.values(home, "a.example.org") == "REFUSED"
 
 
+@pytest.mark.parametrize("bind", ["loopback", "site"])
+def test_names_alone_need_no_gateway(run: Session, bind: str) -> None:
+    for file in run.manifests.iterdir():
+        file.unlink()
+    run.write("zone.yaml", n.zone("home", "example.com", "home", records=[n.record("nas", "192.0.2.5")]))
+    live = run.start("--bind", bind, *dns(f"{ANY_PORT}=home"))
+    assert n.values(live.dns("home"), "nas.example.com") == ["192.0.2.5"]
+    run.write("web.yaml", s.service("web"), s.route("a"))
+    assert n.values(live.dns("home"), "nas.example.com") == ["192.0.2.5"]
+    assert run.stop() == 0
+
+
 def test_a_wildcard_answers_what_has_no_name_of_its_own(run: Session) -> None:
     run.write("wild.yaml", s.route("wild", host="*.apps.example.com"), s.route("own", host="own.apps.example.com"))
     live = run.start("--echo", *dns(f"{ANY_PORT}=home"))

@@ -90,8 +90,7 @@ def command(
 
         from gatewright.engines.envoy.process import EnvoyOptions
         from gatewright.runtime import folder, report, run
-        from gatewright.runtime.certificates import CertificateOptions
-        from gatewright.runtime.names import NamesOptions
+        from gatewright.runtime.options import CertificateOptions, NamesOptions, RunOptions
     except ModuleNotFoundError as error:
         raise output.not_installed(error) from error
     described = (certificates or ("described" if bind == "site" or server else "private")) == "described"
@@ -99,7 +98,7 @@ def command(
         raise UsageError("--acme-server and --acme-ca say whom to ask for certificates: add --certificates described")
     if dns_workers and not dns:
         raise UsageError("--dns-workers says how many answer at --dns ADDRESS, which is not there")
-    options = run.RunOptions(
+    options = RunOptions(
         paths=paths,
         state=state or folder.default_folder(),
         gateways=gateways,

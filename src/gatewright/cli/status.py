@@ -114,7 +114,7 @@ def show(live: Live) -> None:
     header = ("GATEWAY", "LISTENER", "DESCRIBED", "HERE", "HOSTNAMES")
     rows = [header, *(_row(item) for item in live.listeners)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows if live.listeners else ()):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 else line)
     commands = [text for item in live.listeners if (text := report.curl(item))]

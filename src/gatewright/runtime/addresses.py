@@ -230,9 +230,8 @@ class OnSite:
                         found.append(where)
                 if found:
                     sockets[PortKey(gateway.id, port.number, port.udp)] = tuple(found)
-        if not sockets and not self._started:
-            reason = f"{problems[0].message}; {problems[0].hint}" if problems else "no gateways are described"
-            raise UsageError(f"nothing can be bound with --bind site: {reason}")
+        if gateways and not sockets and not self._started:
+            raise UsageError(f"nothing can be bound with --bind site: {problems[0].message}; {problems[0].hint}")
         self._started = True
         return Placed(sockets, tuple(problems))
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
@@ -27,27 +28,20 @@ from gatewright.engines.certificates.issued import CertificateStatus, Issued, St
 from gatewright.engines.certificates.local import local_obtainer
 from gatewright.engines.certificates.manager import Counts, Manager
 from gatewright.engines.certificates.obtaining import Obtainer
-from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
-from gatewright.engines.certificates.solvers.choose import Chooser, Offers
 from gatewright.graph import issuing
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.material import SecretIntent
+from gatewright.runtime.options import CertificateOptions
+
+if TYPE_CHECKING:
+    from gatewright.engines.certificates.solvers.choose import Offers
 
 ACME = "acme"
 LOCAL = frozenset({"ca", "selfSigned"})
 """The types of issuers that need nobody else."""
-
-
-class CertificateOptions(Struct, frozen=True):
-    """What the user asked for.  `described`: ask the issuers that the manifests name; `server`: the ACME directory in
-    place of theirs, which is verified by the certificates of `trust_file` (PEM)."""
-
-    described: bool = False
-    server: str = ""
-    trust_file: Path | None = None
 
 
 class Tell(Struct, frozen=True):
@@ -58,14 +52,14 @@ class Tell(Struct, frozen=True):
 
 
 class Certificates:
-    """The wanted certificates of a run.  `provide` takes Secrets into the model."""
+    """The wanted certificates of a run.  `provide` takes Secrets into the model, `offers` is asked for ACME issuers."""
 
     def __init__(
         self,
         folder: Path,
         options: CertificateOptions,
         analysis: Analysis,
-        offers: Offers,
+        offers: Callable[[], Offers],
         provide: Callable[[Mapping[Key, Intent | None]], Awaitable[object]],
         tell: Tell,
     ) -> None:
@@ -241,8 +235,11 @@ class Certificates:
     def _made(self, issuer: Issuer) -> Obtainer:
         if issuer.intent.type != ACME:
             return local_obtainer(issuer)
+        from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
+        from gatewright.engines.certificates.solvers.choose import Chooser
+
         options = AcmeOptions(server=self._options.server, trust_file=self._options.trust_file)
-        return AcmeObtainer(self._folder, issuer, options, Chooser(issuer, self._offers))
+        return AcmeObtainer(self._folder, issuer, options, Chooser(issuer, self._offers()))
 
     # --- what was got ---
 

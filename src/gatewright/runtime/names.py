@@ -12,12 +12,12 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from gatewright.base.errors import UsageError
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.dns.aliases import Aliases
-from gatewright.engines.dns.content import Listen, Plan
+from gatewright.engines.dns.content import Plan
 from gatewright.engines.dns.encoding import wire_name
 from gatewright.engines.dns.plan import Planner
 from gatewright.engines.dns.server import DnsServer
@@ -27,15 +27,9 @@ from gatewright.graph.names import serving
 from gatewright.graph.names.zones import PUBLIC_VIEW
 from gatewright.pipeline import State
 from gatewright.runtime.localities import Localities
+from gatewright.runtime.options import NamesOptions
 
 Sockets = Mapping[PortKey, tuple[Socket, ...]]
-
-
-class NamesOptions(Struct, frozen=True):
-    """What the user asked for.  `workers` 0: as many as there are processors, two at most."""
-
-    listen: tuple[Listen, ...]
-    workers: int = 0
 
 
 def check_options(options: NamesOptions, analysis: Analysis) -> None:

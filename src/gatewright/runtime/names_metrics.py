@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import dns.rcode
 from prometheus_client import CollectorRegistry
@@ -17,8 +18,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from gatewright.engines.certificates.issued import CertificateStatus, State
-from gatewright.engines.dns.responder import ViewStats
 from gatewright.runtime.report import DnsView
+
+if TYPE_CHECKING:
+    from gatewright.engines.dns.responder import ViewStats
 
 MOST = 1000
 """Certificates with series of their own."""

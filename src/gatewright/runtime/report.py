@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import dns.name
 import dns.rcode
@@ -18,13 +19,15 @@ from gatewright.base.origin import Locator, Origin, Place
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.certificates.issued import CertificateStatus
 from gatewright.engines.dns.content import Listen
-from gatewright.engines.dns.notify import NotifyStatus
 from gatewright.engines.dns.zone import Zone
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.graph import lookup
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Family, Gateway, Graph, Listener, VirtualHost, VirtualHostKey
 from gatewright.kinds.intents.routing import PathKind
+
+if TYPE_CHECKING:
+    from gatewright.engines.dns.notify import NotifyStatus
 
 VERSION = 1
 STAYS = ("held", "held-back")

@@ -17,7 +17,6 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
 import msgspec
@@ -27,28 +26,21 @@ from prometheus_client import CollectorRegistry
 from gatewright.base import collector
 from gatewright.base.errors import UsageError
 from gatewright.base.problem import Problem, Severity
-from gatewright.engines.certificates.challenge import ChallengeSolver
-from gatewright.engines.certificates.issued import CertificateStatus
-from gatewright.engines.certificates.solvers.choose import Offers
-from gatewright.engines.certificates.solvers.lookup import Lookup
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.envoy.bindings import Bindings
-from gatewright.engines.envoy.process import EnvoyOptions, start_time_of
+from gatewright.engines.envoy.process import start_time_of
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Backend, BackendKey, Change, Gateway, Graph, merged
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model, State, utc_now
 from gatewright.runtime import addresses, folder, metrics, report
-from gatewright.runtime.certificates import CertificateOptions, Certificates, Tell
+from gatewright.runtime.beside import Beside
+from gatewright.runtime.certificates import Tell
 from gatewright.runtime.dataplane import DataPlane
-from gatewright.runtime.dns_challenges import DnsChallenges
 from gatewright.runtime.folder import StateFolder
-from gatewright.runtime.http_challenges import HttpChallenges
 from gatewright.runtime.journal import Journal
-from gatewright.runtime.names import Names, NamesOptions, check_options
-from gatewright.runtime.names_metrics import CertificateMetrics, DnsMetrics
-from gatewright.runtime.provider_challenges import provider_solver
+from gatewright.runtime.options import RunOptions
 from gatewright.runtime.signals import Signals
 from gatewright.runtime.standins import StandIns
 from gatewright.sources.watch import watch
@@ -61,22 +53,6 @@ RENEW = 6 * 3600.0
 
 EXPIRY = 60.0
 """How often to look whether a certificate from the manifests has ended, in seconds."""
-
-
-class RunOptions(Struct, frozen=True):
-    """What the user asked for.  `echo`: "", "missing" or "all"; `bind`: "loopback" or "site"; `names` None: no DNS."""
-
-    paths: tuple[str, ...]
-    state: Path
-    gateways: tuple[str, ...] = ()
-    bind: str = "loopback"
-    echo: str = ""
-    ready_file: Path | None = None
-    metrics: str = ""
-    drain_seconds: float = 10.0
-    envoy: EnvoyOptions = EnvoyOptions()
-    names: NamesOptions | None = None
-    certificates: CertificateOptions = CertificateOptions()
 
 
 class Listener(Struct):
@@ -108,9 +84,7 @@ class Run:
         self._unplaced: tuple[Problem, ...] = ()
         self._stand_ins: StandIns | None = None
         self._exposed: WSGIServer | None = None
-        self._names: Names | None = None
-        self._dns_challenges: DnsChallenges | None = None
-        self._certificates: Certificates | None = None
+        self._beside: Beside | None = None
         self._reservations = addresses.Reservations()
         self._facts = report.Facts(started=utc_now(), pid=os.getpid(), pid_started=start_time_of(os.getpid()) or 0)
         self._journal = Journal(
@@ -131,18 +105,17 @@ class Run:
             self._listener.progress(f"reading {' '.join(self._options.paths)} ...")
             state = self._model.read(self._options.paths)
             self._check_gateways(state.graph)
-            if self._options.names is not None:
-                check_options(self._options.names, self._model.analysis)
+            self._check_views()
             await _until(signals, self._start(state, taken_over))
             if not signals.stop.is_set():
-                clocks = (self._glance(), self._renew(), self._expire(), self._issue(), self._tidy())
+                clocks = (self._glance(), self._renew(), self._expire(), self._get_certificates())
                 await _until(signals, self._follow(), self._obey(signals), *clocks)
         except BaseException:
             await self._close()
             stays = self._is_ready or taken_over
             await (self._data_plane.detach() if stays else self._data_plane.stop(0))
-            if self._names is not None:
-                await (self._names.detach() if stays else self._names.stop())
+            if self._beside is not None:
+                await (self._beside.detach() if stays else self._beside.stop())
             raise
         await self._end(signals)
 
@@ -154,11 +127,12 @@ class Run:
         self._stand_ins = await self._echo()
         self._listener.progress(f"compiling {len(state.graph.virtual_hosts):,} virtual hosts ...")
         await asyncio.sleep(0)  # a signal that came meanwhile
-        state = self._with_issued(state)
+        self._beside = self._make_beside()
+        state = self._with_issued(state, self._beside)
         self._place(state.graph)
         with collector.paused():
             await self._apply(state)
-        await self._serve_names()
+        await self._serve_names(self._beside)
         self._journal.tell()
         self._listener.progress("waiting for Envoy ...")
         if not await self._data_plane.wait_live():
@@ -174,57 +148,33 @@ class Run:
         self._listener.progress("")
         self._listener.ready(live)
 
-    def _with_issued(self, state: State) -> State:
+    def _make_beside(self) -> Beside:
+        tell = Tell(renewed=self._data_plane.renew_certificates, changed=self._journal.soon)
+        settled = self._data_plane.wait_live
+        return Beside(self._folder, self._options, self._model.analysis, self._provide, settled, tell)
+
+    def _with_issued(self, state: State, beside: Beside) -> State:
         """What earlier runs have got of issuers is there from the first handshake."""
-        loop = asyncio.get_running_loop()
-        challenges = HttpChallenges(loop, self._provide, self._data_plane.wait_live)
-        offers = Offers(lookup=Lookup(), own_dns=self._own_dns, http=challenges.solver, provider=provider_solver)
-        self._certificates = Certificates(
-            self._folder.certificates,
-            self._options.certificates,
-            self._model.analysis,
-            offers,
-            self._provide,
-            Tell(renewed=self._data_plane.renew_certificates, changed=self._journal.soon),
-        )
-        self._data_plane.door_certificates = self._certificates.issued
-        CertificateMetrics(self._registry, lambda: self._facts.certificates)
-        issued = self._certificates.start()
+        self._data_plane.door_certificates = beside.certificates.issued
+        issued = beside.certificates.start()
         after = self._model.provide(issued)
         return structs.replace(after, change=merged(state.change, after.change)) if issued else state
 
-    @property
-    def _stands_in(self) -> bool:
-        """Is this a try-out with an authority of the user's choice, to which our DNS is that of every provider?"""
-        return self._options.bind != "site" and bool(self._options.certificates.server)
-
-    async def _serve_names(self) -> None:
+    async def _serve_names(self, beside: Beside) -> None:
         if self._options.names is not None:
             self._listener.progress("starting to answer DNS ...")
-            on_loopback = self._options.bind != "site"
-            names = Names(self._folder.dns, self._options.names, self._model.analysis, on_loopback=on_loopback)
-            await names.start(self._bindings.sockets)
-            self._names = names
-            DnsMetrics(self._registry, names.server.stats, lambda: self._facts.dns)
-            await names.server.settled()
-            # An authority of our own choice asks us, as all do here; others ask whom the world asks.
-            theirs = tuple if self._stands_in else (lambda: names.theirs)
-            loop = asyncio.get_running_loop()
-            self._dns_challenges = DnsChallenges(loop, names.server, self._folder.challenges, theirs)
+        await beside.serve_names(self._bindings.sockets)
+        beside.expose(self._registry, lambda: self._facts)
 
-    def _own_dns(self, record: str, issuer: Key) -> ChallengeSolver | None:
-        """What puts a challenge into a zone that we serve; called in threads.
+    def _check_views(self) -> None:
+        if self._options.names is not None:
+            from gatewright.runtime.names import check_options
 
-        Only for issuers of the whole cluster, unless we stand in for the provider: one that a namespace made for itself
-        has to bring the credentials for what it proves, or it would get certificates for the names of all others.
-        """
-        if self._dns_challenges is None or (issuer.kind != "ClusterIssuer" and not self._stands_in):
-            return None
-        return self._dns_challenges.solver(record)
+            check_options(self._options.names, self._model.analysis)
 
     def _check_gateways(self, graph: Graph) -> None:
         known = sorted(graph.gateways)
-        if not known:
+        if not known and self._options.names is None:
             raise UsageError("no gateways: the manifests hold neither a Gateway nor routes of a known controller")
         for name in self._options.gateways:
             if not any(_is_called(graph.gateways[gateway_id], name) for gateway_id in known):
@@ -258,8 +208,8 @@ class Run:
         while await signals.again.wait():
             signals.again.clear()
             await self._pass(self._model.watched)
-            if self._certificates is not None:
-                self._certificates.retry()
+            if self._beside is not None:
+                self._beside.certificates.retry()
 
     async def _pass(self, paths: Iterable[str]) -> None:
         """Apply what changed; and try again what had no port, for which there is no event."""
@@ -296,10 +246,8 @@ class Run:
             self._note_emptiness(key, graph.backends.get(key))
         self._data_plane.apply(graph, change, self._bindings)
         self._metrics.virtual_hosts.set(len(graph.virtual_hosts))
-        if self._names is not None:
-            self._names.apply(state, self._bindings.sockets)
-        if self._certificates is not None and change != Change():
-            self._certificates.apply(state)
+        if self._beside is not None:
+            self._beside.apply(state, self._bindings.sockets)
 
     def _note_emptiness(self, key: BackendKey, backend: Backend | None) -> None:
         """Remember the backends that answer 503 because nobody stands behind them."""
@@ -353,20 +301,9 @@ class Run:
             await asyncio.sleep(RENEW)
             self._data_plane.renew_certificates()
 
-    async def _issue(self) -> None:
-        """Get the certificates that are due."""
-        assert self._certificates is not None
-        await self._certificates.run()
-
-    async def _tidy(self) -> None:
-        """Take away the challenges of a run that was killed, once its orders are through."""
-        assert self._certificates is not None
-        while self._dns_challenges is not None:
-            await asyncio.sleep(GLANCE)
-            if self._certificates.is_idle:
-                await self._dns_challenges.tidy()
-                break
-        await asyncio.Event().wait()
+    async def _get_certificates(self) -> None:
+        assert self._beside is not None
+        await self._beside.work()
 
     async def _expire(self) -> None:
         """Nobody saves a file when a certificate expires."""
@@ -387,10 +324,8 @@ class Run:
     def _look(self) -> report.Facts:
         empty = dict.fromkeys(self._empty[key] for key in sorted(self._empty))
         problems = (*self._model.problems(), *self._unplaced, *empty, *self._data_plane.problems)
-        if self._certificates is not None:
-            problems += self._certificates.problems
-        if self._names is not None:
-            problems += self._names.problems
+        if self._beside is not None:
+            problems += self._beside.problems
         self._metrics.count_problems(problems)
         self._facts = structs.replace(
             self._facts,
@@ -401,19 +336,10 @@ class Run:
             refusals=self._data_plane.refused,
             stand_ins=len(self._stand_ins.served) if self._stand_ins else 0,
             envoy=self._envoy(),
-            certificates=self._statuses(),
-            dns=self._views(),
+            certificates=self._beside.statuses if self._beside is not None else (),
+            dns=self._beside.views if self._beside is not None else (),
         )
         return self._facts
-
-    def _statuses(self) -> tuple[CertificateStatus, ...]:
-        return self._certificates.statuses() if self._certificates is not None else ()
-
-    def _views(self) -> tuple[report.DnsView, ...]:
-        if self._names is None:
-            return ()
-        server = self._names.server
-        return report.dns_views(server.bound, server.primary.zones.values(), server.notified())
 
     # --- end ------------------------------------------------------------------------------------
 
@@ -429,8 +355,8 @@ class Run:
                 await draining
             await self._data_plane.stop(0)
         hurrying.cancel()
-        if self._names is not None:
-            await self._names.stop()
+        if self._beside is not None:
+            await self._beside.stop()
         await self._close()
         self._listener.progress("")
 

@@ -15,7 +15,8 @@ from gatewright.graph import issuing
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model, State
-from gatewright.runtime.certificates import CertificateOptions, Certificates, Tell
+from gatewright.runtime.certificates import Certificates, Tell
+from gatewright.runtime.options import CertificateOptions
 from support import certifying as c
 from support import session as s
 from support.keys import pair
@@ -43,7 +44,7 @@ class Beside:
             self._state_folder,
             CertificateOptions(described=self._described),
             self.model.analysis,
-            Offers(Lookup()),
+            lambda: Offers(Lookup()),
             self._provide,
             Tell(lambda: None, lambda: None),
         )
