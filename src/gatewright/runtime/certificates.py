@@ -9,6 +9,7 @@ SelfSigned) always are.  Counterparts: `dataplane`, which serves certificates; `
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 import time
@@ -38,6 +39,8 @@ from gatewright.runtime.options import CertificateOptions
 
 if TYPE_CHECKING:
     from gatewright.engines.certificates.solvers.choose import Offers
+
+_log = logging.getLogger(__name__)
 
 ACME = "acme"
 LOCAL = frozenset({"ca", "selfSigned"})
@@ -238,7 +241,7 @@ class Certificates:
         from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
         from gatewright.engines.certificates.solvers.choose import Chooser
 
-        options = AcmeOptions(server=self._options.server, trust_file=self._options.trust_file)
+        options = AcmeOptions(server=self._options.server, trust_file=self._options.trust_file, tell=_log.warning)
         return AcmeObtainer(self._folder, issuer, options, Chooser(issuer, self._offers()))
 
     # --- what was got ---

@@ -352,7 +352,8 @@ class Manager:
         issuer = entry.wanted.issuer
         if issuer not in self._failing:
             self._failing.add(issuer)
-            _log.warning(
-                "%s: no certificate from %s: %s; what is in use stays (gatewright status tells more)",
+            # Its status says it to users; here it is for whoever keeps a log of issuers.
+            _log.info(
+                "%s: no certificate from %s: %s; what is in use stays",
                 entry.wanted.id, issuer, entry.moments.message,
             )  # fmt: skip
