@@ -21,7 +21,7 @@ import pytest
 from gatewright.base.errors import EngineError
 from gatewright.engines.dns.content import Listen, Plan, ViewConfig
 from gatewright.engines.dns.server import DnsServer
-from gatewright.engines.dns.workers import start_time_of
+from gatewright.system.processes import start_time_of
 from support.dnsserver import SECONDS, ask, has_ipv6, serving, values
 from support.dnszones import EVERYBODY, names_of, plan, wire
 from support.needs import REPOSITORY, binary
@@ -263,7 +263,7 @@ from pathlib import Path
 from support.dnszones import plan
 from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.server import DnsServer
-from gatewright.engines.dns.workers import start_time_of
+from gatewright.system.processes import start_time_of
 
 async def main():
     server = DnsServer(Path(sys.argv[1]), (Listen("127.0.0.1", int(sys.argv[2])),), 2)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gatewright.engines.dns.workers import start_time_of
+from gatewright.system.processes import start_time_of
 from support import naming as n
 from support import session as s
 from support.certifying import free_port

@@ -24,7 +24,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from gatewright.engines.dns import workers as dns_workers
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
-from gatewright.engines.envoy.process import StateFolder, find_running, is_alive
+from gatewright.engines.envoy.process import StateFolder, find_running
+from gatewright.system.processes import is_alive
 from support.live import READY_SECONDS, Live, program
 
 T = TypeVar("T")

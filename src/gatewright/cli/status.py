@@ -38,8 +38,9 @@ def command(state: Path | None, form: str) -> None:
     try:
         from gatewright.cli import names
         from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
-        from gatewright.engines.envoy.process import find_running, start_time_of
+        from gatewright.engines.envoy.process import find_running
         from gatewright.runtime import folder, report
+        from gatewright.system.processes import start_time_of
     except ModuleNotFoundError as error:
         raise output.not_installed(error) from error
     import msgspec

@@ -33,8 +33,9 @@ from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Change, Family, Gateway, Graph
 from gatewright.kinds.identity import Key
-from gatewright.runtime.folder import StateFolder, read, write
+from gatewright.runtime.folder import StateFolder, read
 from gatewright.runtime.report import Refusal
+from gatewright.system import files
 
 READY_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
@@ -205,7 +206,7 @@ class DataPlane:
             return None
         hosts = Counter((key.gateway, key.port) for key in graph.virtual_hosts if key.family is Family.HTTPS)
         self._common = max(ending, key=lambda key: hosts[key.gateway, key.port])
-        write(self._names, msgspec.json.encode(self._common))
+        files.write(self._names, msgspec.json.encode(self._common))
         return self._common
 
     def _issue(self, gateway: Gateway, port: int, hostname: str) -> KeyPair | None:

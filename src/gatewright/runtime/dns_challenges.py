@@ -33,6 +33,7 @@ from gatewright.engines.dns.server import DnsServer
 from gatewright.engines.dns.zone import Zone
 from gatewright.graph.names.zones import PUBLIC_VIEW
 from gatewright.runtime import folder
+from gatewright.system import files
 
 T = TypeVar("T")
 
@@ -105,7 +106,7 @@ class DnsChallenges:
     def _note(self, up: set[tuple[str, str]]) -> None:
         self._up = up
         with suppress(OSError):  # a full disk: what is left after a kill then stays, and does no harm
-            folder.write(self._file, msgspec.json.encode(sorted({*self._up, *self._left})))
+            files.write(self._file, msgspec.json.encode(sorted({*self._up, *self._left})))
 
     def _see(self, record: str) -> Collection[str]:
         """The values that every address of ours gives which answers for the name at all.

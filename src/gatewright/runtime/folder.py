@@ -14,9 +14,7 @@ DIR/            0700
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,20 +55,6 @@ class StateFolder:
             raise EngineError(
                 f"cannot use the state folder {self.root}: {error.strerror}; choose one with --state"
             ) from error
-
-
-def write(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace a file in one step, so that a reader sees the old or the new content, never half of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 def read(path: Path, kind: type[T]) -> T | None:

@@ -15,7 +15,8 @@ from msgspec import structs
 
 from gatewright.base.origin import Locator
 from gatewright.base.problem import Problem, Severity
-from gatewright.runtime import folder, report
+from gatewright.runtime import report
+from gatewright.system import files
 
 DELAY = 0.25
 """Seconds after a change until it is written about: saves come in bursts."""
@@ -120,8 +121,8 @@ class Journal:
         self, facts: report.Facts, faults: tuple[report.Fault, ...], refused: tuple[report.Refused, ...]
     ) -> report.Live:
         live = report.live(facts, faults, refused)
-        folder.write(self._status, msgspec.json.encode(live))
+        files.write(self._status, msgspec.json.encode(live))
         if self._ready_file is not None:
             ready = structs.replace(live, problems=(), held_back=())
-            folder.write(self._ready_file, msgspec.json.format(msgspec.json.encode(ready)), 0o644)
+            files.write(self._ready_file, msgspec.json.format(msgspec.json.encode(ready)), 0o644)
         return live

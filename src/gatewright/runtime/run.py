@@ -28,7 +28,6 @@ from gatewright.base.errors import UsageError
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.envoy.bindings import Bindings
-from gatewright.engines.envoy.process import start_time_of
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Backend, BackendKey, Change, Gateway, Graph, merged
 from gatewright.kinds.identity import Key
@@ -44,6 +43,8 @@ from gatewright.runtime.options import RunOptions
 from gatewright.runtime.signals import Signals
 from gatewright.runtime.standins import StandIns
 from gatewright.sources.watch import watch
+from gatewright.system import files
+from gatewright.system.processes import start_time_of
 
 GLANCE = 1.0
 """How often to look whether Envoy is still connected, in seconds."""
@@ -266,7 +267,7 @@ class Run:
         placed = self._placing.place(wanted)
         if placed.sockets != self._bindings.sockets and self._placing.assignment is not None:
             with suppress(OSError):  # a full disk costs the next run its old addresses, this one nothing
-                folder.write(self._folder.addresses, msgspec.json.encode(self._placing.assignment))
+                files.write(self._folder.addresses, msgspec.json.encode(self._placing.assignment))
         self._unplaced = placed.problems
         log = str(self._folder.access_log)
         self._bindings = structs.replace(self._bindings, sockets=placed.sockets, access_log=log)

@@ -11,7 +11,6 @@ from click.testing import CliRunner, Result
 from gatewright.base.errors import UsageError
 from gatewright.cli.status import _ago, command
 from gatewright.engines.envoy.bindings import Socket
-from gatewright.engines.envoy.process import start_time_of
 from gatewright.runtime.report import (
     CertificateLine,
     Described,
@@ -24,6 +23,7 @@ from gatewright.runtime.report import (
     Live,
     Refused,
 )
+from gatewright.system.processes import start_time_of
 
 LISTENER = Listening(
     "infra/edge", "http", "HTTP", Described((), 80), (Socket("127.20.0.1", 8080),), ("a.test",), "", ""

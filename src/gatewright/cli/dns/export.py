@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from itertools import groupby
@@ -20,6 +18,7 @@ from gatewright.engines.dns.export.format import Content, Exported, Format, Loss
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.names import serving
 from gatewright.pipeline import Model
+from gatewright.system import files
 
 VERSION = 1
 EPILOG = """\b
@@ -180,17 +179,7 @@ def written(folder: Path, exported: Exported) -> None:
         place = folder / path
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            handle, draft = tempfile.mkstemp(prefix=f".{place.name[:40]}.", dir=place.parent)
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(draft).chmod(0o644)  # servers read it as another user
-                Path(draft).replace(place)
-            except BaseException:
-                Path(draft).unlink(missing_ok=True)
-                raise
+            files.write(place, text.encode(), 0o644, durable=True)  # servers read it as another user
         except OSError as error:
             raise UsageError(f"cannot write {place}: {error.strerror}") from error
 

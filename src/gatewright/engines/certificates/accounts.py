@@ -58,7 +58,7 @@ class Account:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
             # Of two processes that get here at once, one is first, and both use its key.
-            self._is_new = keeping.write(file, made, once=True)
+            self._is_new = keeping.write_new(file, made)
             data = keeping.read(file) or made
         try:
             return _load(data, str(file))

@@ -17,7 +17,6 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +32,7 @@ from gatewright.base.keypair import Fault, inspect
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.certificates import keys, signing
 from gatewright.engines.certificates.issued import Issued
+from gatewright.system import files
 
 _CA_LIFE = timedelta(days=3650)
 _LEAF_LIFE = timedelta(days=90)
@@ -125,7 +125,7 @@ class PrivateAuthority:
         certificate = signing.certificate(x509.Name([]), key, names, signer, (now - signing.CLOCK_SKEW, not_after))
         issued = Issued(certificate.public_bytes(serialization.Encoding.PEM), Sensitive(keys.pem(key)))
         try:
-            _write(self._file(names), issued.chain + issued.key.reveal(), 0o600)
+            files.write(self._file(names), issued.chain + issued.key.reveal(), 0o600)
         except OSError as error:
             raise EngineError(f"cannot write {self._file(names)}: {error.strerror}") from error
         return _Leaf(issued, _renewal(certificate.not_valid_after_utc, root))
@@ -152,8 +152,8 @@ def _load_or_found(cert_file: Path, key_file: Path, now: datetime) -> _Root:
     present = [file.exists() for file in (cert_file, key_file)]
     if not any(present):
         root = _found(now)
-        _write(key_file, keys.pem(root.key), 0o600, durable=True)
-        _write(cert_file, root.certificate.public_bytes(serialization.Encoding.PEM), 0o644, durable=True)
+        files.write(key_file, keys.pem(root.key), 0o600, durable=True)
+        files.write(cert_file, root.certificate.public_bytes(serialization.Encoding.PEM), 0o644, durable=True)
         return root
     if not all(present):
         missing, other = (cert_file, key_file) if present[1] else (key_file, cert_file)
@@ -208,23 +208,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _write(file: Path, data: bytes, mode: int, *, durable: bool = False) -> None:
-    """All of `data` or the file as it was.
-
-    Only the root waits for the disk: after a power cut a leaf may be absent or empty, and is issued again.
-    """
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            os.fchmod(handle, mode)
-            stream.write(data)
-            if durable:
-                stream.flush()
-                os.fsync(handle)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

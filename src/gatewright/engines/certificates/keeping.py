@@ -5,44 +5,43 @@ Counterpart of nothing: what the files mean is known to `accounts`, `orders` and
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
 from gatewright.base.errors import EngineError
+from gatewright.system import files
 
 _LARGEST = 1 << 20
 
 
-def write(file: Path, data: bytes, *, once: bool = False) -> bool:
-    """Save `data` (0600, its folder 0700 if it is new), durably; False when `once` and the file exists already.
+def write(file: Path, data: bytes) -> None:
+    """Save `data` (0600, its folder 0700 if it is new), durably.
 
     EngineError when the disk does not take it; the file is then as it was.
     """
-    temporary: Path | None = None
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(handle)
-        if not once:
-            temporary.replace(file)
-            return True
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, file)
-            return True
+        files.write(file, data, durable=True)
+    except OSError as error:
+        raise EngineError(f"cannot write {file}: {error.strerror or error}") from error
+
+
+def write_new(file: Path, data: bytes) -> bool:
+    """The same for a file that nobody may have written before; False when somebody has."""
+    drawn = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    write(drawn, data)
+    try:
+        os.link(drawn, file)
+    except FileExistsError:
         return False
     except OSError as error:
         raise EngineError(f"cannot write {file}: {error.strerror or error}") from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        drawn.unlink(missing_ok=True)
+    return True
 
 
 def read(file: Path) -> bytes | None:

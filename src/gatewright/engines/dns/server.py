@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import itertools
 import os
 import socket
@@ -27,6 +26,7 @@ from gatewright.engines.dns.responder import ViewStats
 from gatewright.engines.dns.udp import bind, cannot
 from gatewright.engines.dns.update import UpdateRequest
 from gatewright.engines.dns.workers import CHUNK_NAMES, Workers, running
+from gatewright.system import files
 
 MOST_WORKERS: Final = 2
 PORT_TRIES: Final = 50
@@ -59,7 +59,7 @@ class DnsServer:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            self._lock = _lock(self._folder / "lock")
+            self._lock = files.lock(self._folder / "lock")
         except OSError as error:
             raise EngineError(f"cannot use {self._folder}: {error.strerror}") from error
         try:
@@ -209,14 +209,3 @@ class DnsServer:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
-
-
-def _lock(path: Path) -> IO[bytes]:
-    handle = path.open("ab")
-    path.chmod(0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        raise EngineError(f"{path.parent} is in use by another gatewright") from None
-    return handle

@@ -5,14 +5,13 @@ What is in them is told by their owners, `serials` and `overlay`.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from gatewright.base.errors import EngineError
+from gatewright.system import files
 
 T = TypeVar("T")
 
@@ -34,24 +33,4 @@ def load(file: Path, shape: type[T]) -> T | None:
 
 def save(file: Path, value: object) -> None:
     """Put the value in the file, on the disk when this returns.  Raises OSError, with the file as it was."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")  # mode 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(msgspec.json.encode(value))
-            stream.flush()
-            os.fsync(handle)
-        temporary.replace(file)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _settle(file.parent)
-
-
-def _settle(folder: Path) -> None:
-    """The replaced name itself is on the disk, too."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    files.write(file, msgspec.json.encode(value), durable=True)

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from gatewright.base.errors import EngineError
 from gatewright.engines.dns import channel, state
@@ -29,6 +28,7 @@ from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.responder import ViewStats
 from gatewright.engines.dns.update import UpdateRequest
 from gatewright.engines.dns.wire import SERVFAIL
+from gatewright.system.processes import ProcessId, start_time_of, wait_end
 
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
@@ -37,13 +37,6 @@ END_SECONDS: Final = 5.0
 CHUNK_NAMES: Final = 5_000
 
 log = logging.getLogger(__name__)
-
-
-class ProcessId(Struct, frozen=True):
-    """A process that cannot be mistaken for a later one of the same number; `start_time` in clock ticks after boot."""
-
-    pid: int
-    start_time: int
 
 
 class Worker:
@@ -291,16 +284,6 @@ def _add(to: dict[str, ViewStats], stats: dict[str, ViewStats]) -> None:
 # --- processes ------------------------------------------------------------------------------------
 
 
-def start_time_of(pid: int) -> int | None:
-    """When a process started, in clock ticks after boot; None if there is none, or only its zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
-
-
 def is_ours(id: ProcessId) -> bool:
     """Is this very process alive, and a DNS worker?"""
     if start_time_of(id.pid) != id.start_time:
@@ -318,22 +301,5 @@ async def end(id: ProcessId) -> None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(id.pid, sign)
-        await _wait_end(id)
-
-
-async def _wait_end(id: ProcessId) -> None:
-    """Wait until a process ends, also one that is not our child; at most END_SECONDS."""
-    try:
-        descriptor = os.pidfd_open(id.pid)
-    except ProcessLookupError:
-        return
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        if is_ours(id):
-            await asyncio.wait_for(ended.wait(), END_SECONDS)
-    except TimeoutError:
-        pass
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wait_end(id), END_SECONDS)

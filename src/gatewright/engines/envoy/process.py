@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib.util
 import os
 import signal
@@ -31,6 +30,8 @@ from gatewright.engines.envoy.bootstrap import (
     bootstrap_json,
 )
 from gatewright.engines.envoy.xds import check_socket_path
+from gatewright.system import files
+from gatewright.system.processes import ProcessId, is_alive, start_time_of, wait_end
 
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
@@ -75,14 +76,6 @@ class StateFolder:
         self.root.chmod(0o700)
 
 
-class ProcessId(Struct, frozen=True):
-    """A process that cannot be mistaken for a later one of the same number."""
-
-    pid: int
-    start_time: int
-    """Field 22 of /proc/PID/stat: clock ticks after boot."""
-
-
 class EnvoyProcess:
     """Keeps one Envoy running for a state folder."""
 
@@ -101,7 +94,7 @@ class EnvoyProcess:
     async def start(self) -> bool:
         """Take over the Envoy of this state folder, or start one.  True if it was taken over."""
         self._folder.prepare()
-        self._lock = _lock(self._folder.lock)
+        self._lock = files.lock(self._folder.lock)
         self.id = find_running(self._folder)
         taken_over = self.id is not None
         if not taken_over:
@@ -154,7 +147,7 @@ class EnvoyProcess:
             max_heap_bytes=options.max_heap_bytes,
             max_downstream_connections=options.max_downstream_connections,
         )
-        _write(folder.bootstrap, bootstrap_json(start))
+        files.write(folder.bootstrap, bootstrap_json(start))
         folder.admin_socket.unlink(missing_ok=True)
         command = [
             *(str(envoy_binary()), "--config-path", str(folder.bootstrap)),
@@ -186,7 +179,7 @@ class EnvoyProcess:
         assert start_time is not None, "a child of ours stays in /proc until we wait for it"
         self._child = child
         self.id = ProcessId(child.pid, start_time)
-        _write(folder.pid, msgspec.json.encode(self.id))
+        files.write(folder.pid, msgspec.json.encode(self.id))
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -275,59 +268,3 @@ def find_running(folder: StateFolder) -> ProcessId | None:
     except OSError:
         return None
     return process if os.fsencode(folder.bootstrap) in command else None
-
-
-def is_alive(process: ProcessId) -> bool:
-    """Does this very process still run?"""
-    return start_time_of(process.pid) == process.start_time
-
-
-def start_time_of(pid: int) -> int | None:
-    """When a process started, in clock ticks after boot; None if there is none, or only its zombie."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return None
-    # The second field, the command, is in parentheses and may contain anything.
-    fields = text.rpartition(")")[2].split()
-    return None if fields[0] == "Z" else int(fields[19])
-
-
-async def wait_end(process: ProcessId) -> None:
-    """Wait until a process ends, also one that is not our child."""
-    try:
-        descriptor = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return
-    try:
-        if not is_alive(process):
-            return
-        ended = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(descriptor, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _lock(path: Path) -> IO[bytes]:
-    handle = path.open("ab")
-    path.chmod(0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        raise EngineError(f"{path.parent} is in use by another gatewright") from None
-    return handle
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a private file whole or not at all."""
-    draft = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-    draft.replace(path)

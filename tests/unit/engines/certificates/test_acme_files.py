@@ -90,7 +90,7 @@ def test_damaged_objects_are_empty(tmp_path: Path, data: bytes) -> None:
 
 def test_who_comes_second_keeps_the_first(tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
-    assert keeping.write(file, b"first", once=True)
-    assert not keeping.write(file, b"second", once=True)
+    assert keeping.write_new(file, b"first")
+    assert not keeping.write_new(file, b"second")
     assert keeping.read(file) == b"first"
     assert list(tmp_path.iterdir()) == [file]

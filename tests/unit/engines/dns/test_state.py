@@ -1,5 +1,6 @@
 """Files of the state folder: replaced as a whole, for nobody else to read."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def test_a_failed_write_leaves_the_file(tmp_path: Path, monkeypatch: pytest.Monk
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(state.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         state.save(tmp_path / "f", {"a": 2})
     assert state.load(tmp_path / "f", dict[str, int]) == {"a": 1}

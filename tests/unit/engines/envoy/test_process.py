@@ -17,14 +17,13 @@ from gatewright.base.errors import EngineError
 from gatewright.engines.envoy.bootstrap import Bootstrap, bootstrap, bootstrap_json
 from gatewright.engines.envoy.on_demand_secret import certificate_selector
 from gatewright.engines.envoy.process import (
-    ProcessId,
     StateFolder,
     backoff,
     envoy_binary,
     find_running,
-    start_time_of,
 )
 from gatewright.engines.envoy.types import CLUSTER, short_name
+from gatewright.system.processes import ProcessId, start_time_of
 
 REGISTERED = (fixed_heap_pb2, downstream_connections_pb2, http_protocol_options_pb2)
 """The messages that the bootstrap's JSON names have to be imported to be read."""
