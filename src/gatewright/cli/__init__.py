@@ -1,6 +1,7 @@
 """The command line: one file per command, each a thin shell over the library.
 
-Exit codes: 0 as asked, 1 the answer is no (a request is refused), 2 usage or input, 3 our fault.
+Exit codes: 0 as asked, 1 the answer is no (a request is refused), 2 usage or input, 3 our fault, 4 (`dns
+plan` alone) there are changes to make.
 """
 
 from __future__ import annotations

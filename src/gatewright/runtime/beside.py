@@ -90,7 +90,7 @@ class Beside:
         """Follow the graph; O(change)."""
         if self._names is not None:
             self._names.apply(state, sockets)
-        if state.change != Change():
+        if state.change != Change() or state.reclaimed:
             self.certificates.apply(state)
 
     async def work(self) -> None:

@@ -130,8 +130,9 @@ class Certificates:
         return not self._manager.running and self._manager.next_moment() > time.time()
 
     def retry(self) -> None:
-        """Try again at once what has failed."""
+        """Try again at once what has failed, and look at the clock, which may have been set."""
         self._manager.retry()
+        self._manager.poke()
 
     def issued(self, gateway: Key, name: str) -> Issued | None:
         """What a door's own issuer has for a name."""

@@ -26,6 +26,17 @@ def unseen(view: View) -> Iterator[Loss]:
         yield Loss("nobody", view.name)
 
 
+def without_servers(view: View) -> Iterator[Loss]:
+    """What of a view is lost where only the client's network decides, and no other server copies or changes zones."""
+    yield from unseen(view)
+    if view.listen:
+        yield Loss("listen", view.name)
+    if view.client_subnet:
+        yield Loss("client-subnet", view.name)
+    if view.updates or view.transfer_to or view.secondaries:
+        yield Loss("transfer", view.name)
+
+
 def ordered(views: Iterable[View]) -> tuple[View, ...]:
     """The views, those for everybody last: what comes first decides in most targets."""
     return tuple(sorted(views, key=lambda view: (bool(EVERYBODY & set(view.clients)), view.name)))

@@ -146,15 +146,9 @@ def _quoted(record: str) -> str:
 
 
 def _losses(view: View) -> Iterator[Loss]:
-    yield from clients.unseen(view)
+    yield from clients.without_servers(view)
     if not clients.EVERYBODY.isdisjoint(view.clients):
         yield Loss("everybody", view.name)
-    if view.listen:
-        yield Loss("listen", view.name)
-    if view.client_subnet:
-        yield Loss("client-subnet", view.name)
-    if view.updates or view.transfer_to or view.secondaries:
-        yield Loss("transfer", view.name)
 
 
 FORMAT = Format(

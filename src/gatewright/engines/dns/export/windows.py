@@ -31,7 +31,7 @@ def write(source: Source, settings: Settings) -> Exported:
     for view in clients.ordered(views.values()):
         if not clients.is_for_everybody(view):
             lines += _subnets(view)
-        losses += _losses(view)
+        losses += clients.without_servers(view)
     done: set[str] = set()
     for names in sorted(zones, key=lambda names: (names.zone.domain, names.view.name)):
         if names.zone.domain not in done:
@@ -140,16 +140,6 @@ def _policies(zones: Iterable[Names], views: tuple[View, ...], losses: list[Loss
             subnet = f"'EQ,{_subnet(view, cidr)[1:]}"
             where = f"-ClientSubnet {subnet} -ZoneScope {quoted(view.name + ',1')} -ZoneName {quoted(domain)}"
             yield f"Add-DnsServerQueryResolutionPolicy -Name {label} -Action ALLOW {where}"
-
-
-def _losses(view: View) -> Iterable[Loss]:
-    yield from clients.unseen(view)
-    if view.listen:
-        yield Loss("listen", view.name)
-    if view.client_subnet:
-        yield Loss("client-subnet", view.name)
-    if view.updates or view.transfer_to or view.secondaries:
-        yield Loss("transfer", view.name)
 
 
 FORMAT = Format(
