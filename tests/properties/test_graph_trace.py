@@ -21,11 +21,11 @@ from gatewright.graph.resolve.precedence import Order, order
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import ClassRef, GatewayIntent, RouteIntent
+from gatewright.kinds.intents.filters import FilterRef
 from gatewright.kinds.intents.material import BackendGroupIntent, ServiceIntent
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
-    FilterRef,
     HostKind,
     HostMatch,
     Match,

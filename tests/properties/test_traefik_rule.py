@@ -16,7 +16,15 @@ from msgspec import Struct
 
 from gatewright.base import hostnames
 from gatewright.base.origin import Origin
-from gatewright.kinds.intents.routing import HostKind, HostMatch, Match, PathKind, PathMatch, ValueKind, ValueMatch
+from gatewright.kinds.intents.routing import (
+    HostKind,
+    HostMatch,
+    Match,
+    PathKind,
+    PathMatch,
+    ValueKind,
+    ValueMatch,
+)
 from gatewright.kinds.traefik.match import MAX_TERMS, default_priority, lower, lower_rule
 from gatewright.kinds.traefik.rule import And, Expression, Matcher, Not, Or, Syntax, parse
 

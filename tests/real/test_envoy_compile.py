@@ -17,16 +17,18 @@ import pytest
 from gatewright.base.hostnames import Depth
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Access, BasicAuthUsers, Entry, Graph, MirrorTo, RedirectTo, Respond
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
     Cors,
-    Dialect,
     HeaderEdit,
+    PathEdit,
+    PathEditKind,
+)
+from gatewright.kinds.intents.routing import (
+    Dialect,
     HostKind,
     HostMatch,
     Match,
     MethodMatch,
-    PathEdit,
-    PathEditKind,
     PathKind,
     PathMatch,
     Retry,

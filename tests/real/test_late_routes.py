@@ -9,7 +9,7 @@ import pytest
 
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import BasicAuthUsers
-from gatewright.kinds.intents.routing import Cors
+from gatewright.kinds.intents.filters import Cors
 from support import compiled as c
 from support import needs
 

@@ -44,7 +44,13 @@ from gatewright.graph.nodes import (
     WeightedBackend,
 )
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.routing import Dialect, Match, PathKind, PathMatch, Protocol
+from gatewright.kinds.intents.routing import (
+    Dialect,
+    Match,
+    PathKind,
+    PathMatch,
+    Protocol,
+)
 from support import handmade as hm
 
 ORIGIN = Origin("graph.yaml")

@@ -27,7 +27,7 @@ from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.engines.envoy.types import LISTENER
 from gatewright.graph.nodes import Family, Graph, RedirectTo, VirtualHostKey
-from gatewright.kinds.intents.routing import HeaderEdit
+from gatewright.kinds.intents.filters import HeaderEdit
 from gatewright.trace import answer
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
 from gatewright.trace.request import Request, request

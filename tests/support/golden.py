@@ -20,7 +20,8 @@ from msgspec import structs
 
 from gatewright.base.origin import Locator, Origin
 from gatewright.graph.nodes import Entry, Forward, Graph, RedirectTo, Respond, Rule, VirtualHost
-from gatewright.kinds.intents.routing import Match, PathEdit, ValueMatch
+from gatewright.kinds.intents.filters import PathEdit
+from gatewright.kinds.intents.routing import Match, ValueMatch
 from gatewright.pipeline import Model, State
 from gatewright.trace.hops import HopKind, Outcome, Trace
 from gatewright.trace.journey import journey

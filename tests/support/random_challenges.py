@@ -9,6 +9,7 @@ from gatewright.base.origin import made
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.filters import Respond
 from gatewright.kinds.intents.routing import (
     Dialect,
     HostKind,
@@ -17,7 +18,6 @@ from gatewright.kinds.intents.routing import (
     PathKind,
     PathMatch,
     Protocol,
-    Respond,
     RuleIntent,
 )
 from support.random_routes import ASKED, GATEWAYS, TARGETS, Asked, asked

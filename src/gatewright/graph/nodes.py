@@ -20,16 +20,23 @@ from gatewright.base.problem import Problem
 from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import DoorSettings
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
+    Authorize,
+    BodyLimit,
+    ClientCertificateHeaders,
+    Compress,
     Cors,
-    Dialect,
+    ErrorPages,
+    ForwardAuth,
     HeaderEdit,
-    Match,
+    InFlight,
+    Jwt,
     PathEdit,
-    Protocol,
-    Retry,
-    SessionPersistence,
+    RateLimit,
+    Template,
 )
+from gatewright.kinds.intents.options import NOTHING, Options
+from gatewright.kinds.intents.routing import Dialect, HashKey, Match, Protocol, Retry, SessionPersistence
 
 # --- backends -----------------------------------------------------------------------------------
 
@@ -144,6 +151,7 @@ class MirrorTo(Struct, frozen=True, gc=False):
 class Forward(Struct, frozen=True, tag=True):
     """Send to one of `backends` by weight.  Timeouts in seconds: None the engine's default, 0 none.
 
+    `read_timeout`: between two reads of the answer, also on a WebSocket.
     `host` and `paths` rewrite the request as the backend sees it (paths in order).  All weights 0 or no
     backends: `status` (500 Gateway API, 503 others).
     """
@@ -157,6 +165,8 @@ class Forward(Struct, frozen=True, tag=True):
     persistence: SessionPersistence | None = None
     mirrors: tuple[MirrorTo, ...] = ()
     status: int = 503
+    read_timeout: float | None = None
+    hash: tuple[HashKey, ...] = ()
 
 
 class RedirectTo(Struct, frozen=True, tag=True):
@@ -195,30 +205,77 @@ Action = Forward | RedirectTo | Respond
 class Access(Struct, frozen=True, gc=False):
     """Only clients in one of `cidrs`, else `status`.
 
-    `depth` n: the n-th address from the right of X-Forwarded-For as it arrived; 0: the peer.
+    `depth` n: the n-th address from the right of X-Forwarded-For as it arrived; 0: the peer.  `deny`: only clients
+    outside of them.  `trusted`: peers whose X-Forwarded-For counts; from others (and without enough entries) the client
+    is unknown, and nobody knows whether it may pass: it may not.
     """
 
     cidrs: tuple[str, ...]
     origin: Origin
     depth: int = 0
     status: int = 403
+    deny: bool = False
+    trusted: tuple[str, ...] = ()
 
 
-class BasicAuthUsers(Struct, frozen=True):
-    """HTTP basic authentication against htpasswd lines (only hashes the data plane can check: {SHA})."""
+class BasicAuthUsers(Struct, frozen=True, tag=True):
+    """HTTP basic authentication against htpasswd lines.  `excepts`: CIDRs of clients that are not asked."""
 
     users: Sensitive
     origin: Origin
     realm: str = ""
     remove_header: bool = False
     user_header: str = ""
+    excepts: tuple[str, ...] = ()
+
+
+class AskAuth(Struct, frozen=True, tag=True):
+    """Ask `backend` about each request, as `question` says.
+
+    `host` and `path` are those of the question's URL ("" host: the backend's own name).
+    """
+
+    question: ForwardAuth
+    backend: BackendKey
+    host: Template
+    path: Template
+    tls: bool = False
+
+
+class TokenCheck(Struct, frozen=True, tag=True):
+    """A JWT filter with keys resolved: `keys` (provider, JWKS document, or backend and path to get it from)."""
+
+    check: Jwt
+    keys: tuple[tuple[str, str | tuple[BackendKey, str, str]], ...]
+
+
+class ErrorPage(Struct, frozen=True, tag=True):
+    """Answers with a status in range are replaced by those of `backend`; see the intent."""
+
+    pages: ErrorPages
+    backend: BackendKey
+
+
+Step = (
+    BasicAuthUsers
+    | AskAuth
+    | TokenCheck
+    | Authorize
+    | RateLimit
+    | InFlight
+    | BodyLimit
+    | Compress
+    | ErrorPage
+    | ClientCertificateHeaders
+)
+"""Something done to a request before its action, or to its answer."""
 
 
 class Rule(Struct, frozen=True):
     """One rule, resolved.
 
-    Order of effects: access, cors (a preflight carries no credentials), auth, request headers, action; response headers
-    on the way back.
+    Order of effects: access, cors (a preflight carries no credentials), `steps` in their order, request headers,
+    action; response headers on the way back.
 
     `id` is stable: "HTTPRoute ns/name rule 2" or its name.  A redirect answers after access and auth.
     """
@@ -230,6 +287,7 @@ class Rule(Struct, frozen=True):
     access: tuple[Access, ...] = ()
     auth: BasicAuthUsers | None = None
     cors: Cors | None = None
+    steps: tuple[Step, ...] = ()
     request_headers: tuple[HeaderEdit, ...] = ()
     response_headers: tuple[HeaderEdit, ...] = ()
     websocket: bool = True
@@ -302,7 +360,11 @@ class SniScope(Struct, frozen=True, gc=False):
 
 
 class TlsSettings(Struct, frozen=True):
-    """How a port terminates TLS.  `client_ca` PEM; `client_mode` "", "request" or "require"."""
+    """How a port terminates TLS.  `client_ca` PEM.
+
+    `client_mode`: "" (not asked for), "require" (a handshake without a valid one fails), "request" (any is taken),
+    "verify" (none, or a valid one), "answer" (400 without a valid one), "optional" (400 for an invalid one only).
+    """
 
     min_version: str = ""
     max_version: str = ""
@@ -318,7 +380,8 @@ class VirtualHost(Struct, frozen=True):
 
     `entries` in order of precedence, first match wins; nothing matches: 404 for HTTP, closed otherwise.
     `certificates` (families HTTPS and TERMINATED): candidates, best first (Keys into Graph.certificates);
-    empty means: none usable, the certificate engine has to bring one.
+    empty means: none usable, the certificate engine has to bring one.  `tls`: how TLS is ended for this hostname where
+    that differs from its port's; requests for it by an SNI with other settings are answered 421.
     """
 
     key: VirtualHostKey
@@ -327,6 +390,7 @@ class VirtualHost(Struct, frozen=True):
     entries: tuple[Entry, ...] = ()
     certificates: tuple[Key, ...] = ()
     sni: SniScope | None = None
+    tls: TlsSettings | None = None
 
 
 class Listener(Struct, frozen=True):
@@ -372,7 +436,7 @@ class Gateway(Struct, frozen=True):
     `tls_entry_points` those that put TLS on every route; `allow_external_name` the providers ("ingress", "crd")
     whose ExternalName Services are followed.  `classes` are the class names that it serves, None standing
     for objects without a class; `namespaces` whose objects it watches, empty: all.  `settings` is what else decides the
-    way to it; `service` the Service in front of it.
+    way to it; `service` the Service in front of it; `options` what holds for all of its rules.
     """
 
     id: str
@@ -395,6 +459,7 @@ class Gateway(Struct, frozen=True):
     settings: DoorSettings = DoorSettings()
     service: Key | None = None
     namespaces: tuple[str, ...] = ()
+    options: Options = NOTHING
 
 
 class Refusal(Struct, frozen=True, gc=False):

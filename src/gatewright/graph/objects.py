@@ -16,7 +16,7 @@ from msgspec import Struct
 from gatewright.base import hostnames
 from gatewright.graph.listeners import Listeners
 from gatewright.graph.nodes import Certificate, Gateway, Listener, VirtualHostKey
-from gatewright.kinds import annotationnames
+from gatewright.kinds.annotations import names as annotationnames
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent, WorldIntent
 from gatewright.kinds.intents.doors import (

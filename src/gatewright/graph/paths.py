@@ -17,7 +17,8 @@ from collections.abc import Sequence
 import re2
 from msgspec import Struct
 
-from gatewright.kinds.intents.routing import Match, PathEdit, PathEditKind, PathKind, PathMatch
+from gatewright.kinds.intents.filters import PathEdit, PathEditKind
+from gatewright.kinds.intents.routing import Match, PathKind, PathMatch
 
 
 class Substitution(Struct, frozen=True):

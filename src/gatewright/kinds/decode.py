@@ -143,6 +143,10 @@ class Report:
         """A known field or value that we do not implement."""
         self.warning("unsupported-field", message, *path, hint=hint)
 
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Problems that somebody else found in this document."""
+        self._problems += problems
+
     def lowered(self, intent: Intent | None) -> Lowered:
         """The result: without the intent if the document was rejected."""
         return Lowered(None if self.rejected else intent, tuple(self._problems))

@@ -23,6 +23,7 @@ from gatewright.graph.resolve.controllers import gateway_id
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.filters import Respond
 from gatewright.kinds.intents.issuance import Solver
 from gatewright.kinds.intents.routing import (
     Dialect,
@@ -32,7 +33,6 @@ from gatewright.kinds.intents.routing import (
     PathKind,
     PathMatch,
     Protocol,
-    Respond,
     RuleIntent,
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.graph.nodes import Forward, RedirectTo, Respond, Rule, WeightedBackend
-from gatewright.kinds.intents.routing import Cors, HeaderEdit
+from gatewright.kinds.intents.filters import Cors, HeaderEdit
 from gatewright.trace.hops import Sent
 from gatewright.trace.paths import edit, normalise
 from gatewright.trace.request import STREAMS, Request

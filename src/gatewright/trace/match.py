@@ -14,7 +14,14 @@ import re2
 
 from gatewright.base.hostnames import Depth
 from gatewright.graph.resolve.hosts import holds
-from gatewright.kinds.intents.routing import HostKind, Match, PathKind, PathMatch, ValueKind, ValueMatch
+from gatewright.kinds.intents.routing import (
+    HostKind,
+    Match,
+    PathKind,
+    PathMatch,
+    ValueKind,
+    ValueMatch,
+)
 from gatewright.trace.paths import has_prefix
 from gatewright.trace.request import Request
 

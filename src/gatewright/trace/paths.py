@@ -11,7 +11,7 @@ import re
 import re2
 
 from gatewright.graph.paths import rooted
-from gatewright.kinds.intents.routing import PathEdit, PathEditKind
+from gatewright.kinds.intents.filters import PathEdit, PathEditKind
 
 _ESCAPED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
 _UNRESERVED = re.compile(r"%(2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])", re.IGNORECASE)

@@ -11,6 +11,7 @@ from gatewright.base.origin import made
 from gatewright.graph.nodes import Change, Family, Graph, Respond, VirtualHostKey
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import AtDoors, RouteIntent
+from gatewright.kinds.intents.filters import Respond as RespondFilter
 from gatewright.kinds.intents.routing import (
     Dialect,
     HostKind,
@@ -21,7 +22,6 @@ from gatewright.kinds.intents.routing import (
     Protocol,
     RuleIntent,
 )
-from gatewright.kinds.intents.routing import Respond as RespondFilter
 from support.modelled import Modelled, graph_of
 
 PATH = "/.well-known/acme-challenge/token"

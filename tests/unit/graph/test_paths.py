@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.graph.paths import Substitution, Uncomposable, compose, stripped, uncomposable
-from gatewright.kinds.intents.routing import Match, PathEdit, PathEditKind, PathKind, PathMatch
+from gatewright.kinds.intents.filters import PathEdit, PathEditKind
+from gatewright.kinds.intents.routing import Match, PathKind, PathMatch
 from gatewright.trace.paths import edit
 
 PREFIXES = st.sampled_from(["/a", "/a/", "/api", "/api/v1", "/a/b"])

@@ -9,7 +9,15 @@ import yaml
 
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.routing import Match, PathKind, PathMatch, Protocol, Refuse, ValueKind, ValueMatch
+from gatewright.kinds.intents.filters import Refuse
+from gatewright.kinds.intents.routing import (
+    Match,
+    PathKind,
+    PathMatch,
+    Protocol,
+    ValueKind,
+    ValueMatch,
+)
 from support.lowering import bad, good, lowered, told
 
 BACKENDS = [{"name": "a", "port": 1, "weight": 2}]

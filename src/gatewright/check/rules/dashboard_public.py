@@ -28,8 +28,15 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import open_ports
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.filters import (
+    AllowSources,
+    BasicAuth,
+    Filter,
+    FilterRef,
+    Refuse,
+)
 from gatewright.kinds.intents.material import MiddlewareIntent
-from gatewright.kinds.intents.routing import AllowSources, BasicAuth, Dialect, Filter, FilterRef, Refuse, RuleIntent
+from gatewright.kinds.intents.routing import Dialect, RuleIntent
 
 ID = "dashboard-public"
 DEPTH = 4

@@ -26,7 +26,8 @@ from gatewright.engines.envoy.headers import Headers
 from gatewright.engines.envoy.wire import pack, seconds
 from gatewright.graph import paths
 from gatewright.graph.nodes import Forward, MirrorTo, RedirectTo, Respond, Rule, WeightedBackend
-from gatewright.kinds.intents.routing import HeaderEdit, PathMatch, Retry
+from gatewright.kinds.intents.filters import HeaderEdit
+from gatewright.kinds.intents.routing import PathMatch, Retry
 
 _SERVER_ERROR: Final = 500
 _REDIRECTS: Final = {

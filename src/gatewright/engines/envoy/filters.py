@@ -35,7 +35,8 @@ from gatewright.engines.envoy import names
 from gatewright.engines.envoy.match import regex
 from gatewright.engines.envoy.wire import ads, extension, pack, seconds, serialise
 from gatewright.graph.nodes import BasicAuthUsers, Family
-from gatewright.kinds.intents.routing import Cors, SessionPersistence
+from gatewright.kinds.intents.filters import Cors
+from gatewright.kinds.intents.routing import SessionPersistence
 
 BASIC_AUTH: Final = "envoy.filters.http.basic_auth"
 LATE_BASIC_AUTH: Final = "gatewright.basic_auth"

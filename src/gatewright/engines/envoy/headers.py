@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from envoy.config.core.v3 import base_pb2
 from msgspec import Struct
 
-from gatewright.kinds.intents.routing import HeaderEdit
+from gatewright.kinds.intents.filters import HeaderEdit
 
 _SET = base_pb2.HeaderValueOption.HeaderAppendAction.Value("OVERWRITE_IF_EXISTS_OR_ADD")
 _ADD = base_pb2.HeaderValueOption.HeaderAppendAction.Value("APPEND_IF_EXISTS_OR_ADD")

@@ -16,7 +16,7 @@ from gatewright.graph.names import table
 from gatewright.graph.network.addresses import allocations
 from gatewright.graph.network.doors import door_addresses, gateways_at
 from gatewright.graph.sight import Sight
-from gatewright.kinds.annotationnames import of_external_dns
+from gatewright.kinds.annotations.names import of_external_dns
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
 from gatewright.kinds.intents.material import ServiceIntent

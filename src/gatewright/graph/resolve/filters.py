@@ -14,14 +14,11 @@ from gatewright.graph.nodes import Access, BasicAuthUsers, Family, Gateway, Mirr
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.backends import Failure, target
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents import routing
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
     AllowSources,
     BasicAuth,
     Cors,
-    Dialect,
     Filter,
     FilterRef,
     HeaderEdit,
@@ -34,6 +31,9 @@ from gatewright.kinds.intents.routing import (
     ResponseHeaders,
     Rewrite,
 )
+from gatewright.kinds.intents.filters import Respond as FixedAnswer
+from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
+from gatewright.kinds.intents.routing import Dialect
 
 CHAIN_DEPTH = 16
 SHA1 = b"{SHA}"  # the one htpasswd hash that Envoy's basic_auth filter checks
@@ -103,7 +103,7 @@ def _fold(
                 _basic_auth(view, item, effects)
             case Refuse():
                 effects.answer = Respond(item.status, item.reason, item.origin)
-            case routing.Respond():
+            case FixedAnswer():
                 effects.answer = _respond(item)
             case FilterRef():
                 _reference(view, where, route, item, effects, seen)
@@ -149,7 +149,7 @@ def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
     )
 
 
-def _respond(item: routing.Respond) -> Respond:
+def _respond(item: FixedAnswer) -> Respond:
     """The fixed answer that the owner wishes."""
     reason = f"a fixed answer of {len(item.body)} octets, {item.content_type}"
     return Respond(item.status, reason, item.origin, refused=False, body=item.body, content_type=item.content_type)

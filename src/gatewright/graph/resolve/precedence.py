@@ -12,7 +12,13 @@ from msgspec import structs
 
 from gatewright.graph.nodes import Gateway
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.routing import Dialect, HostKind, Match, PathKind, RuleIntent
+from gatewright.kinds.intents.routing import (
+    Dialect,
+    HostKind,
+    Match,
+    PathKind,
+    RuleIntent,
+)
 
 Order = tuple[object, ...]
 

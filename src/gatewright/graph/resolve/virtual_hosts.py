@@ -39,15 +39,17 @@ from gatewright.graph.resolve.shares import Shares
 from gatewright.graph.resolve.tls_options import tls_refusal
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
-from gatewright.kinds.intents.routing import (
-    Dialect,
+from gatewright.kinds.intents.filters import (
     HeaderEdit,
-    Match,
     PathEdit,
     PathEditKind,
+    RegexRedirect,
+)
+from gatewright.kinds.intents.routing import (
+    Dialect,
+    Match,
     PathKind,
     PathMatch,
-    RegexRedirect,
     RuleIntent,
 )
 

@@ -14,7 +14,8 @@ from gatewright.kinds import syntax
 from gatewright.kinds.decode import Path, Report, Schema
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ParentRef
-from gatewright.kinds.intents.routing import BackendRef, Filter, SessionPersistence
+from gatewright.kinds.intents.filters import Filter
+from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
 
 GROUP = "gateway.networking.k8s.io"
 EXPERIMENTAL_GROUP = "gateway.networking.x-k8s.io"

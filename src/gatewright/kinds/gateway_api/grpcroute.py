@@ -25,7 +25,13 @@ from gatewright.kinds.gateway_api.httproute import (
     refuse_bad_regex,
 )
 from gatewright.kinds.intents import Lowered
-from gatewright.kinds.intents.routing import Match, PathKind, PathMatch, Refuse, RuleIntent
+from gatewright.kinds.intents.filters import Refuse
+from gatewright.kinds.intents.routing import (
+    Match,
+    PathKind,
+    PathMatch,
+    RuleIntent,
+)
 from gatewright.kinds.kind import Kind
 
 _SERVICE = re.compile(r"\.?[A-Za-z_][A-Za-z_0-9]*(?:\.[A-Za-z_][A-Za-z_0-9]*)*")

@@ -15,7 +15,7 @@ from gatewright.kinds import syntax
 from gatewright.kinds.decode import Ignored, Path, Report, Schema, suggest
 from gatewright.kinds.gateway_api import gatewayapi
 from gatewright.kinds.gateway_api.gatewayapi import BackendObjectReference
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
     Cors,
     Filter,
     FilterRef,

@@ -20,17 +20,15 @@ from gatewright.kinds.gateway_api.gatewayapi import RouteSpec, SessionPersistenc
 from gatewright.kinds.gateway_api.httpfilters import Place, RouteFilter, check_header_name, lower_filters
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.filters import Filter, Redirect, Refuse
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
-    Filter,
     Match,
     MethodMatch,
     PathKind,
     PathMatch,
     Protocol,
-    Redirect,
-    Refuse,
     Retry,
     RuleIntent,
     ValueKind,

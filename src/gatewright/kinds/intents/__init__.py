@@ -5,9 +5,9 @@ there: priorities are numbers, defaults are filled in.  What needs a second obje
 route attach?) is left to the graph as a reference (`Key`).  Whatever the source (Kubernetes, the site map, files of
 other programs), the graph sees only these.
 
-`routing` and `doors` hold what routes requests, `material` what they refer to; `places`, `policies`, `naming`,
-`programs` and `issuance` the world around; `asking` who asks.  Counterpart: `gatewright.graph`, which resolves
-references and never asks which kind an intent came from except through `Dialect`.
+`routing`, `filters`, `options` and `doors` hold what routes requests, `material` what they refer to; `places`,
+`policies`, `naming`, `programs` and `issuance` the world around; `asking` who asks.  Counterpart: `gatewright.graph`,
+which resolves references and never asks which kind an intent came from except through `Dialect`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from gatewright.kinds.intents.material import (
     WorkloadIntent,
 )
 from gatewright.kinds.intents.naming import RecordsIntent, ResolverFileIntent, ResolverIntent, ViewIntent, ZoneIntent
+from gatewright.kinds.intents.options import OptionsPolicyIntent
 from gatewright.kinds.intents.places import (
     AnnouncementIntent,
     FirewallIntent,
@@ -96,6 +97,7 @@ Intent = (
     | TlsStoreIntent
     | MiddlewareIntent
     | BackendGroupIntent
+    | OptionsPolicyIntent
     | WorldIntent
 )
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.options import NOTHING, Options
 from gatewright.kinds.intents.places import Spot
 from gatewright.kinds.intents.routing import Dialect, Protocol, RuleIntent
 
@@ -59,9 +60,10 @@ class RouteIntent(Struct, frozen=True):
     """Anything that attaches to gateways and sends requests to backends: HTTPRoute ... IngressRouteUDP, Ingress.
 
     `protocol` HTTP for HTTP and gRPC, TLS for SNI routing, TCP, UDP.  `hostnames` (Gateway API) empty
-    means the listener's.  `created` is creationTimestamp ("" if unknown), the first tie-breaker.  `annotations` are all
-    that the object has, sorted.  `doors`: a route of Gatewright's own, which attaches to nothing else; it has one rule,
-    and each of its matches one exact host.
+    means the listener's.  `options`: (implementation, what annotations ask of a door of that implementation), sorted;
+    under "" what holds at any.  `created` is creationTimestamp ("" if unknown), the first tie-breaker.  `annotations`
+    are all that the object has, sorted.  `doors`: a route of Gatewright's own, which attaches to nothing else; it has
+    one rule, and each of its matches one exact host.
     """
 
     key: Key
@@ -75,6 +77,7 @@ class RouteIntent(Struct, frozen=True):
     created: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
     doors: AtDoors | None = None
+    options: tuple[tuple[str, Options], ...] = ()
 
 
 class AllowedRoutes(Struct, frozen=True, gc=False):
@@ -163,7 +166,8 @@ class DoorSettings(Struct, frozen=True):
     snippets switched on?  `passthrough`: is TLS passthrough?  `certificate_names`: names on certificates that it has
     from elsewhere (ACM, a CDN).  `host_ports`: it listens on its nodes' own addresses.  `publishes_status`: does it
     write its address into the status of what it serves?  `issuer`: who makes certificates for the names that it serves
-    and for which nobody else brings one.
+    and for which nobody else brings one.  `options`: what holds for all of its routes unless they say otherwise.
+    `configuration`: the ConfigMap that it reads class-wide settings from.
     """
 
     runs_on: tuple[Spot, ...] = ()
@@ -180,6 +184,8 @@ class DoorSettings(Struct, frozen=True):
     certificate_names: tuple[str, ...] = ()
     publishes_status: bool | None = None
     issuer: Key | None = None
+    options: Options = NOTHING
+    configuration: Key | None = None
 
 
 class ControllerIntent(Struct, frozen=True):

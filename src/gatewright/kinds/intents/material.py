@@ -10,7 +10,8 @@ from gatewright.base.origin import Origin
 from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import FrontendTls
-from gatewright.kinds.intents.routing import BackendRef, Filter, Mirror, SessionPersistence
+from gatewright.kinds.intents.filters import Filter, Mirror
+from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
 
 
 class ServicePort(Struct, frozen=True, gc=False):

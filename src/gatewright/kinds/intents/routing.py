@@ -1,7 +1,7 @@
-"""Intents of routing: what a request has to be like, what is done with it, where it goes.
+"""Intents of routing: what a request has to be like and where it goes.
 
 Regular expressions are full-match RE2, boolean rules are in disjunctive normal form, defaults are filled in.
-Counterpart: `doors`, where routes attach.
+Counterparts: `filters`, what is done with it on the way; `doors`, where routes attach.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import enum
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.filters import Filter
 
 
 class Dialect(enum.StrEnum):
@@ -103,156 +103,64 @@ class Match(Struct, frozen=True, gc=False):
     alpn: tuple[str, ...] = ()
 
 
-class HeaderEdit(Struct, frozen=True, gc=False):
-    """Changes to headers; applied as: remove, then set (overwrite), then add (append).  Names as written."""
+class UpstreamTls(Struct, frozen=True, order=True):
+    """TLS towards a backend, as a route asks for it.
 
-    set: tuple[tuple[str, str], ...] = ()
-    add: tuple[tuple[str, str], ...] = ()
-    remove: tuple[str, ...] = ()
-
-
-class RequestHeaders(Struct, frozen=True, tag=True):
-    edit: HeaderEdit
-    origin: Origin
-
-
-class ResponseHeaders(Struct, frozen=True, tag=True):
-    edit: HeaderEdit
-    origin: Origin
-
-
-class PathEditKind(enum.StrEnum):
-    REPLACE = "replace"  # the whole path becomes `value`
-    REPLACE_PREFIX = "replace-prefix"  # the matched prefix (by segments) becomes `value`
-    STRIP_PREFIX = "strip-prefix"  # the first of `prefixes` that the path starts with is removed
-    ADD_PREFIX = "add-prefix"  # `value` goes in front
-    REGEX = "regex"  # every match of RE2 `pattern` (unanchored) becomes `value` with \1 groups
-
-
-class PathEdit(Struct, frozen=True, gc=False):
-    kind: PathEditKind
-    value: str = ""
-    prefixes: tuple[str, ...] = ()
-    pattern: str = ""
-
-
-class Rewrite(Struct, frozen=True, tag=True):
-    """The request as the backend sees it: another Host and/or path edits, in order."""
-
-    origin: Origin
-    host: str | None = None
-    paths: tuple[PathEdit, ...] = ()
-
-
-class Redirect(Struct, frozen=True, tag=True):
-    """Answer with a redirect.  None keeps that part of the URL; `port` 0 means: drop the port.
-
-    `status_other` is the status for methods other than GET (Traefik: 307/308), None for the same.
-    `only_if_scheme_differs`: pass the request on when it already has `scheme` (and port).
+    `server_name` is the SNI ("" the Host sent).  `verify` against the certificates in `ca` (a Secret's or ConfigMap's
+    ca.crt; None: the system's) for `verify_name` ("" the server name).  `client` a Secret with tls.crt and tls.key.
     """
 
-    origin: Origin
-    scheme: str | None = None
-    host: str | None = None
-    port: int | None = None
-    path: PathEdit | None = None
-    status: int = 302
-    status_other: int | None = None
-    only_if_scheme_differs: bool = False
+    verify: bool = False
+    server_name: str = ""
+    verify_name: str = ""
+    ca: Key | None = None
+    client: Key | None = None
 
 
-class RegexRedirect(Struct, frozen=True, tag=True):
-    """Redirect when the URL (scheme://host[:port]/path?query) contains a match of RE2 `pattern`; else pass on."""
+class HealthCheck(Struct, frozen=True, gc=False):
+    """Ask endpoints whether they are well: GET `path` ("" : a TCP connection), times in seconds."""
 
-    origin: Origin
-    pattern: str
-    replacement: str  # with \1 groups
-    status: int = 302
-    status_other: int | None = None
-
-
-class Mirror(Struct, frozen=True, tag=True):
-    """Send a copy (fraction numerator/denominator) to another backend; its answer is dropped."""
-
-    origin: Origin
-    backend: BackendRef
-    numerator: int = 100
-    denominator: int = 100
+    path: str = ""
+    interval: float = 15.0
+    timeout: float = 5.0
+    healthy: int = 2
+    unhealthy: int = 2
+    statuses: tuple[tuple[int, int], ...] = ()
+    host: str = ""
+    port: int = 0
 
 
-class Cors(Struct, frozen=True, tag=True):
-    """CORS as Gateway API's HTTPCORSFilter: origins exact, `*` or with a wildcard in the host part."""
+class Upstream(Struct, frozen=True):
+    """How a backend is connected to where somebody says so; None: as usual.
 
-    origin: Origin
-    allow_origins: tuple[str, ...] = ()
-    allow_methods: tuple[str, ...] = ()
-    allow_headers: tuple[str, ...] = ()
-    expose_headers: tuple[str, ...] = ()
-    allow_credentials: bool = False
-    max_age: int = 5
-
-
-class AllowSources(Struct, frozen=True, tag=True):
-    """403 (or `status`) unless the client lies in `cidrs`.
-
-    `depth`: which X-Forwarded-For entry from the right; 0 is the peer.
+    `balance`: "round-robin" | "least-request" | "random" | "ring-hash" | "maglev" ("" as usual).  Times in seconds.
+    `max_requests`, `max_connections`, `max_pending`: at the same time, to all endpoints together; more get 503.
+    `tls` None: as scheme, transport and policies say.
     """
 
-    origin: Origin
-    cidrs: tuple[str, ...]
-    depth: int = 0
-    status: int = 403
+    balance: str = ""
+    connect_timeout: float | None = None
+    idle_timeout: float | None = None
+    max_connections: int | None = None
+    max_pending: int | None = None
+    max_requests: int | None = None
+    max_requests_per_connection: int | None = None
+    tls: UpstreamTls | None = None
+    health: HealthCheck | None = None
+    outlier_errors: int = 0
+    outlier_seconds: float = 0.0
 
 
-class BasicAuth(Struct, frozen=True, tag=True):
-    """HTTP basic authentication.  Users come from `users` (htpasswd lines) and the Secret's `users` or `auth` key."""
+class HashKey(Struct, frozen=True, gc=False):
+    """What decides which endpoint a request goes to.
 
-    origin: Origin
-    secret: Key | None = None
-    users: Sensitive | None = None
-    realm: str = ""
-    remove_header: bool = False
-    user_header: str = ""
+    `kind`: "client" | "header" | "cookie" | "query" | "uri" | "path" | "host".  Several are taken together.  `seconds`:
+    a cookie that is not there is set for so long; 0 for a session, -1 never.
+    """
 
-
-class Refuse(Struct, frozen=True, tag=True):
-    """A protection or filter that cannot be built: every request of the rule gets `status`; never fail open."""
-
-    origin: Origin
-    status: int
-    reason: str
-
-
-class Respond(Struct, frozen=True, tag=True):
-    """A fixed answer instead of a backend's, such as an ACME challenge's (RFC 8555, 8.3)."""
-
-    origin: Origin
-    status: int
-    body: bytes = b""
-    content_type: str = "text/plain"
-
-
-class FilterRef(Struct, frozen=True, tag=True):
-    """A filter defined by another object (a Traefik Middleware, an HTTPRoute ExtensionRef), resolved by the graph."""
-
-    origin: Origin
-    target: Key
-
-
-Filter = (
-    RequestHeaders
-    | ResponseHeaders
-    | Rewrite
-    | Redirect
-    | RegexRedirect
-    | Mirror
-    | Cors
-    | AllowSources
-    | BasicAuth
-    | Refuse
-    | Respond
-    | FilterRef
-)
+    kind: str
+    name: str = ""
+    seconds: int = -1
 
 
 class BackendRef(Struct, frozen=True):
@@ -274,6 +182,7 @@ class BackendRef(Struct, frozen=True):
     proxy_protocol: int = 0  # version to send upstream; 0 none
     native_lb: bool = False
     filters: tuple[Filter, ...] = ()
+    upstream: Upstream | None = None
 
 
 class SessionPersistence(Struct, frozen=True, gc=False):
@@ -289,11 +198,19 @@ class SessionPersistence(Struct, frozen=True, gc=False):
 
 
 class Retry(Struct, frozen=True, gc=False):
-    """Retry on these statuses (0 = connection failures only); `backoff` in seconds."""
+    """Retry on these statuses (0 = connection failures only); `backoff` in seconds.
+
+    `resets`: also when the backend closes without an answer.  `methods`: only requests with these (() all); a failure
+    to connect is tried again for all of them where `connects_always`.  `timeout` seconds for each try, None no limit.
+    """
 
     attempts: int
     codes: tuple[int, ...] = ()
     backoff: float = 0.0
+    resets: bool = False
+    methods: tuple[str, ...] = ()
+    connects_always: bool = True
+    timeout: float | None = None
 
 
 class RuleIntent(Struct, frozen=True):
@@ -302,6 +219,8 @@ class RuleIntent(Struct, frozen=True):
     `index` is its place in its object, `priority` the dialect's number (Traefik; larger wins), None where
     the dialect derives precedence from the match.  Timeouts in seconds; None default, 0 no limit.
     `default` marks a rule that only answers when nothing else matches (Ingress defaultBackend).
+    `read_timeout`: seconds between two reads of the backend's answer, also on a WebSocket.  `hash` decides the endpoint
+    where the balance goes by hash.
     """
 
     index: int
@@ -316,3 +235,6 @@ class RuleIntent(Struct, frozen=True):
     retry: Retry | None = None
     persistence: SessionPersistence | None = None
     default: bool = False
+    read_timeout: float | None = None
+    hash: tuple[HashKey, ...] = ()
+    websocket: bool = True

@@ -15,11 +15,16 @@ from msgspec import Struct, field
 
 from gatewright.base.document import Document
 from gatewright.base.problem import Severity
-from gatewright.kinds import annotationnames, syntax
+from gatewright.kinds import syntax
+from gatewright.kinds.annotations import judging as ingressannotations
+from gatewright.kinds.annotations import names as annotationnames
+from gatewright.kinds.annotations import readers
+from gatewright.kinds.annotations.judging import Meaning
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent, TlsUse
+from gatewright.kinds.intents.filters import Refuse
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
@@ -29,12 +34,9 @@ from gatewright.kinds.intents.routing import (
     PathKind,
     PathMatch,
     Protocol,
-    Refuse,
     RuleIntent,
 )
 from gatewright.kinds.kind import Kind
-from gatewright.kinds.kubernetes import ingressannotations
-from gatewright.kinds.kubernetes.ingressannotations import Meaning
 
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
@@ -133,6 +135,8 @@ def lower(document: Document) -> Lowered:
         is_alb=class_name == "alb" or any(note.startswith(ingressannotations.ALB) for note in notes),
         is_v1=document.api_version == "networking.k8s.io/v1",
     )
+    options, faults = readers.read(notes, key_of(document), document.origin)
+    report.extend(faults)
     _check_hosts(spec, report)
     passthrough = any(_is_true(notes.get(note, "")) for note in ingressannotations.PASSTHROUGH)
     rules = _passthrough_rules(spec, context, report) if passthrough else _rules(spec, context, report)
@@ -152,6 +156,7 @@ def lower(document: Document) -> Lowered:
         tls=_tls(spec, notes, passthrough, document, report),
         created=ingress.metadata.created,
         annotations=ingress.metadata.notes,
+        options=options,
     )
     return report.lowered(intent)
 
@@ -167,6 +172,8 @@ def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
     """One Problem for each annotation without effect, and a refusal for each access control among them."""
     refusals = []
     for note, value in sorted(notes.items()):
+        if any(note.startswith(reader.prefix) for reader in readers.READERS):
+            continue
         path = ("metadata", "annotations", note)
         match ingressannotations.meaning(note, value):
             case Meaning.LIMIT:

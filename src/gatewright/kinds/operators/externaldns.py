@@ -11,7 +11,8 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gatewright.base.document import Document
-from gatewright.kinds import addressing, annotationnames
+from gatewright.kinds import addressing
+from gatewright.kinds.annotations import names as annotationnames
 from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.naming import Record, RecordsIntent

@@ -16,7 +16,7 @@ from msgspec import Meta
 from gatewright.kinds.decode import Path, Report, Schema
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef
-from gatewright.kinds.intents.routing import Filter, FilterRef, Refuse
+from gatewright.kinds.intents.filters import Filter, FilterRef, Refuse
 
 API_VERSIONS = ("traefik.io/v1alpha1", "traefik.containo.us/v1alpha1")
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"

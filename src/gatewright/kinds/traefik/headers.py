@@ -14,7 +14,15 @@ from msgspec import field
 from gatewright.base.origin import Origin
 from gatewright.kinds import syntax
 from gatewright.kinds.decode import Report, Schema
-from gatewright.kinds.intents.routing import Cors, Filter, HeaderEdit, Refuse, RequestHeaders, ResponseHeaders, Rewrite
+from gatewright.kinds.intents.filters import (
+    Cors,
+    Filter,
+    HeaderEdit,
+    Refuse,
+    RequestHeaders,
+    ResponseHeaders,
+    Rewrite,
+)
 from gatewright.kinds.traefik.common import UNAVAILABLE
 
 _REMOVED = "has no effect since Traefik 3; use redirectScheme or redirectRegex"

@@ -17,7 +17,8 @@ from gatewright.kinds.decode import Ignored, Object, Report, Schema, decode, key
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.doors import RouteIntent, TlsUse
-from gatewright.kinds.intents.routing import Dialect, Filter, Protocol, Refuse, RuleIntent
+from gatewright.kinds.intents.filters import Filter, Refuse
+from gatewright.kinds.intents.routing import Dialect, Protocol, RuleIntent
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.traefik.common import (
     API_VERSIONS,

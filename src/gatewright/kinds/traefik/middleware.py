@@ -19,8 +19,7 @@ from gatewright.kinds import syntax
 from gatewright.kinds.decode import Ignored, Object, Report, Schema, decode, key_of
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
-from gatewright.kinds.intents.material import MiddlewareIntent
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
     AllowSources,
     BasicAuth,
     Filter,
@@ -31,6 +30,7 @@ from gatewright.kinds.intents.routing import (
     RegexRedirect,
     Rewrite,
 )
+from gatewright.kinds.intents.material import MiddlewareIntent
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.traefik.common import (
     API_VERSIONS,

@@ -14,8 +14,9 @@ from msgspec import Meta, field, structs
 from gatewright.base.document import Document
 from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, key_of
 from gatewright.kinds.intents import Lowered
+from gatewright.kinds.intents.filters import Mirror, Refuse
 from gatewright.kinds.intents.material import BackendGroupIntent
-from gatewright.kinds.intents.routing import BackendRef, Mirror, Refuse, SessionPersistence
+from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.traefik.common import (
     API_VERSIONS,

@@ -16,7 +16,13 @@ from gatewright.base.document import Document
 from gatewright.kinds.decode import Object, Report, Schema, decode, key_of
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.routing import BackendRef, Dialect, Protocol, Refuse, RuleIntent
+from gatewright.kinds.intents.filters import Refuse
+from gatewright.kinds.intents.routing import (
+    BackendRef,
+    Dialect,
+    Protocol,
+    RuleIntent,
+)
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.traefik.common import (
     API_VERSIONS,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.engines.envoy.headers import Headers, compose
-from gatewright.kinds.intents.routing import HeaderEdit
+from gatewright.kinds.intents.filters import HeaderEdit
 
 Fields = list[tuple[str, str]]
 NAMES = st.sampled_from(["x-a", "X-A", "x-b", "X-C"])

@@ -15,7 +15,12 @@ from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.plan import Plan, State, plan, resolver
 from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, SCOPE, short_name
 from gatewright.graph.nodes import Change, Endpoint, Family, Graph, Respond, UpstreamProtocol
-from gatewright.kinds.intents.routing import Match, PathKind, PathMatch, Protocol
+from gatewright.kinds.intents.routing import (
+    Match,
+    PathKind,
+    PathMatch,
+    Protocol,
+)
 from support import compiled as c
 
 HOSTS = [c.host(f"h{n}.test", c.entry(c.to("one"))) for n in range(50)]

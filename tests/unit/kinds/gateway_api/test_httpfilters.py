@@ -9,7 +9,7 @@ import yaml
 
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
     Cors,
     Filter,
     FilterRef,

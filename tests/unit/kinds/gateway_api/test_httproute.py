@@ -10,6 +10,7 @@ import yaml
 from gatewright.base.origin import Origin
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ParentRef, RouteIntent
+from gatewright.kinds.intents.filters import Refuse, RequestHeaders
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
@@ -18,8 +19,6 @@ from gatewright.kinds.intents.routing import (
     PathKind,
     PathMatch,
     Protocol,
-    Refuse,
-    RequestHeaders,
     Retry,
     RuleIntent,
     SessionPersistence,

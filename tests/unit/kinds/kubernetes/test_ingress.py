@@ -11,6 +11,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent, TlsUse
+from gatewright.kinds.intents.filters import Refuse
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
@@ -20,7 +21,6 @@ from gatewright.kinds.intents.routing import (
     PathKind,
     PathMatch,
     Protocol,
-    Refuse,
 )
 from gatewright.trace import limits
 from support.lowering import bad, good, lowered, told

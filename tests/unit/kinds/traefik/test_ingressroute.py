@@ -13,16 +13,15 @@ from gatewright.base.problem import Severity
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
+from gatewright.kinds.intents.filters import FilterRef, Refuse
 from gatewright.kinds.intents.material import BackendGroupIntent
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
-    FilterRef,
     HostKind,
     HostMatch,
     Match,
     Protocol,
-    Refuse,
     RuleIntent,
     SessionPersistence,
 )

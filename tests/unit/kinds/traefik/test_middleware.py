@@ -13,8 +13,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
-from gatewright.kinds.intents.material import MiddlewareIntent
-from gatewright.kinds.intents.routing import (
+from gatewright.kinds.intents.filters import (
     AllowSources,
     BasicAuth,
     Cors,
@@ -30,6 +29,7 @@ from gatewright.kinds.intents.routing import (
     ResponseHeaders,
     Rewrite,
 )
+from gatewright.kinds.intents.material import MiddlewareIntent
 
 API = "traefik.io/v1alpha1"
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import enum
 import re
 
-from gatewright.kinds import annotationnames
-from gatewright.kinds.annotationnames import ALB as ALB  # noqa: PLC0414  (its readers say ingressannotations.ALB)
-from gatewright.kinds.annotationnames import HAPROXY as HAPROXY  # noqa: PLC0414
-from gatewright.kinds.annotationnames import HAPROXY_COMMUNITY as HAPROXY_COMMUNITY  # noqa: PLC0414
-from gatewright.kinds.annotationnames import NGINX as NGINX  # noqa: PLC0414
-from gatewright.kinds.annotationnames import TRAEFIK as TRAEFIK  # noqa: PLC0414
+from gatewright.kinds.annotations import names as annotationnames
+from gatewright.kinds.annotations.names import ALB as ALB  # noqa: PLC0414  (its readers say ingressannotations.ALB)
+from gatewright.kinds.annotations.names import HAPROXY as HAPROXY  # noqa: PLC0414
+from gatewright.kinds.annotations.names import HAPROXY_COMMUNITY as HAPROXY_COMMUNITY  # noqa: PLC0414
+from gatewright.kinds.annotations.names import NGINX as NGINX  # noqa: PLC0414
+from gatewright.kinds.annotations.names import TRAEFIK as TRAEFIK  # noqa: PLC0414
 
 PREFIXES = (
     NGINX,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatewright.kinds import annotationnames
+from gatewright.kinds.annotations import names as annotationnames
 
 
 @pytest.mark.parametrize(

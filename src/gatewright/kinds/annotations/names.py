@@ -1,6 +1,6 @@
 """The annotations that exist: names that some version of a controller, of external-dns or of cert-manager reads.
 
-Plain data and a few functions.  What an annotation means is in `ingressannotations`; this only says whether anybody
+Plain data and a few functions.  What an annotation means is in the file of its dialect; this only says whether anybody
 would read it.  A name of the controller's ConfigMap counts as existing where the controller takes both from one list.
 """
 

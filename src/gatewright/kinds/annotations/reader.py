@@ -1,0 +1,27 @@
+"""What a dialect of annotations is to those who lower Ingresses.  See `READERS` in `readers`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gatewright.kinds.annotations.notes import Notes
+from gatewright.kinds.features import Compatibility
+from gatewright.kinds.intents.options import Options
+
+
+class Reader(Struct, frozen=True):
+    """Reads the annotations with `prefix`, which doors of `implementation` act on.
+
+    `read` makes Options of the annotations of one Ingress and puts Problems into the notes.  It is asked for every
+    Ingress that has one of them.  `class_wide` does so for the controller's ConfigMap, None where there is none.
+    `usual`: what holds at such a door when nobody says anything.
+    """
+
+    implementation: str
+    prefix: str
+    read: Callable[[Notes], Options]
+    compatibility: tuple[Compatibility, ...]
+    class_wide: Callable[[Notes], Options] | None = None
+    usual: Options = Options()

@@ -1,0 +1,159 @@
+"""Options: what holds for all rules of a route, or of a whole door, in the words of no dialect.
+
+Annotations of an Ingress, the ConfigMap of its controller, policies that attach to gateways and routes: each lowers to
+`Options`, where None (or empty) means "not said".  The graph lays the narrower over the wider (implementation's own
+defaults, door, listener, route, rule) with `laid_over` and applies the result to each rule.  What a rule says itself
+wins over all of them.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, structs
+
+from gatewright.base.origin import Origin
+from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.filters import (
+    AllowSources,
+    BodyLimit,
+    DenySources,
+    ErrorPages,
+    Filter,
+    ForwardAuth,
+)
+from gatewright.kinds.intents.routing import HashKey, HostMatch, Retry, SessionPersistence, Upstream
+
+
+class TlsRedirect(Struct, frozen=True, gc=False):
+    """Redirect plain HTTP to HTTPS: `when` "never", "tls" (where the host has TLS) or "always"; `port` 0 the usual."""
+
+    when: str
+    status: int = 308
+    port: int = 0
+    origin: Origin | None = None
+
+
+class Canary(Struct, frozen=True):
+    """This route's rules are an alternative to those with the same host and path of another one.
+
+    In order: `header` equal to "always" or "never" (or to `header_value`, or matching RE2 `header_pattern`, in full),
+    `cookie` equal to "always" or "never", then `weight` of `total` requests.
+    """
+
+    origin: Origin
+    weight: int = 0
+    total: int = 100
+    header: str = ""
+    header_value: str = ""
+    header_pattern: str = ""
+    cookie: str = ""
+
+
+class ClientAuth(Struct, frozen=True):
+    """Client certificates at a hostname, verified against `ca` (a Secret's ca.crt).
+
+    `mode`: "handshake" (refused there), "answer" (400 without a valid one), "optional" (400 for an invalid one only),
+    "told" (never refused, the backend is told).  `tells`: certificate headers, see ClientCertificateHeaders.
+    `common_name`: RE2 that the subject's has to match, in full; "" any.  `error_page`: redirect there instead of 400.
+    """
+
+    origin: Origin
+    ca: Key | None
+    mode: str = "answer"
+    depth: int = 1
+    tells: tuple[tuple[str, str], ...] = ()
+    common_name: str = ""
+    error_page: str = ""
+
+
+class Options(Struct, frozen=True):
+    """See the module.  Times in seconds, 0 for no limit; sizes in octets.
+
+    `first` are filters that come before everything else a dialect does, `filters` before those of the rules, `last`
+    behind them.  `allow`, `deny`, `auth`, `body_limit`, `errors`: at most one of each, so that a narrower one replaces
+    a wider.  `satisfy_any`: clients in `allow` need no authentication, others do (nginx `satisfy any`).
+    `rewrite`: the path becomes this text, with \\1 groups where `regex_paths` (ingress-nginx rewrite-target).
+    `regex_paths`: paths are case-insensitive regular expressions that match from the start, at the whole host.
+    `strip_matched`: a path is matched by the regular expression and what the groups leave goes on.
+    `aliases`: further hosts of the route; `www_redirect`: the host with or without www. redirects to the one described.
+    `app_root`: where `/` redirects to (302).  `upstream_host`: the Host that backends see.  `default_backend`: who
+    answers where the backend has no endpoints.  `unbuildable`: a protection is asked for that cannot be built; its
+    reason; every rule answers 503.
+    """
+
+    first: tuple[Filter, ...] = ()
+    filters: tuple[Filter, ...] = ()
+    last: tuple[Filter, ...] = ()
+    allow: AllowSources | None = None
+    deny: DenySources | None = None
+    satisfy_any: bool | None = None
+    auth: ForwardAuth | None = None
+    body_limit: BodyLimit | None = None
+    errors: ErrorPages | None = None
+    tls_redirect: TlsRedirect | None = None
+    hsts: str | None = None
+    timeout: float | None = None
+    read_timeout: float | None = None
+    retry: Retry | None = None
+    websocket: bool | None = None
+    persistence: SessionPersistence | None = None
+    hash: tuple[HashKey, ...] = ()
+    upstream: Upstream | None = None
+    scheme: str | None = None
+    rewrite: str | None = None
+    regex_paths: bool | None = None
+    app_root: str | None = None
+    upstream_host: str | None = None
+    forwarded_prefix: str | None = None
+    aliases: tuple[HostMatch, ...] = ()
+    www_redirect: bool | None = None
+    canary: Canary | None = None
+    client: ClientAuth | None = None
+    default_backend: Key | None = None
+    unbuildable: str = ""
+
+
+NOTHING = Options()
+
+
+def laid_over(wider: Options, narrower: Options) -> Options:
+    """What holds where both are said: the narrower's word, field by field; lists of filters follow one another.
+
+    `upstream` is laid over field by field, too.
+    """
+    if narrower is NOTHING or narrower == NOTHING:
+        return wider
+    said = {
+        name: value for name in Options.__struct_fields__ if (value := getattr(narrower, name)) not in (None, (), "")
+    }
+    for name in ("first", "filters", "last"):
+        said[name] = getattr(wider, name) + getattr(narrower, name)
+    if wider.upstream is not None and narrower.upstream is not None:
+        own = {n: v for n in Upstream.__struct_fields__ if (v := getattr(narrower.upstream, n)) not in (None, "", 0)}
+        said["upstream"] = structs.replace(wider.upstream, **own)
+    return structs.replace(wider, **said)
+
+
+class PolicyTarget(Struct, frozen=True):
+    """What a policy attaches to: an object, or those that `selector` selects (`key` then has no name); `section` a
+    listener or rule of it, "" all."""
+
+    key: Key
+    origin: Origin
+    section: str = ""
+    selector: Selector | None = None
+
+
+class OptionsPolicyIntent(Struct, frozen=True):
+    """A policy that gives options to gateways and routes of its own namespace (Envoy Gateway's SecurityPolicy and
+    BackendTrafficPolicy).
+
+    The most specific one of a kind counts alone (rule, route, listener, gateway; then the oldest), unless `merges`:
+    then it is laid over the gateway's.
+    """
+
+    key: Key
+    origin: Origin
+    targets: tuple[PolicyTarget, ...]
+    options: Options
+    merges: bool = False
+    created: str = ""
