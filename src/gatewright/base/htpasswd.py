@@ -1,0 +1,49 @@
+"""Lines of htpasswd files, `name:hash`, by the form of their hash.  Nothing is verified here.
+
+Envoy checks `{SHA}` by itself; what else is known is checked by the `users` engine.  Passwords in plain text, the
+DES hashes of old and whatever is spelt wrong are unknown: nobody could log in, so a rule with them is to be refused.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+MOST_COST: Final = 16
+"""Of bcrypt, as a power of two: some seconds.  A higher one (31 is allowed) would take up to days for each guess."""
+MOST_ROUNDS: Final = 10_000_000
+"""Of crypt's SHA-2 hashes: some seconds."""
+
+_SHA1: Final = re.compile(rb"\{SHA\}[A-Za-z0-9+/]{27}=")
+_BCRYPT: Final = re.compile(rb"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+_MD5: Final = re.compile(rb"\$(?:apr1|1)\$[./A-Za-z0-9]{0,8}\$[./A-Za-z0-9]{22}")
+_SHA2: Final = re.compile(
+    rb"\$(?:5\$(?:rounds=([0-9]{1,9})\$)?[./A-Za-z0-9]{0,16}\$[./A-Za-z0-9]{43}"
+    rb"|6\$(?:rounds=([0-9]{1,9})\$)?[./A-Za-z0-9]{0,16}\$[./A-Za-z0-9]{86})"
+)
+
+
+def lines(text: bytes) -> tuple[bytes, ...]:
+    """The lines of a file that are meant to be users: neither empty nor a comment."""
+    found = (line.strip() for line in text.splitlines())
+    return tuple(line for line in found if line and not line.startswith(b"#"))
+
+
+def usable(line: bytes) -> bool:
+    """Is it a user whose password can be checked, by Envoy or by asking?"""
+    name, _, hashed = line.partition(b":")
+    return bool(name) and (_SHA1.fullmatch(hashed) is not None or _is_slow(hashed))
+
+
+def needs_asking(line: bytes) -> bool:
+    """Is it a user whom Envoy cannot check: bcrypt ($2a$, $2b$, $2y$), apr1 or crypt ($1$, $5$, $6$)?"""
+    name, _, hashed = line.partition(b":")
+    return bool(name) and _is_slow(hashed)
+
+
+def _is_slow(hashed: bytes) -> bool:
+    if cost := _BCRYPT.fullmatch(hashed):
+        return 4 <= int(cost[1]) <= MOST_COST
+    if rounds := _SHA2.fullmatch(hashed):
+        return 1000 <= int(rounds[1] or rounds[2] or 5000) <= MOST_ROUNDS
+    return _MD5.fullmatch(hashed) is not None
