@@ -49,7 +49,7 @@ def produce(case: Path, folder: Path) -> dict[str, str]:
     steps = sorted((case / "steps").glob("*.yaml"))
     state: State | None = None
     for number, step in enumerate(steps or [case / "input.yaml"], 1):
-        file.write_text(_with_pairs(step.read_text(encoding="utf-8")), encoding="utf-8")
+        file.write_text(with_pairs(step.read_text(encoding="utf-8")), encoding="utf-8")
         state = model.read([str(folder)]) if state is None else model.refresh([str(file)]) or state
         prefix = f"{number:02}/" if steps else ""
         texts[f"{prefix}hosts.txt"] = _text(_hosts(state.graph))
@@ -74,7 +74,7 @@ def write(case: Path, texts: dict[str, str]) -> None:
         target.write_text(text, encoding="utf-8")
 
 
-def _with_pairs(text: str) -> str:
+def with_pairs(text: str) -> str:
     """Put freshly made certificates and keys where the manifest says @CERT:names@ and @KEY:names@."""
     made = {names: pair(*names.split(","), now=NOW) for _, names in _PAIR.findall(text)}
 
@@ -255,7 +255,7 @@ def _sent(told: Outcome) -> str:
 def _journeys(case: Path, folder: Path) -> Iterator[str]:
     for file in sorted(case.glob("files/*")):
         shutil.copy(file, folder)
-    (folder / "input.yaml").write_text(_with_pairs((case / "input.yaml").read_text(encoding="utf-8")), encoding="utf-8")
+    (folder / "input.yaml").write_text(with_pairs((case / "input.yaml").read_text(encoding="utf-8")), encoding="utf-8")
     model = Model(lambda: NOW)
     model.read([str(folder)])
     for line in (case / "journeys.txt").read_text(encoding="utf-8").splitlines():

@@ -42,6 +42,8 @@ PACKAGES = {
     "pdnsutil": "pdns-server",
     "dnsperf": "dnsperf",
     "curl": "curl",
+    "nginx": "nginx-light",
+    "haproxy": "haproxy",
 }
 """The Debian package of each program; `scripts/tools test` installs them."""
 
