@@ -19,7 +19,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import DoorSettings
+from gatewright.kinds.intents.doors import DoorSettings, EntrySettings
 from gatewright.kinds.intents.filters import (
     Authorize,
     BodyLimit,
@@ -35,8 +35,8 @@ from gatewright.kinds.intents.filters import (
     RateLimit,
     Template,
 )
-from gatewright.kinds.intents.options import NOTHING, Options
-from gatewright.kinds.intents.routing import Dialect, HashKey, Match, Protocol, Retry, SessionPersistence
+from gatewright.kinds.intents.options import NOTHING, ClientAuth, Options
+from gatewright.kinds.intents.routing import Dialect, HashKey, Match, Protocol, Retry, SessionPersistence, Upstream
 
 # --- backends -----------------------------------------------------------------------------------
 
@@ -44,7 +44,8 @@ from gatewright.kinds.intents.routing import Dialect, HashKey, Match, Protocol, 
 class BackendKey(Struct, frozen=True, order=True, gc=False):
     """One upstream: Service namespace, name and port number, and how it is spoken to.
 
-    `variant` distinguishes several ways to speak to one port (scheme, transport, policy): "" for the usual one.
+    `variant` distinguishes several ways to speak to one port (scheme, transport, limits): "" for the usual one; see
+    `resolve.variants`.  Without a namespace, `name` is a host outside of any cluster, by name or address.
     The string form names the Envoy cluster and is stable.
     """
 
@@ -74,7 +75,8 @@ class BackendTls(Struct, frozen=True):
     """TLS towards a backend.  `server_name` is sent as SNI; verification as described.
 
     `ca` PEM certificates; `system_ca` the system's trust store; neither and not `verify`: encrypted, unverified.
-    `verify_names`: (type "Hostname"|"URI", value) to be found in the certificate.
+    `verify_names`: (type "Hostname"|"URI"|"IP", value) to be found in the certificate.  `follows_host`: the SNI is the
+    Host of each request instead, and where it is verified without `verify_names`, that is the name to be found.
     """
 
     server_name: str = ""
@@ -85,6 +87,7 @@ class BackendTls(Struct, frozen=True):
     client_certificate: bytes = b""
     client_key: Sensitive = Sensitive(b"")
     alpn: tuple[str, ...] = ()
+    follows_host: bool = False
 
 
 class Endpoint(Struct, frozen=True, order=True, gc=False):
@@ -103,7 +106,8 @@ class Backend(Struct, frozen=True):
     No endpoints and no dns_name: requests get 503.  `reason` says why it has none.  `pods` says which pods would
     serve it when the Service selects some but no EndpointSlice lists them, as in manifests that were never applied.
     `usable` False: it may not be reached at all, because its TLS cannot be verified as asked.
-    `origins`: the Service first, then what its endpoints came from.
+    `origins`: the Service first, then what its endpoints came from; none for a host outside of any cluster.
+    `upstream`: what else was said of connections to it; its `tls` and `connect_timeout` are those above.
     """
 
     key: BackendKey
@@ -118,6 +122,7 @@ class Backend(Struct, frozen=True):
     reason: str = ""
     pods: str = ""
     usable: bool = True
+    upstream: Upstream = Upstream()
 
 
 # --- rules --------------------------------------------------------------------------------------
@@ -360,7 +365,8 @@ class SniScope(Struct, frozen=True, gc=False):
 
 
 class TlsSettings(Struct, frozen=True):
-    """How a port terminates TLS.  `client_ca` PEM.
+    """How a port terminates TLS.  `client_ca` PEM; `client_depth`: the most certificates between one and a client's, 0
+    for any number.
 
     `client_mode`: "" (not asked for), "require" (a handshake without a valid one fails), "request" (any is taken),
     "verify" (none, or a valid one), "answer" (400 without a valid one), "optional" (400 for an invalid one only).
@@ -373,6 +379,7 @@ class TlsSettings(Struct, frozen=True):
     client_ca: bytes = b""
     client_mode: str = ""
     sni_strict: bool = False
+    client_depth: int = 0
 
 
 class VirtualHost(Struct, frozen=True):
@@ -381,7 +388,8 @@ class VirtualHost(Struct, frozen=True):
     `entries` in order of precedence, first match wins; nothing matches: 404 for HTTP, closed otherwise.
     `certificates` (families HTTPS and TERMINATED): candidates, best first (Keys into Graph.certificates);
     empty means: none usable, the certificate engine has to bring one.  `tls`: how TLS is ended for this hostname where
-    that differs from its port's; requests for it by an SNI with other settings are answered 421.
+    that differs from its port's; requests for it by an SNI with other settings are answered 421.  `client`: what is
+    asked of client certificates beyond the handshake, before any rule.
     """
 
     key: VirtualHostKey
@@ -391,12 +399,14 @@ class VirtualHost(Struct, frozen=True):
     certificates: tuple[Key, ...] = ()
     sni: SniScope | None = None
     tls: TlsSettings | None = None
+    client: ClientAuth | None = None
 
 
 class Listener(Struct, frozen=True):
     """A listener as it stands after resolution.  `conflict` (a reason) means: not programmed.
 
-    `name` is unique in its gateway (a ListenerSet's are "namespace/set/name").  `problems` of its references.
+    `name` is unique in its gateway (a ListenerSet's are "namespace/set/name").  `problems` of its references.  `own`:
+    what its entry point says where the door as a whole says something else.
     """
 
     name: str
@@ -410,6 +420,7 @@ class Listener(Struct, frozen=True):
     settings: TlsSettings = TlsSettings()
     conflict: str = ""
     problems: tuple[Problem, ...] = ()
+    own: EntrySettings = EntrySettings()
 
 
 class Port(Struct, frozen=True):

@@ -110,8 +110,26 @@ class FrontendTls(Struct, frozen=True):
     sni_strict: bool = False
 
 
+class EntrySettings(Struct, frozen=True):
+    """What one entry point says of itself; None: as its door.
+
+    `forwarded_from`, `proxy_protocol_from`: see DoorSettings.  Times in seconds, 0 for none: `request_timeout` until a
+    request has arrived with its body, `keepalive_timeout` between requests on a connection, `idle_timeout` without
+    traffic within a request.
+    """
+
+    forwarded_from: tuple[str, ...] | None = None
+    proxy_protocol_from: tuple[str, ...] | None = None
+    request_timeout: float | None = None
+    keepalive_timeout: float | None = None
+    idle_timeout: float | None = None
+
+
 class ListenerIntent(Struct, frozen=True):
-    """One listener of a Gateway, ListenerSet or entry point of a controller."""
+    """One listener of a Gateway, ListenerSet or entry point of a controller.
+
+    `tls_options`: the TLSOption of the routes that name none (Traefik, http.tls.options of an entry point).
+    """
 
     name: str
     port: int
@@ -120,6 +138,8 @@ class ListenerIntent(Struct, frozen=True):
     hostname: str = "*"
     tls: FrontendTls | None = None
     allowed: AllowedRoutes = AllowedRoutes()
+    own: EntrySettings = EntrySettings()
+    tls_options: Key | None = None
 
 
 class GatewayIntent(Struct, frozen=True):
