@@ -63,7 +63,7 @@ class RouteIntent(Struct, frozen=True):
     means the listener's.  `options`: (implementation, what annotations ask of a door of that implementation), sorted;
     under "" what holds at any.  `created` is creationTimestamp ("" if unknown), the first tie-breaker.  `annotations`
     are all that the object has, sorted.  `doors`: a route of Gatewright's own, which attaches to nothing else; it has
-    one rule, and each of its matches one exact host.
+    one rule, and each of its matches one exact host.  `labels` sorted, for policies that select routes.
     """
 
     key: Key
@@ -78,6 +78,7 @@ class RouteIntent(Struct, frozen=True):
     annotations: tuple[tuple[str, str], ...] = ()
     doors: AtDoors | None = None
     options: tuple[tuple[str, Options], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class AllowedRoutes(Struct, frozen=True, gc=False):

@@ -17,7 +17,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
 
 if TYPE_CHECKING:  # a backend may have filters of its own
-    from gatewright.kinds.intents.routing import BackendRef, UpstreamTls
+    from gatewright.kinds.intents.routing import BackendRef, Retry, UpstreamTls
 
 
 class Variable(enum.StrEnum):
@@ -177,7 +177,8 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     replace the request's (what the client sent under these names never survives), and the cookies named in `cookies`
     are set at the client.  `denials`: answers passed on as they are, others become `status_on_error`; None: all are.
     `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of clients that are not asked about.
-    No answer within `timeout` seconds, or none at all: `status_on_error`.
+    No answer within `timeout` seconds, or none at all: `status_on_error`.  `completes_location`: a relative Location of
+    an answer is taken to be relative to `url`.
     """
 
     origin: Origin
@@ -195,6 +196,7 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     timeout: float = 30.0
     tls: UpstreamTls | None = None
     excepts: tuple[str, ...] = ()
+    completes_location: bool = False
 
 
 class LimitBy(enum.StrEnum):
@@ -258,6 +260,13 @@ class Compress(Struct, frozen=True, tag=True):
     types: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     level: int = 0
+
+
+class Retries(Struct, frozen=True, tag=True):
+    """Try again as `retry` says; the last one of a rule counts, and wins over what the rule says itself."""
+
+    origin: Origin
+    retry: Retry
 
 
 class ErrorPages(Struct, frozen=True, tag=True):
@@ -354,10 +363,14 @@ class Respond(Struct, frozen=True, tag=True):
 
 
 class FilterRef(Struct, frozen=True, tag=True):
-    """A filter defined by another object (a Traefik Middleware, an HTTPRoute ExtensionRef), resolved by the graph."""
+    """A filter defined by another object (a Traefik Middleware, an HTTPRoute ExtensionRef), resolved by the graph.
+
+    `anywhere`: who refers to it may do so across namespaces, whatever the gateway says.
+    """
 
     origin: Origin
     target: Key
+    anywhere: bool = False
 
 
 Filter = (
@@ -378,6 +391,7 @@ Filter = (
     | InFlight
     | BodyLimit
     | Compress
+    | Retries
     | ErrorPages
     | ClientCertificateHeaders
     | Refuse
