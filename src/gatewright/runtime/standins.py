@@ -55,7 +55,11 @@ class StandIns:
     def _instead(self, backend: Backend, service: EchoService) -> Backend:
         address = self._server.addresses[service]
         endpoint = Endpoint(address.host, address.port, pod=service.pod)
-        return structs.replace(backend, endpoints=(endpoint,), dns_name="", tls=None, reason="", proxy_protocol=0)
+        # A check of the backend's health asks what only the backend has.
+        upstream = structs.replace(backend.upstream, health=None)
+        return structs.replace(
+            backend, endpoints=(endpoint,), dns_name="", tls=None, reason="", proxy_protocol=0, upstream=upstream
+        )
 
 
 def _service(backend: Backend) -> EchoService:

@@ -2,8 +2,8 @@
 
 Endpoints change often, clusters hardly ever: the cluster says only how to speak to the backend, the load
 assignment says where it is.  A backend with a DNS name has no load assignment; Envoy resolves the name.
-Nothing here sets limits on connections or requests: the edge has its own, and a backend's capacity is
-not ours to guess.
+Limits on connections and requests, health checks and ejections are set where somebody asked for them: the
+edge has limits of its own, and a backend's capacity is not ours to guess.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as upstream
 from envoy.type.matcher.v3 import string_pb2
+from envoy.type.v3 import http_pb2, range_pb2
 from google.protobuf.any_pb2 import Any
 
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.wire import ads, pack, seconds, serialise
 from gatewright.graph.nodes import Backend, BackendTls, Endpoint, UpstreamProtocol
+from gatewright.graph.resolve.variants import USUAL
+from gatewright.kinds.intents.routing import HealthCheck, Upstream
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TLS: Final = "envoy.transport_sockets.tls"
@@ -33,8 +36,22 @@ _PROXY: Final = "envoy.transport_sockets.upstream_proxy_protocol"
 _SYSTEM_CA: Final = "/etc/ssl/certs/ca-certificates.crt"
 _BUFFER_BYTES: Final = 32 * 1024
 _UNLIMITED: Final = 2**32 - 1
-_IDLE_SECONDS: Final = 50.0
-"""How long an idle connection to a backend is kept: shorter than the 60 s and more that servers keep theirs."""
+_BALANCES: Final = {
+    "round-robin": cluster_pb2.Cluster.ROUND_ROBIN,
+    "least-request": cluster_pb2.Cluster.LEAST_REQUEST,
+    "random": cluster_pb2.Cluster.RANDOM,
+    "ring-hash": cluster_pb2.Cluster.RING_HASH,
+    "maglev": cluster_pb2.Cluster.MAGLEV,
+}
+_HTTP: Final = (UpstreamProtocol.HTTP1, UpstreamProtocol.H2)
+_EJECTION_SECONDS: Final = 30.0
+_STATUSES_END: Final = 600
+_SANS: Final = {
+    "uri": common_pb2.SubjectAltNameMatcher.URI,
+    "ip": common_pb2.SubjectAltNameMatcher.IP_ADDRESS,
+}
+_WELL: Final = ((200, 399),)
+"""The statuses that say that an endpoint is well, where nobody says otherwise."""
 
 
 def compile_cluster(backend: Backend, name: str = "") -> bytes:
@@ -45,15 +62,19 @@ def compile_cluster(backend: Backend, name: str = "") -> bytes:
     made = cluster_pb2.Cluster(
         name=name or names.cluster(backend.key),
         connect_timeout=seconds(backend.connect_timeout),
-        lb_policy=cluster_pb2.Cluster.LEAST_REQUEST,
+        lb_policy=_BALANCES[backend.upstream.balance or USUAL.balance],
     )
     made.per_connection_buffer_limit_bytes.value = _BUFFER_BYTES
     # An endpoint that is gone from the load assignment is gone, whatever its connections are doing.
     made.ignore_health_on_host_removal = True
-    _no_limits(made)
+    _limits(made, backend.upstream)
+    if backend.upstream.health is not None:
+        _health(made, backend.upstream.health, backend.protocol)
+    if backend.upstream.outlier_errors:
+        _ejections(made, backend.upstream)
     _find(made, backend)
-    if backend.protocol in (UpstreamProtocol.HTTP1, UpstreamProtocol.H2):
-        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(_http(backend.protocol))
+    if backend.protocol in _HTTP:
+        made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(_http(backend))
     _secure(made, backend)
     return serialise(made)
 
@@ -65,7 +86,7 @@ def compile_endpoints(backend: Backend, name: str = "") -> bytes | None:
     made = assignment_pb2.ClusterLoadAssignment(cluster_name=name or names.cluster(backend.key))
     if backend.endpoints:
         udp = backend.protocol is UpstreamProtocol.UDP
-        made.endpoints.add(lb_endpoints=[_endpoint(e, udp=udp) for e in backend.endpoints])
+        made.endpoints.add(lb_endpoints=[_endpoint(e, backend, udp=udp) for e in backend.endpoints])
     return serialise(made)
 
 
@@ -81,14 +102,18 @@ def resolved_by_dns(backend: Backend) -> bool:
     return bool(backend.dns_name) or any(not _is_address(e.address) for e in backend.endpoints)
 
 
-def _endpoint(endpoint: Endpoint, *, udp: bool = False) -> endpoint_pb2.LbEndpoint:
+def _endpoint(endpoint: Endpoint, backend: Backend, *, udp: bool = False) -> endpoint_pb2.LbEndpoint:
     authority = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
-    return endpoint_pb2.LbEndpoint(
-        endpoint=endpoint_pb2.Endpoint(
-            address=socket_address(endpoint.address, endpoint.port, udp=udp),
-            hostname=f"{authority}:{endpoint.port}",
-        )
+    made = endpoint_pb2.Endpoint(
+        address=socket_address(endpoint.address, endpoint.port, udp=udp), hostname=f"{authority}:{endpoint.port}"
     )
+    _health_port(made, backend)
+    return endpoint_pb2.LbEndpoint(endpoint=made)
+
+
+def _health_port(made: endpoint_pb2.Endpoint, backend: Backend) -> None:
+    if backend.upstream.health is not None and backend.upstream.health.port:
+        made.health_check_config.port_value = backend.upstream.health.port
 
 
 def _find(made: cluster_pb2.Cluster, backend: Backend) -> None:
@@ -109,6 +134,7 @@ def _find(made: cluster_pb2.Cluster, backend: Backend) -> None:
         found = locality.lb_endpoints.add()
         found.endpoint.address.CopyFrom(socket_address(one.address, one.port, udp=udp))
         found.endpoint.hostname = one.address
+        _health_port(found.endpoint, backend)
 
 
 def _is_address(text: str) -> bool:
@@ -119,20 +145,82 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _no_limits(made: cluster_pb2.Cluster) -> None:
-    """Envoy's defaults (1024 of each) answer 503 on a busy day; no backend asked for that."""
+def _limits(made: cluster_pb2.Cluster, asked: Upstream) -> None:
+    """None unless asked for: Envoy's defaults (1024 of each) answer 503 on a busy day; no backend asked for that."""
     limits = circuit_breaker_pb2.CircuitBreakers.Thresholds()
-    for limit in (limits.max_connections, limits.max_pending_requests, limits.max_requests):
-        limit.value = _UNLIMITED
+    limits.max_connections.value = _UNLIMITED if asked.max_connections is None else asked.max_connections
+    limits.max_pending_requests.value = _UNLIMITED if asked.max_pending is None else asked.max_pending
+    limits.max_requests.value = _UNLIMITED if asked.max_requests is None else asked.max_requests
     limits.max_retries.value = 1024
     made.circuit_breakers.thresholds.append(limits)
 
 
-def _http(protocol: UpstreamProtocol) -> Any:
-    options = upstream.HttpProtocolOptions(
-        common_http_protocol_options=protocol_pb2.HttpProtocolOptions(idle_timeout=seconds(_IDLE_SECONDS))
+def _health(made: cluster_pb2.Cluster, asked: HealthCheck, protocol: UpstreamProtocol) -> None:
+    """Active health checks.  Unwell endpoints get no requests, also when that leaves none, unless `panic` says so."""
+    check = made.health_checks.add(
+        interval=seconds(asked.interval),
+        # Envoy asks only once a minute where there are no requests: a second one would come to a dead endpoint.
+        no_traffic_interval=seconds(asked.interval),
+        timeout=seconds(asked.timeout),
     )
-    if protocol is UpstreamProtocol.H2:
+    check.healthy_threshold.value = asked.healthy
+    check.unhealthy_threshold.value = asked.unhealthy
+    if asked.path and protocol in _HTTP:
+        http = check.http_health_check
+        http.path, http.host = asked.path, asked.host
+        http.expected_statuses.extend(
+            range_pb2.Int64Range(start=first, end=last + 1) for first, last in asked.statuses or _WELL
+        )
+        # Envoy takes one wrong status for unwell, whatever the threshold, unless it is one to try again.
+        http.retriable_statuses.extend(_others(asked.statuses or _WELL))
+        if protocol is UpstreamProtocol.H2:
+            http.codec_client_type = http_pb2.HTTP2
+    else:
+        check.tcp_health_check.SetInParent()
+    made.common_lb_config.healthy_panic_threshold.value = asked.panic
+
+
+def _others(ranges: tuple[tuple[int, int], ...]) -> list[range_pb2.Int64Range]:
+    """The statuses from 100 to 599 that are in none of these ranges, as ranges that exclude their end."""
+    found, start = [], 100
+    for first, last in sorted(ranges):
+        if first > start:
+            found.append(range_pb2.Int64Range(start=start, end=first))
+        start = max(start, last + 1)
+    if start < _STATUSES_END:
+        found.append(range_pb2.Int64Range(start=start, end=_STATUSES_END))
+    return found
+
+
+def _ejections(made: cluster_pb2.Cluster, asked: Upstream) -> None:
+    """An endpoint with so many errors in a row is left out for a while; where all would be, none is."""
+    ejects = made.outlier_detection
+    ejects.consecutive_5xx.value = asked.outlier_errors
+    ejects.enforcing_consecutive_5xx.value = 100
+    ejects.enforcing_consecutive_gateway_failure.value = 0
+    ejects.enforcing_success_rate.value = 0
+    ejects.max_ejection_percent.value = 100
+    away = seconds(asked.outlier_seconds or _EJECTION_SECONDS)
+    ejects.base_ejection_time.CopyFrom(away)
+    ejects.max_ejection_time.CopyFrom(away)
+    ejects.interval.CopyFrom(seconds(1))  # how often it is looked who may come back
+    if asked.health is None:
+        made.common_lb_config.healthy_panic_threshold.value = 1
+
+
+def _http(backend: Backend) -> Any:
+    asked, h2 = backend.upstream, backend.protocol is UpstreamProtocol.H2
+    idle = asked.idle_timeout if asked.idle_timeout is not None else USUAL.idle_timeout
+    options = upstream.HttpProtocolOptions(
+        common_http_protocol_options=protocol_pb2.HttpProtocolOptions(idle_timeout=seconds(idle or 0))
+    )
+    if asked.max_requests_per_connection:
+        common = options.common_http_protocol_options
+        common.max_requests_per_connection.value = asked.max_requests_per_connection
+    if backend.tls is not None and backend.tls.follows_host:
+        options.upstream_http_protocol_options.auto_sni = True
+        options.upstream_http_protocol_options.auto_san_validation = backend.tls.verify and not backend.tls.verify_names
+    if h2:
         options.explicit_http_config.http2_protocol_options.SetInParent()
     else:
         options.explicit_http_config.http_protocol_options.SetInParent()
@@ -176,8 +264,7 @@ def _verify(context: common_pb2.CertificateValidationContext, tls: BackendTls) -
         context.trusted_ca.filename = _SYSTEM_CA
     wanted = tls.verify_names or ((("Hostname", tls.server_name),) if tls.server_name else ())
     for kind, value in wanted:
-        is_uri = kind.lower() == "uri"
-        sans = common_pb2.SubjectAltNameMatcher
         context.match_typed_subject_alt_names.add(
-            san_type=sans.URI if is_uri else sans.DNS, matcher=string_pb2.StringMatcher(exact=value)
+            san_type=_SANS.get(kind.lower(), common_pb2.SubjectAltNameMatcher.DNS),
+            matcher=string_pb2.StringMatcher(exact=value),
         )

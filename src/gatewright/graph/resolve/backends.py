@@ -6,26 +6,25 @@ resolves protocol, TLS and ready endpoints.  A change of endpoints concerns only
 
 from __future__ import annotations
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import Backend, BackendKey, BackendTls, Endpoint, Gateway, UpstreamProtocol
+from gatewright.graph.nodes import Backend, BackendKey, Endpoint, Gateway, UpstreamProtocol
 from gatewright.graph.objects import View
-from gatewright.graph.resolve.certificates import authorities
+from gatewright.graph.resolve import backend_tls
 from gatewright.graph.resolve.references import grant, grant_hint, granted
+from gatewright.graph.resolve.variants import NOTHING, USUAL, Variant, decode, encode, unusual
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.material import (
-    BackendTlsIntent,
     EndpointsIntent,
     ServiceIntent,
     ServicePort,
     TransportIntent,
     WorkloadIntent,
 )
-from gatewright.kinds.intents.routing import BackendRef, Dialect, Protocol
+from gatewright.kinds.intents.routing import BackendRef, Dialect, Protocol, Upstream
 
 # How to speak to a port by its appProtocol (KEP-3726 and Gateway API GEP-1911): protocol, TLS.
 APP_PROTOCOLS = {
@@ -42,8 +41,6 @@ APP_PROTOCOLS = {
     "tls": (UpstreamProtocol.TCP, True),
     "udp": (UpstreamProtocol.UDP, False),
 }
-
-VERIFIED = "verified"
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -142,7 +139,7 @@ def port_of(service: ServiceIntent, wanted: int | str | None, *, udp: bool = Fal
 
 
 def _variant(gateway: Gateway, route: RouteIntent, ref: BackendRef, port: ServicePort) -> str:
-    """What tells apart two ways to speak to one port: scheme, verification, transport, PROXY protocol."""
+    """What tells apart two ways to speak to one port: scheme, verification, transport, limits, PROXY protocol."""
     scheme = ref.scheme
     traefik = gateway.dialect is Dialect.TRAEFIK
     if not scheme and route.key.kind == "GRPCRoute":
@@ -153,29 +150,33 @@ def _variant(gateway: Gateway, route: RouteIntent, ref: BackendRef, port: Servic
         scheme = "udp"
     elif not scheme and traefik and (port.port == 443 or port.name.startswith("https")):
         scheme = "https"
-    parts = [scheme] if scheme else []
-    if ref.transport is not None:
-        parts.append(f"{ref.transport.kind}={ref.transport.namespace}/{ref.transport.name}")
-    elif traefik and scheme in ("https", "tls"):
-        parts.append(VERIFIED)
-    if ref.proxy_protocol:
-        parts.append(f"proxy{ref.proxy_protocol}")
-    return "+".join(parts)
+    # Beside a transport everything that is said counts, since a transport has values of its own.
+    upstream = unusual(ref.upstream) if ref.transport is None else ref.upstream or NOTHING
+    verified = traefik and ref.transport is None and upstream.tls is None and scheme in ("https", "tls")
+    return encode(Variant(scheme, ref.transport, verified, ref.proxy_protocol, upstream=upstream))
+
+
+def external(host: str, port: int, *, tls: bool, upstream: Upstream | None = None) -> BackendKey:
+    """The upstream that is a host outside of any cluster, by name or address, spoken to by HTTP/1.1.
+
+    TLS verifies the certificate for this host by the system's authorities unless `upstream.tls` says otherwise.
+    """
+    variant = Variant("https" if tls else "http", external=True, upstream=unusual(upstream))
+    return BackendKey("", host, port, encode(variant))
 
 
 def backend(view: View, key: BackendKey) -> tuple[Backend | None, tuple[Problem, ...]]:
     """Resolve an upstream; None when its Service is gone (nothing refers to it then)."""
+    spoken = decode(key.variant)
+    if spoken.external:
+        return _outside(view, key, spoken), ()
     service_key = Key("Service", key.namespace, key.name)
     service = view.get(service_key, ServiceIntent)
-    spoken = _parse(view, key.variant)
     if service is None or (port := port_of(service, key.port, udp=spoken.scheme == "udp")) is None:
         return None, ()
-    protocol, encrypted = _protocol(spoken.scheme, port)
-    transport = spoken.transport
-    tls, reason = _tls(view, service, spoken) if encrypted else (None, "")
-    policy, problems = (None, ()) if protocol is UpstreamProtocol.UDP else _policy(view, service_key, port)
-    if policy is not None:
-        tls, reason = _policy_tls(view, policy)
+    protocol, encrypted = _protocol(spoken, port)
+    transport = view.get(spoken.transport, TransportIntent) if spoken.transport else None
+    tls, reason, problems = backend_tls.resolve(view, service, port, spoken, protocol, encrypted=encrypted)
     if reason:
         hint = "nothing is sent to a backend whose TLS cannot be verified as described"
         problems = (*problems, Problem("backend-tls", f"{service_key}: {reason}", service.origin, Severity.ERROR, hint))
@@ -191,135 +192,46 @@ def backend(view: View, key: BackendKey) -> tuple[Backend | None, tuple[Problem,
         endpoints=() if unusable else found,
         dns_name="" if unusable else dns_name,
         tls=tls,
-        connect_timeout=(transport.dial_timeout or 10.0) if transport else 10.0,
+        connect_timeout=_connect_timeout(spoken.upstream, transport),
         proxy_protocol=spoken.proxy_protocol or (transport.proxy_protocol if transport else 0),
         app_protocol=port.app_protocol,
         reason=reason,
         pods="" if found or unusable else _pods(view, service),
         usable=not unusable,
+        upstream=spoken.upstream,
     )
     return resolved, problems
 
 
-class Spoken(Struct, frozen=True):
-    """A variant, taken apart again.  `missing`: the transport that it names does not exist."""
-
-    scheme: str = ""
-    transport: TransportIntent | None = None
-    missing: str = ""
-    verified: bool = False
-    proxy_protocol: int = 0
+def _connect_timeout(upstream: Upstream, transport: TransportIntent | None) -> float:
+    said = upstream.connect_timeout or (transport.dial_timeout if transport else None)
+    return said or USUAL.connect_timeout or 0.0
 
 
-def _parse(view: View, variant: str) -> Spoken:
-    spoken = Spoken()
-    for part in variant.split("+"):
-        kind, equals, name = part.partition("=")
-        if equals:
-            namespace, _, name = name.partition("/")
-            key = Key(kind, namespace, name)
-            transport = view.get(key, TransportIntent)
-            spoken = structs.replace(spoken, transport=transport, missing="" if transport else str(key))
-        elif part == VERIFIED:
-            spoken = structs.replace(spoken, verified=True)
-        elif part.startswith("proxy"):
-            spoken = structs.replace(spoken, proxy_protocol=int(part[5:]))
-        else:
-            spoken = structs.replace(spoken, scheme=part)
-    return spoken
-
-
-def _protocol(scheme: str, port: ServicePort) -> tuple[UpstreamProtocol, bool]:
-    """Protocol and whether TLS is spoken: by the reference's scheme, else by the port's appProtocol."""
-    named = (scheme or port.app_protocol).lower()
-    return APP_PROTOCOLS.get(named, (UpstreamProtocol.HTTP1, False))
-
-
-def _policy(view: View, service: Key, port: ServicePort) -> tuple[BackendTlsIntent | None, tuple[Problem, ...]]:
-    """The BackendTLSPolicy of a port: one for its section before one for the Service, then the oldest (GEP-1897).
-
-    Of two that target the very same the younger is without effect, which its owner has to know.
-    """
-    found = sorted(
-        (
-            (section != port.name, policy.created or "~", f"{policy.key.namespace}/{policy.key.name}", policy)
-            for policy in view.listed("backend-tls", service, BackendTlsIntent)
-            for key, section in policy.targets
-            if key == service and section in ("", port.name)
-        ),
-        key=lambda item: item[:3],
-    )
-    if not found:
-        return None, ()
-    winner = found[0]
-    hint = "keep one of them, or name a port in sectionName"
-    lost = [item[3] for item in found[1:] if item[0] == winner[0] and item[3].key != winner[3].key]
-    problems = tuple(
-        Problem(
-            "policy-conflict",
-            f"{policy.key} has no effect on {service}: {winner[3].key} was there first",
-            policy.origin,
-            Severity.WARNING,
-            hint,
-        )
-        for policy in lost
-    )
-    return winner[3], problems
-
-
-def _policy_tls(view: View, policy: BackendTlsIntent) -> tuple[BackendTls | None, str]:
-    bundle, missing = authorities(view, policy.ca)
-    if (missing and not bundle) or (not policy.ca and policy.well_known != "System"):
-        names = ", ".join(str(key) for key in missing) or "no CA"
-        return None, f"{policy.key}: {names} cannot verify the backend"
-    names_ = policy.subject_alt_names or (("Hostname", policy.hostname),)
-    return (
-        BackendTls(
-            server_name=policy.hostname,
-            ca=bundle,
-            system_ca=policy.well_known == "System",
-            verify_names=names_,
-        ),
-        "",
+def _outside(view: View, key: BackendKey, spoken: Variant) -> Backend:
+    """A host outside of any cluster; nobody's object, so whoever refers to it reports what is wrong with it."""
+    protocol, encrypted = _protocol(spoken, ServicePort("", key.port))
+    by_name = not backend_tls.is_address(key.name)
+    tls, reason = backend_tls.outside(view, key.name, spoken.upstream.tls) if encrypted else (None, "")
+    return Backend(
+        key=key,
+        protocol=protocol,
+        origins=(),
+        endpoints=() if reason or by_name else (Endpoint(key.name, key.port),),
+        dns_name=key.name if by_name and not reason else "",
+        tls=tls,
+        connect_timeout=_connect_timeout(spoken.upstream, None),
+        reason=reason,
+        usable=not reason,
+        upstream=spoken.upstream,
     )
 
 
-def _tls(view: View, service: ServiceIntent, spoken: Spoken) -> tuple[BackendTls | None, str]:
-    """TLS that a scheme asks for, verified as its transport says.
-
-    Without a transport Traefik verifies against the system's trust store, the others do not verify.  What verifies
-    needs a name to look for: Traefik would take the pod's address, which is in no certificate that one can plan for.
-    """
-    transport = spoken.transport
-    if spoken.missing:
-        return None, f"{spoken.missing} does not exist"
-    if transport is None:
-        name = service.external_name
-        if spoken.verified and not name:
-            return None, "its certificate would be verified against the pod's address: name a ServersTransport"
-        names = (("Hostname", name),) if spoken.verified else ()
-        return BackendTls(name, verify=spoken.verified, system_ca=spoken.verified, verify_names=names), ""
-    bundle, missing = authorities(view, transport.ca)
-    if missing:
-        return None, f"{transport.key}: {', '.join(map(str, missing))} with its CA is missing"
-    certificate = view.certificate(transport.client_certificates[0]) if transport.client_certificates else None
-    if transport.client_certificates and certificate is None:
-        return None, f"{transport.key}: its client certificate is missing or unusable"
-    name = transport.server_name or service.external_name
-    if not name and not transport.insecure_skip_verify:
-        return None, f"{transport.key} has no serverName to verify: the pod's address would be in no certificate"
-    return (
-        BackendTls(
-            server_name=name,
-            verify=not transport.insecure_skip_verify,
-            ca=bundle,
-            system_ca=not bundle,
-            verify_names=(("Hostname", name),) if name else (),
-            client_certificate=certificate.chain if certificate else b"",
-            client_key=certificate.private_key if certificate else Sensitive(b""),
-        ),
-        "",
-    )
+def _protocol(spoken: Variant, port: ServicePort) -> tuple[UpstreamProtocol, bool]:
+    """Protocol and whether TLS is spoken: by the reference's scheme, else by its TLS and the port's appProtocol."""
+    named = (spoken.scheme or port.app_protocol).lower()
+    protocol, encrypted = APP_PROTOCOLS.get(named, (UpstreamProtocol.HTTP1, False))
+    return protocol, encrypted or (not spoken.scheme and spoken.upstream.tls is not None)
 
 
 def _endpoints(

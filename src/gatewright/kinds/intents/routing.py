@@ -118,7 +118,11 @@ class UpstreamTls(Struct, frozen=True, order=True):
 
 
 class HealthCheck(Struct, frozen=True, gc=False):
-    """Ask endpoints whether they are well: GET `path` ("" : a TCP connection), times in seconds."""
+    """Ask endpoints whether they are well: GET `path` ("" : a TCP connection), times in seconds.
+
+    `statuses` (from, to) say so, () any of 200 to 399.  Unwell endpoints get no requests, and where none is well
+    clients get 503; where fewer than `panic` per cent are well, all are taken to be (1: where none is, as ALB does).
+    """
 
     path: str = ""
     interval: float = 15.0
@@ -128,6 +132,7 @@ class HealthCheck(Struct, frozen=True, gc=False):
     statuses: tuple[tuple[int, int], ...] = ()
     host: str = ""
     port: int = 0
+    panic: int = 0
 
 
 class Upstream(Struct, frozen=True):
@@ -135,7 +140,8 @@ class Upstream(Struct, frozen=True):
 
     `balance`: "round-robin" | "least-request" | "random" | "ring-hash" | "maglev" ("" as usual).  Times in seconds.
     `max_requests`, `max_connections`, `max_pending`: at the same time, to all endpoints together; more get 503.
-    `tls` None: as scheme, transport and policies say.
+    `tls` None: as scheme, transport and policies say; else TLS is spoken, unless the scheme says otherwise.
+    After `outlier_errors` answers of 5xx or failures to connect in a row an endpoint is left out for `outlier_seconds`.
     """
 
     balance: str = ""
