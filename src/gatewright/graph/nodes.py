@@ -19,7 +19,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import DoorSettings, EntrySettings
+from gatewright.kinds.intents.doors import DoorSettings, EntrySettings, Redirection
 from gatewright.kinds.intents.filters import (
     Authorize,
     BodyLimit,
@@ -406,7 +406,7 @@ class Listener(Struct, frozen=True):
     """A listener as it stands after resolution.  `conflict` (a reason) means: not programmed.
 
     `name` is unique in its gateway (a ListenerSet's are "namespace/set/name").  `problems` of its references.  `own`:
-    what its entry point says where the door as a whole says something else.
+    what its entry point says where the door as a whole says something else; `options` and `redirection` as there.
     """
 
     name: str
@@ -421,6 +421,8 @@ class Listener(Struct, frozen=True):
     conflict: str = ""
     problems: tuple[Problem, ...] = ()
     own: EntrySettings = EntrySettings()
+    options: Options = NOTHING
+    redirection: Redirection | None = None
 
 
 class Port(Struct, frozen=True):
@@ -447,7 +449,8 @@ class Gateway(Struct, frozen=True):
     `tls_entry_points` those that put TLS on every route; `allow_external_name` the providers ("ingress", "crd")
     whose ExternalName Services are followed.  `classes` are the class names that it serves, None standing
     for objects without a class; `namespaces` whose objects it watches, empty: all.  `settings` is what else decides the
-    way to it; `service` the Service in front of it; `options` what holds for all of its rules.
+    way to it; `service` the Service in front of it; `options` what holds for all of its rules.  `strict_prefixes`:
+    a Prefix path of an Ingress goes by segments in Traefik, too.
     """
 
     id: str
@@ -471,6 +474,7 @@ class Gateway(Struct, frozen=True):
     service: Key | None = None
     namespaces: tuple[str, ...] = ()
     options: Options = NOTHING
+    strict_prefixes: bool = False
 
 
 class Refusal(Struct, frozen=True, gc=False):

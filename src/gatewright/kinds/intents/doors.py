@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.kinds.identity import Key, Selector
+from gatewright.kinds.intents.filters import Redirect
 from gatewright.kinds.intents.options import NOTHING, Options
 from gatewright.kinds.intents.places import Spot
 from gatewright.kinds.intents.routing import Dialect, Protocol, RuleIntent
@@ -126,10 +127,18 @@ class EntrySettings(Struct, frozen=True):
     idle_timeout: float | None = None
 
 
+class Redirection(Struct, frozen=True):
+    """What redirects all of a listener's requests, except those that a rule of a higher `priority` takes."""
+
+    redirect: Redirect
+    priority: int
+
+
 class ListenerIntent(Struct, frozen=True):
     """One listener of a Gateway, ListenerSet or entry point of a controller.
 
     `tls_options`: the TLSOption of the routes that name none (Traefik, http.tls.options of an entry point).
+    `options`: what holds for all of its rules unless they say otherwise; its `first` filters run before all others.
     """
 
     name: str
@@ -141,6 +150,8 @@ class ListenerIntent(Struct, frozen=True):
     allowed: AllowedRoutes = AllowedRoutes()
     own: EntrySettings = EntrySettings()
     tls_options: Key | None = None
+    options: Options = NOTHING
+    redirection: Redirection | None = None
 
 
 class GatewayIntent(Struct, frozen=True):
@@ -219,7 +230,8 @@ class ControllerIntent(Struct, frozen=True):
     `default_entry_points` those used by routes that name none; `tls_entry_points` those that put TLS on
     every router.  `allow_external_name` maps provider ("ingress", "crd") to permission.
     `allow_cross_namespace`: Traefik CRDs may refer to other namespaces.  `service`: the Service whose
-    load balancer addresses are the door's, where `addresses` does not say.
+    load balancer addresses are the door's, where `addresses` does not say.  `strict_prefixes`: a Prefix path of an
+    Ingress goes by segments in Traefik, too.
     """
 
     key: Key
@@ -238,6 +250,7 @@ class ControllerIntent(Struct, frozen=True):
     version: str = ""
     service: Key | None = None
     settings: DoorSettings = DoorSettings()
+    strict_prefixes: bool = False
 
 
 class IngressClassIntent(Struct, frozen=True):
