@@ -13,7 +13,6 @@ from typing import Final, TypeAlias
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2 as route
-from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf.any_pb2 import Any
@@ -21,13 +20,13 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
-from gatewright.engines.envoy import filters, headers, names
+from gatewright.engines.envoy import attempts, filters, headers, names
 from gatewright.engines.envoy.headers import Headers
-from gatewright.engines.envoy.wire import pack, seconds
+from gatewright.engines.envoy.wire import seconds
 from gatewright.graph import paths
 from gatewright.graph.nodes import Forward, MirrorTo, RedirectTo, Respond, Rule, WeightedBackend
 from gatewright.kinds.intents.filters import HeaderEdit
-from gatewright.kinds.intents.routing import PathMatch, Retry
+from gatewright.kinds.intents.routing import PathMatch
 
 _SERVER_ERROR: Final = 500
 _REDIRECTS: Final = {
@@ -49,7 +48,10 @@ _MILLION: Final = 1_000_000
 
 
 class Answer(Struct, frozen=True):
-    """Routes for one rule without their match: usually one; two where the method decides (`only_get` first)."""
+    """Routes for one rule, usually one.  Where requests differ in what is done with them, the particular first.
+
+    `match.headers` of a route is what it asks for beside the rule's own conditions.
+    """
 
     routes: tuple[route.Route, ...]
     problems: tuple[Problem, ...] = ()
@@ -131,8 +133,9 @@ def _forward(rule: Rule, forward: Forward, prefix: PathMatch | None) -> Answer:
         action.regex_rewrite.CopyFrom(_substitution(rewrite))
     made = route.Route(route=action)
     problems = _send(made, rule, forward, shares)
-    _options(made.route, rule, forward)
-    return Answer((made,), tuple(problems))
+    for mirror in forward.mirrors:
+        _mirror(made.route.request_mirror_policies.add(), mirror)
+    return Answer(attempts.routes(made, rule, forward), tuple(problems))
 
 
 def _send(made: route.Route, rule: Rule, forward: Forward, shares: list[WeightedBackend]) -> list[Problem]:
@@ -183,31 +186,6 @@ def _edit_response(made: _Edited, edits: Iterable[HeaderEdit]) -> None:
     made.response_headers_to_add.extend(edit.add)
 
 
-def _options(action: route.RouteAction, rule: Rule, forward: Forward) -> None:
-    if forward.retry is not None:
-        _retry(action.retry_policy, forward.retry)
-    if forward.backend_timeout:
-        action.retry_policy.per_try_timeout.CopyFrom(seconds(forward.backend_timeout))
-    if not rule.websocket:
-        action.upgrade_configs.add(upgrade_type="websocket").enabled.value = False
-    for mirror in forward.mirrors:
-        _mirror(action.request_mirror_policies.add(), mirror)
-
-
-def _retry(policy: route.RetryPolicy, retry: Retry) -> None:
-    codes = [code for code in retry.codes if code]
-    reasons = ["connect-failure", "refused-stream", "reset-before-request"]
-    policy.retry_on = ",".join([*reasons, "retriable-status-codes"] if codes else reasons)
-    policy.retriable_status_codes.extend(codes)
-    policy.num_retries.value = retry.attempts
-    if retry.backoff:
-        policy.retry_back_off.base_interval.CopyFrom(seconds(retry.backoff))
-        policy.retry_back_off.max_interval.CopyFrom(seconds(retry.backoff * 10))
-    other = policy.retry_host_predicate.add(name="envoy.retry_host_predicates.previous_hosts")
-    other.typed_config.CopyFrom(pack(previous_hosts_pb2.PreviousHostsPredicate()))
-    policy.host_selection_retry_max_attempts = 3
-
-
 def _mirror(policy: route.RouteAction.RequestMirrorPolicy, mirror: MirrorTo) -> None:
     policy.cluster = names.cluster(mirror.backend)
     policy.disable_shadow_host_suffix_append = True
@@ -253,6 +231,8 @@ def _redirect(to: RedirectTo, prefix: PathMatch | None, place: Place) -> Answer:
         one = route.Route(redirect=action)
         one.redirect.response_code = _REDIRECTS[status]
         made.append(one)
+    if len(made) > 1:
+        made[0].match.headers.add(name=":method").string_match.exact = "GET"
     return Answer(tuple(made))
 
 

@@ -24,7 +24,7 @@ from gatewright.engines.envoy.actions import Answer, Place
 from gatewright.engines.envoy.filters import LATE_ROUTE, switched_off
 from gatewright.engines.envoy.match import Condition
 from gatewright.engines.envoy.wire import serialise
-from gatewright.graph.nodes import Access, Entry, Family, Gateway, RedirectTo, SniScope, VirtualHost
+from gatewright.graph.nodes import Access, Entry, Family, Gateway, SniScope, VirtualHost
 
 _NOT_FOUND: Final = 404
 _USUAL_BODY: Final = 4096
@@ -105,13 +105,12 @@ def _allowed(made: list[route.Route], found: route.RouteMatch, entry: Entry, ans
     """The rule itself, for clients that pass all its access lists."""
     ways = _ways(entry.rule.access)
     for conditions in ways:
-        for number, template in enumerate(answer.routes):
+        for template in answer.routes:
             one = route.Route(name=entry.rule.id)
             one.MergeFrom(template)
             one.match.CopyFrom(found)
+            one.match.headers.extend(template.match.headers)
             match.add(one.match, conditions)
-            if number == 0 and len(answer.routes) > 1 and isinstance(entry.rule.action, RedirectTo):
-                one.match.headers.add(name=":method").string_match.exact = "GET"
             made.append(one)
 
 
