@@ -86,9 +86,11 @@ def _own(
 
 def _described(view: View, asked: UpstreamTls, nameless: str) -> tuple[BackendTls | None, str]:
     """As a reference describes it.  `nameless`: why it is unusable where it has no name to verify; "": each Host is."""
-    bundle, missing = authorities(view, (asked.ca,)) if asked.ca is not None and asked.verify else (b"", ())
+    bundle, missing = b"", tuple[Key, ...]()
+    if asked.ca is not None and asked.verify:
+        bundle, missing = authorities(view, (asked.ca,), asked.ca_entry)
     if missing:
-        return None, f"{missing[0]} with the CA of its certificate is missing or has no ca.crt"
+        return None, f"{missing[0]} with the CA of its certificate is missing or has no {asked.ca_entry or 'ca.crt'}"
     certificate = view.certificate(asked.client) if asked.client is not None else None
     if asked.client is not None and certificate is None:
         return None, f"the client certificate {asked.client} is missing or unusable"

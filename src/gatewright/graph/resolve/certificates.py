@@ -46,12 +46,12 @@ def _problem(key: Key, secret: SecretIntent, fault: Fault, renewed: bool) -> Pro
     return Problem("unusable-certificate", f"{key}: {fault}", secret.origin, severity, hint)
 
 
-def authorities(view: View, keys: tuple[Key, ...]) -> tuple[bytes, tuple[Key, ...]]:
-    """The PEM bundle of CA references, and those that are missing or empty."""
+def authorities(view: View, keys: tuple[Key, ...], entry: str = "") -> tuple[bytes, tuple[Key, ...]]:
+    """The PEM bundle of CA references, and those that are missing or empty.  `entry`: where it is, "" as usual."""
     bundle, missing = b"", []
     for key in keys:
         found = view.get(key, SecretIntent)
-        pem = next((value for name in CA_KEYS if found and (value := found.get(name))), None)
+        pem = next((value for name in ((entry,) if entry else CA_KEYS) if found and (value := found.get(name))), None)
         if pem is None:
             missing.append(key)
         else:

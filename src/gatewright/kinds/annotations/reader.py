@@ -9,6 +9,7 @@ from msgspec import Struct
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.features import Compatibility
 from gatewright.kinds.intents.options import Options
+from gatewright.kinds.intents.routing import RuleIntent
 
 
 class Reader(Struct, frozen=True):
@@ -16,7 +17,8 @@ class Reader(Struct, frozen=True):
 
     `read` makes Options of the annotations of one Ingress and puts Problems into the notes.  It is asked for every
     Ingress that has one of them.  `class_wide` does so for the controller's ConfigMap, None where there is none.
-    `usual`: what holds at such a door when nobody says anything.
+    `usual`: what holds at such a door when nobody says anything.  `rules` changes the rules themselves, where
+    annotations have conditions and actions; it tells what is wrong with these.
     """
 
     implementation: str
@@ -25,3 +27,4 @@ class Reader(Struct, frozen=True):
     compatibility: tuple[Compatibility, ...]
     class_wide: Callable[[Notes], Options] | None = None
     usual: Options = Options()
+    rules: Callable[[Notes, tuple[RuleIntent, ...]], tuple[RuleIntent, ...]] | None = None

@@ -9,7 +9,8 @@ from gatewright.base.problem import Problem
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.options import Options
+from gatewright.kinds.intents.options import NOTHING, Options, laid_over
+from gatewright.kinds.intents.routing import RuleIntent
 
 READERS: tuple[Reader, ...] = ()
 
@@ -17,16 +18,36 @@ READERS: tuple[Reader, ...] = ()
 def read(
     annotations: Mapping[str, str], owner: Key, origin: Origin
 ) -> tuple[tuple[tuple[str, Options], ...], list[Problem]]:
-    """Options by implementation, sorted, of the annotations of an object, and what is wrong with them."""
+    """Options by implementation, sorted, of the annotations of an object, and what is wrong with them.
+
+    What several dialects say to one implementation is laid over each other, in the order of `READERS`.
+    """
     found: dict[str, Options] = {}
     problems: list[Problem] = []
     for reader in READERS:
-        own = {name: value for name, value in annotations.items() if name.startswith(reader.prefix)}
-        if own:
-            notes = Notes(own, owner, origin.at("metadata", "annotations"), reader.prefix)
-            found[reader.implementation] = reader.read(notes)
+        notes = _notes(reader, annotations, owner, origin)
+        if notes is not None:
+            found[reader.implementation] = laid_over(found.get(reader.implementation, NOTHING), reader.read(notes))
             problems += notes.problems
     return tuple(sorted(found.items())), problems
+
+
+def rules(
+    annotations: Mapping[str, str], owner: Key, origin: Origin, given: tuple[RuleIntent, ...]
+) -> tuple[tuple[RuleIntent, ...], list[Problem]]:
+    """The rules of an object as its annotations change them, and what is wrong with these."""
+    problems: list[Problem] = []
+    for reader in READERS:
+        notes = _notes(reader, annotations, owner, origin)
+        if notes is not None and reader.rules is not None:
+            given = reader.rules(notes, given)
+            problems += notes.problems
+    return given, problems
+
+
+def _notes(reader: Reader, annotations: Mapping[str, str], owner: Key, origin: Origin) -> Notes | None:
+    own = {name: value for name, value in annotations.items() if name.startswith(reader.prefix)}
+    return Notes(own, owner, origin.at("metadata", "annotations"), reader.prefix) if own else None
 
 
 def usual(implementation: str) -> Options:

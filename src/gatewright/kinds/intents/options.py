@@ -49,7 +49,7 @@ class Canary(Struct, frozen=True):
 
 
 class ClientAuth(Struct, frozen=True):
-    """Client certificates at a hostname, verified against `ca` (a Secret's ca.crt).
+    """Client certificates at a hostname, verified against `ca` (a Secret's ca.crt, or its entry `ca_entry`).
 
     `mode`: "handshake" (refused there), "answer" (400 without a valid one), "optional" (400 for an invalid one only),
     "told" (never refused, the backend is told).  `tells`: certificate headers, see ClientCertificateHeaders.
@@ -63,6 +63,7 @@ class ClientAuth(Struct, frozen=True):
     tells: tuple[tuple[str, str], ...] = ()
     common_name: str = ""
     error_page: str = ""
+    ca_entry: str = ""
 
 
 class Options(Struct, frozen=True):
@@ -77,7 +78,10 @@ class Options(Struct, frozen=True):
     `aliases`: further hosts of the route; `www_redirect`: the host with or without www. redirects to the one described.
     `app_root`: where `/` redirects to (302).  `upstream_host`: the Host that backends see.  `default_backend`: who
     answers where the backend has no endpoints.  `unbuildable`: a protection is asked for that cannot be built; its
-    reason; every rule answers 503.
+    reason; every rule answers 503.  `proxy_protocol`: the version that backends are sent.  `tunnel_timeout` in place of
+    `read_timeout` on WebSockets and other upgraded connections.
+    `listen`: (port, "HTTP" | "HTTPS") of the door that the route is at, where routes say so themselves (ALB).  `group`:
+    routes of one group share a load balancer, where `order` says whose rules are asked first (the smaller; ALB).
     """
 
     first: tuple[Filter, ...] = ()
@@ -110,6 +114,11 @@ class Options(Struct, frozen=True):
     client: ClientAuth | None = None
     default_backend: Key | None = None
     unbuildable: str = ""
+    proxy_protocol: int | None = None
+    tunnel_timeout: float | None = None
+    listen: tuple[tuple[int, str], ...] = ()
+    group: str = ""
+    order: int | None = None
 
 
 NOTHING = Options()

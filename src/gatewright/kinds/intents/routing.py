@@ -107,7 +107,8 @@ class UpstreamTls(Struct, frozen=True, order=True):
     """TLS towards a backend, as a route asks for it.
 
     `server_name` is the SNI ("" the Host sent).  `verify` against the certificates in `ca` (a Secret's or ConfigMap's
-    ca.crt; None: the system's) for `verify_name` ("" the server name).  `client` a Secret with tls.crt and tls.key.
+    ca.crt, or its entry `ca_entry`; None: the system's) for `verify_name` ("" the server name).  `client` a Secret with
+    tls.crt and tls.key.
     """
 
     verify: bool = False
@@ -115,6 +116,7 @@ class UpstreamTls(Struct, frozen=True, order=True):
     verify_name: str = ""
     ca: Key | None = None
     client: Key | None = None
+    ca_entry: str = ""
 
 
 class HealthCheck(Struct, frozen=True, gc=False):
