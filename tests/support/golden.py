@@ -19,13 +19,27 @@ from pathlib import Path
 from msgspec import structs
 
 from gatewright.base.origin import Locator, Origin
-from gatewright.graph.nodes import Entry, Forward, Graph, RedirectTo, Respond, Rule, VirtualHost
+from gatewright.graph.nodes import (
+    AskAuth,
+    BasicAuthUsers,
+    Entry,
+    ErrorPage,
+    Forward,
+    Graph,
+    RedirectTo,
+    Respond,
+    Rule,
+    Step,
+    TokenCheck,
+    VirtualHost,
+)
 from gatewright.kinds.intents.filters import PathEdit
 from gatewright.kinds.intents.routing import Match, ValueMatch
 from gatewright.pipeline import Model, State
 from gatewright.trace.hops import HopKind, Outcome, Trace
 from gatewright.trace.journey import journey
 from gatewright.trace.request import request
+from gatewright.trace.steps import in_words
 from gatewright.trace.walk import gateways_for, walk
 from support.keys import NOW, pair
 
@@ -133,11 +147,14 @@ def _rule(entry: Entry) -> Iterator[str]:
     yield rule.id
     for access in rule.access:
         depth = f" at depth {access.depth}" if access.depth else ""
-        yield f"only clients in {', '.join(access.cidrs)}{depth}, else {access.status}"
-    if rule.auth is not None:
-        yield f"basic auth, realm {rule.auth.realm}"
+        who = "no" if access.deny else "only"
+        trusted = f" as {', '.join(access.trusted)} tell" if access.trusted else ""
+        yield f"{who} clients in {', '.join(access.cidrs)}{depth}{trusted}, else {access.status}"
     if rule.cors is not None:
         yield f"cors from {', '.join(rule.cors.allow_origins)}"
+    yield from map(_step, rule.steps)
+    if not rule.websocket:
+        yield "no WebSockets"
     yield from (f"request headers {_edit(edit)}" for edit in rule.request_headers)
     yield from (f"response headers {_edit(edit)}" for edit in rule.response_headers)
     yield from _action(rule)
@@ -148,6 +165,29 @@ def _edit(edit: object) -> str:
     parts += [f"{name}={value}" for name, value in edit.set]  # type: ignore[attr-defined]
     parts += [f"+{name}={value}" for name, value in edit.add]  # type: ignore[attr-defined]
     return " ".join(parts)
+
+
+def _step(step: Step) -> str:
+    match step:
+        case BasicAuthUsers():
+            told = f"basic auth, realm {step.realm}"
+            excepts = step.excepts
+        case AskAuth():
+            scheme = "https" if step.tls else "http"
+            told = f"ask {step.backend}: {scheme}://{in_words(step.host)}{in_words(step.path)}"
+            excepts = step.question.excepts
+        case TokenCheck():
+            told, excepts = f"tokens of {', '.join(name for name, _ in step.keys)}", ()
+        case ErrorPage():
+            told, excepts = f"errors {step.pages.statuses} from {step.backend}{in_words(step.pages.path)}", ()
+        case _:
+            said = [
+                f"{name} {value}"
+                for name in step.__struct_fields__
+                if name != "origin" and (value := getattr(step, name)) not in (None, (), "", False)
+            ]
+            told, excepts = f"{type(step).__name__}: {', '.join(said)}", ()
+    return told + (f", except for {', '.join(excepts)}" if excepts else "")
 
 
 def _action(rule: Rule) -> Iterator[str]:
@@ -169,8 +209,8 @@ def _forward(action: Forward) -> Iterator[str]:
     if action.host is not None:
         yield f"rewrite host to {action.host}"
     yield from (f"rewrite path: {_path_edit(edit)}" for edit in action.paths)
-    for name in ("timeout", "backend_timeout", "retry", "persistence"):
-        if (value := getattr(action, name)) is not None:
+    for name in ("timeout", "backend_timeout", "retry", "persistence", "read_timeout", "hash"):
+        if (value := getattr(action, name)) not in (None, ()):
             yield f"{name} {value}"
     for share in action.backends:
         where = str(share.backend) if share.backend else f"{share.status}: {share.reason}"

@@ -11,12 +11,15 @@ from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
 from gatewright.graph.nodes import (
+    AskAuth,
     BackendKey,
     Certificate,
+    ErrorPage,
     Family,
     Forward,
     Gateway,
     Graph,
+    TokenCheck,
     VirtualHost,
     VirtualHostKey,
 )
@@ -85,9 +88,17 @@ def _best(graph: Graph, keys: tuple[Key, ...], sni: str) -> Certificate | None:
 
 
 def upstreams(host: VirtualHost) -> Iterator[BackendKey]:
-    """The backends that requests for a VirtualHost, or copies of them, may go to; some perhaps several times."""
+    """The backends that requests for a VirtualHost, copies of them or questions about them go to, some repeatedly."""
     for entry in host.entries:
         action = entry.rule.action
         if isinstance(action, Forward):
             yield from (share.backend for share in action.backends if share.backend is not None)
             yield from (mirror.backend for mirror in action.mirrors)
+        for step in entry.rule.steps:
+            match step:
+                case AskAuth() | ErrorPage():
+                    yield step.backend
+                case TokenCheck():
+                    yield from (keys[0] for _, keys in step.keys if not isinstance(keys, str))
+                case _:
+                    pass

@@ -38,6 +38,7 @@ from gatewright.kinds.intents.material import (
     TlsStoreIntent,
     WorkloadIntent,
 )
+from gatewright.kinds.intents.options import OptionsPolicyIntent
 from gatewright.kinds.intents.policies import PolicyIntent
 from gatewright.kinds.intents.programs import HelmIntent
 
@@ -67,6 +68,8 @@ TLS_ACME = "kubernetes.io/tls-acme"
 """The annotation that leaves it to cert-manager which issuer that is."""
 ANNOTATED_FOR = "annotated-for"
 """The index of the Ingresses and Gateways whose annotations ask for a Secret: by its Key."""
+OPTIONS_POLICIES = "options-policies"
+"""The index of the policies that give options: by each Key that they target (with a selector: one without a name)."""
 ISSUED_UNDER = "issued-under"
 """The index of what asks an issuer for certificates of single hosts: by (issuer, domain directly above the host)."""
 
@@ -138,6 +141,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "class-use", (name, provider)
         case ServiceIntent(type="LoadBalancer"):
             yield "load-balancers", ALL
+        case OptionsPolicyIntent():
+            yield from ((OPTIONS_POLICIES, key) for key in dict.fromkeys(target.key for target in intent.targets))
         case PolicyIntent():
             yield "policies", intent.key.namespace
         case CertificateIntent():

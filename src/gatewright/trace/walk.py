@@ -5,15 +5,13 @@ The walk decides nothing: order and references were settled when the graph was b
 
 from __future__ import annotations
 
-import base64
-import hashlib
-
 from msgspec import structs
 
 from gatewright.base import hostnames
 from gatewright.base.origin import Origin
 from gatewright.graph import lookup
 from gatewright.graph.nodes import (
+    Access,
     BackendKey,
     Entry,
     Family,
@@ -32,6 +30,7 @@ from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKin
 from gatewright.trace.match import failing, in_ranges
 from gatewright.trace.paths import normalise
 from gatewright.trace.request import STREAMS, Request, is_address
+from gatewright.trace.steps import error_page, judge
 
 NEAR_MISSES = 5
 
@@ -178,7 +177,7 @@ class _Walk:
         self._hop(HopKind.RULE, rule.id, entry.origin)
         self._outcome = structs.replace(self._outcome, rule=rule.id)
         for access in rule.access:
-            if not in_ranges(self._request.client, access.cidrs):
+            if in_ranges(self._request.client, access.cidrs) == access.deny:
                 self._hop(HopKind.FILTER, f"client {self._request.client} is not allowed", access.origin)
                 return self._refuse(0, "connection closed: the client's address is not allowed")
         if not isinstance(rule.action, Forward):
@@ -227,6 +226,15 @@ class _Walk:
         return None
 
     def _apply(self, entry: Entry, path: str) -> Outcome:
+        outcome = self._act(entry, path)
+        page = error_page(entry.rule.steps, outcome.status) if outcome.status else None
+        if page is not None:
+            self._hop(
+                HopKind.FILTER, f"the answer {outcome.status} is shown as {page.backend} has it", page.pages.origin
+            )
+        return outcome
+
+    def _act(self, entry: Entry, path: str) -> Outcome:
         rule = self._trace.rule = entry.rule
         self._outcome = structs.replace(self._outcome, rule=rule.id)
         denied = self._protect(rule)
@@ -246,9 +254,10 @@ class _Walk:
     def _protect(self, rule: Rule) -> Outcome | None:
         """Access lists, CORS preflight (which carries no credentials) and authentication: what may answer first."""
         for access in rule.access:
-            client = _client(self._request, access.depth)
-            if client is None or not in_ranges(client, access.cidrs):
-                self._hop(HopKind.FILTER, f"client {client} is not in {', '.join(access.cidrs)}", access.origin)
+            client = _client(self._request, access)
+            if client is None or in_ranges(client, access.cidrs) == access.deny:
+                where = f"{'in' if access.deny else 'not in'} {', '.join(access.cidrs)}"
+                self._hop(HopKind.FILTER, f"client {client or 'unknown'} is {where}", access.origin)
                 return self._refuse(access.status, "the client's address is not allowed")
             self._hop(HopKind.FILTER, f"client {client} is allowed", access.origin)
         if rule.cors is not None and answer.is_preflight(self._request) and answer.is_forwarded(rule.action):
@@ -256,11 +265,12 @@ class _Walk:
             reason = "CORS preflight" if allowed else "CORS preflight: the origin is not allowed"
             self._hop(HopKind.FILTER, reason, rule.cors.origin)
             return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason=reason)
-        if rule.auth is not None:
-            if not _authenticated(self._request, rule.auth.users.reveal()):
-                self._hop(HopKind.FILTER, "basic authentication: no valid user", rule.auth.origin)
-                return self._refuse(401, "authentication required")
-            self._hop(HopKind.FILTER, "basic authentication: valid", rule.auth.origin)
+        for step in rule.steps:
+            verdict = judge(step, self._request)
+            if verdict is not None:
+                self._hop(HopKind.FILTER, verdict.summary, verdict.origin)
+                if verdict.status:
+                    return self._refuse(verdict.status, verdict.reason)
         return None
 
     def _redirect(self, action: RedirectTo, path: str, matched: str) -> Outcome:
@@ -323,23 +333,12 @@ class _Walk:
         return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)
 
 
-def _client(request: Request, depth: int) -> str | None:
-    """The address that an access list looks at: the peer, or the depth-th entry from the right of X-Forwarded-For."""
-    if not depth:
+def _client(request: Request, access: Access) -> str | None:
+    """The address that an access list looks at: the peer, or an entry of X-Forwarded-For, where that is believed."""
+    if not access.depth:
         return request.client
+    if access.trusted and not in_ranges(request.client, access.trusted):
+        return None
     chain = [part.strip() for part in (request.header("x-forwarded-for") or "").split(",")]
-    found = chain[-depth] if depth <= len(chain) else ""
+    found = chain[-access.depth] if access.depth <= len(chain) else ""
     return found if is_address(found) else None
-
-
-def _authenticated(request: Request, users: bytes) -> bool:
-    """Does the Authorization header carry one of the users?  Lines are name:{SHA}base64(sha1(password))."""
-    scheme, _, encoded = (request.header("authorization") or "").partition(" ")
-    if scheme.lower() != "basic":
-        return False
-    try:
-        name, _, password = base64.b64decode(encoded, validate=True).partition(b":")
-    except ValueError:
-        return False
-    digest = base64.b64encode(hashlib.sha1(password, usedforsecurity=False).digest())
-    return name + b":{SHA}" + digest in users.splitlines()

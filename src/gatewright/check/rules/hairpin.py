@@ -22,17 +22,18 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.network.placement import home
-from gatewright.graph.nodes import Backend, Entry, Family, Forward, VirtualHost
+from gatewright.graph.nodes import AskAuth, Backend, BasicAuthUsers, Entry, Family, Forward, TokenCheck, VirtualHost
 from gatewright.graph.sight import Sight
 
 ID = "hairpin"
+CREDENTIALS = (BasicAuthUsers, AskAuth, TokenCheck)
 BY_NAME = frozenset({Family.HTTP, Family.HTTPS, Family.PASSTHROUGH})
 
 
 def check(sight: Sight, backend: Backend) -> Iterable[Finding]:
     """An external name that is served here, from a Service of the same cluster."""
     name = backend.dns_name
-    if not name:
+    if not name or not backend.origins:
         return
     for key in sight.serving(name):
         host = sight.virtual_host(key) if key.family in BY_NAME else None
@@ -49,7 +50,7 @@ def check(sight: Sight, backend: Backend) -> Iterable[Finding]:
 
 def _plain(entry: Entry) -> bool:
     """Does the gateway add nothing that somebody might want: no login, no list of clients?"""
-    return entry.rule.auth is None and not entry.rule.access
+    return not entry.rule.access and not any(isinstance(step, CREDENTIALS) for step in entry.rule.steps)
 
 
 def _leads_to(sight: Sight, entry: Entry) -> Backend | None:

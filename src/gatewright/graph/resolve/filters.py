@@ -2,28 +2,57 @@
 
 Middlewares and chains are followed here.  A protective filter that cannot be built refuses the rule; an unconditional
 answer (redirect, refusal) ends the list, so that a filter behind it never counts and one before it always does.
+Counterparts: `options`, which puts filters in front of a rule's own; `asking`, who is asked about requests.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+import msgspec
+from msgspec import Struct, field, structs
 
+from gatewright.base import htpasswd
 from gatewright.base.problem import Problem, Severity
 from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import Access, BasicAuthUsers, Family, Gateway, MirrorTo, RedirectTo, Respond
+from gatewright.graph.nodes import (
+    Access,
+    AskAuth,
+    BackendKey,
+    BasicAuthUsers,
+    ErrorPage,
+    Family,
+    MirrorTo,
+    RedirectTo,
+    Respond,
+    Step,
+    TokenCheck,
+)
 from gatewright.graph.objects import View
+from gatewright.graph.resolve.asking import Question, asked
 from gatewright.graph.resolve.backends import Failure, target
+from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.filters import (
     AllowSources,
+    Authorize,
     BasicAuth,
+    BodyLimit,
+    ClientCertificateHeaders,
+    Compress,
     Cors,
+    DenySources,
+    ErrorPages,
     Filter,
     FilterRef,
+    ForwardAuth,
     HeaderEdit,
+    InFlight,
+    Jwt,
+    JwtProvider,
+    LimitBy,
     Mirror,
     PathEdit,
+    RateLimit,
     Redirect,
     Refuse,
     RegexRedirect,
@@ -36,15 +65,15 @@ from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
 from gatewright.kinds.intents.routing import Dialect
 
 CHAIN_DEPTH = 16
-SHA1 = b"{SHA}"  # the one htpasswd hash that Envoy's basic_auth filter checks
+CLOSED = "the rule answers 503 rather than serve without its protection"
 
 
 class Effects(Struct):
     """What the filters of one rule add up to, while they are folded.  `answer` ends the fold."""
 
     access: list[Access] = field(default_factory=list)
-    auth: BasicAuthUsers | None = None
     cors: Cors | None = None
+    steps: list[Step] = field(default_factory=list)
     request_headers: list[HeaderEdit] = field(default_factory=list)
     response_headers: list[HeaderEdit] = field(default_factory=list)
     host: str | None = None
@@ -53,14 +82,6 @@ class Effects(Struct):
     conditional: list[RegexRedirect] = field(default_factory=list)
     answer: RedirectTo | Respond | None = None
     problems: list[Problem] = field(default_factory=list)
-
-
-class Where(Struct, frozen=True):
-    """The VirtualHost that a rule is resolved for: what its filters may depend on."""
-
-    gateway: Gateway
-    family: Family
-    port: int
 
 
 def fold(view: View, where: Where, route: RouteIntent, filters: tuple[Filter, ...]) -> Effects:
@@ -97,10 +118,16 @@ def _fold(
                 _mirror(view, where, route, item, effects)
             case Cors():
                 effects.cors = item
-            case AllowSources():
-                _allow_sources(item, effects)
-            case BasicAuth():
-                _basic_auth(view, item, effects)
+            case AllowSources() | DenySources():
+                _sources(where, item, effects)
+            case BasicAuth() | ForwardAuth() | Jwt():
+                _credentials(view, where, route, item, effects, seen)
+            case RateLimit() | InFlight():
+                effects.steps.append(_counted(where, item, effects))
+            case Authorize() | BodyLimit() | Compress() | ClientCertificateHeaders():
+                effects.steps.append(item)
+            case ErrorPages():
+                _error_pages(view, where, route, item, effects)
             case Refuse():
                 effects.answer = Respond(item.status, item.reason, item.origin)
             case FixedAnswer():
@@ -155,15 +182,28 @@ def _respond(item: FixedAnswer) -> Respond:
     return Respond(item.status, reason, item.origin, refused=False, body=item.body, content_type=item.content_type)
 
 
-def _allow_sources(item: AllowSources, effects: Effects) -> None:
-    """Clients by their address.  An address in X-Forwarded-For is anybody's word, as no proxy in front is trusted."""
-    if not item.depth:
-        effects.access.append(Access(item.cidrs, item.origin, item.depth, item.status))
+def _sources(where: Where, item: AllowSources | DenySources, effects: Effects) -> None:
+    """Clients by their address.  One in X-Forwarded-For is anybody's word unless it is known whose is believed."""
+    deny = isinstance(item, DenySources)
+    trusted = where.gateway.settings.forwarded_from
+    if not item.depth or trusted:
+        kept = trusted if item.depth else ()
+        effects.access.append(Access(item.cidrs, item.origin, item.depth, item.status, deny=deny, trusted=kept))
         return
     why = "the client's address would be read from X-Forwarded-For, which anybody can write"
     effects.answer = Respond(item.status, why, item.origin)
     hint = "nobody is let in; without ipStrategy the address of the connection is looked at"
     effects.problems.append(Problem("forwarded-not-trusted", why, item.origin, Severity.ERROR, hint))
+
+
+def _counted(where: Where, item: RateLimit | InFlight, effects: Effects) -> RateLimit | InFlight:
+    """Whose requests are counted together: by the peer, where nobody's X-Forwarded-For is believed."""
+    if item.by is not LimitBy.CLIENT or not item.depth or where.gateway.settings.forwarded_from:
+        return item
+    why = "clients are counted by the address of their connection: anybody can write X-Forwarded-For"
+    hint = "say whose X-Forwarded-For is believed (forwardedHeaders.trustedIPs)"
+    effects.problems.append(Problem("forwarded-not-trusted", why, item.origin, Severity.WARNING, hint))
+    return structs.replace(item, depth=0)
 
 
 def _regex_redirect(item: RegexRedirect, effects: Effects) -> None:
@@ -189,35 +229,119 @@ def _mirror(view: View, where: Where, route: RouteIntent, item: Mirror, effects:
         effects.mirrors.append(MirrorTo(found, item.numerator, item.denominator, item.origin))
 
 
-def _basic_auth(view: View, item: BasicAuth, effects: Effects) -> None:
-    """Users from the middleware and its Secret; only {SHA} hashes can be checked, anything else refuses the rule."""
+def _error_pages(view: View, where: Where, route: RouteIntent, item: ErrorPages, effects: Effects) -> None:
+    """Pages protect nothing: without their backend clients get the errors as they are."""
+    found = target(view, where.gateway, route, item.backend)
+    if isinstance(found, Failure):
+        why = f"errors are passed on as they are: {found.reason}"
+        effects.problems.append(Problem(found.id, why, item.origin, Severity.WARNING, found.hint, found.snippet))
+    else:
+        effects.steps.append(ErrorPage(item, found))
+
+
+# --- credentials --------------------------------------------------------------------------------
+
+
+def _credentials(
+    view: View,
+    where: Where,
+    route: RouteIntent,
+    item: BasicAuth | ForwardAuth | Jwt,
+    effects: Effects,
+    seen: tuple[Key, ...],
+) -> None:
+    """Who may pass; what cannot be checked refuses the rule."""
+    identity = "protection-unbuildable"
+    made: BasicAuthUsers | AskAuth | TokenCheck | Failure
+    match item:
+        case BasicAuth():
+            identity = "basic-auth-unusable"
+            made = _basic_auth(view, item)
+        case ForwardAuth():
+            made = _forward_auth(view, where, route, item, seen[-1].namespace if seen else "")
+        case Jwt():
+            made = _tokens(view, where, route, item)
+    if not isinstance(made, Failure):
+        effects.steps.append(made)
+        return
+    effects.answer = Respond(503, made.reason, item.origin)
+    hint = f"{made.hint}; {CLOSED}" if made.hint else CLOSED
+    effects.problems.append(Problem(identity, made.reason, item.origin, Severity.ERROR, hint))
+
+
+def _basic_auth(view: View, item: BasicAuth) -> BasicAuthUsers | Failure:
+    """Users from the filter and its Secret; what cannot be checked by anybody refuses the rule."""
     raw = item.users.reveal() if item.users else b""
     if item.secret is not None:
         secret = view.get(item.secret, SecretIntent)
-        raw += b"\n" + (_users(secret) if secret else b"")
-    lines = [line.strip() for line in raw.splitlines() if line.strip() and not line.startswith(b"#")]
-    usable = [line for line in lines if line.partition(b":")[2].startswith(SHA1)]
-    why, hint = "", "the rule answers 503 rather than serve without its protection"
+        raw += b"\n" + (_users(secret, by_name=item.by_name) if secret else b"")
+    lines = htpasswd.lines(raw)
     if not lines:
-        why = f"{item.secret} has no users" if item.secret else "basicAuth has no users"
-    elif len(usable) < len(lines):
-        why = "basicAuth has passwords hashed with something other than {SHA}"
-        hint = "hash them with `htpasswd -s`; " + hint
-    elif effects.auth is not None:
-        why = "two basicAuth filters apply to one rule, of which only one can be checked"
-    if why:
-        effects.answer = Respond(503, why, item.origin)
-        effects.problems.append(Problem("basic-auth-unusable", why, item.origin, Severity.ERROR, hint))
-        return
-    effects.auth = BasicAuthUsers(
-        users=Sensitive(b"\n".join(usable)),
+        return _unbuildable(f"{item.secret} has no users" if item.secret else "basicAuth has no users")
+    if not all(map(htpasswd.usable, lines)):
+        hint = "hash them with `htpasswd -B`, or with `htpasswd -s`"
+        return _unbuildable("basicAuth has passwords in a form that nobody checks", hint)
+    return BasicAuthUsers(
+        users=Sensitive(b"\n".join(lines)),
         origin=item.origin,
         realm=item.realm,
         remove_header=item.remove_header,
         user_header=item.user_header,
+        excepts=item.excepts,
     )
 
 
-def _users(secret: SecretIntent) -> bytes:
-    """htpasswd lines: the key `users`, or ingress-nginx's `auth`."""
+def _unbuildable(why: str, hint: str = "") -> Failure:
+    return Failure("protection-unbuildable", 503, why, hint)
+
+
+def _users(secret: SecretIntent, *, by_name: bool) -> bytes:
+    """htpasswd lines: the key `users`, or ingress-nginx's `auth`; or every key is a user."""
+    if by_name:
+        return b"\n".join(name.encode() + b":" + value.reveal().strip() for name, value in secret.data)
     return secret.get("users") or secret.get("auth") or b""
+
+
+def _forward_auth(view: View, where: Where, route: RouteIntent, item: ForwardAuth, namespace: str) -> AskAuth | Failure:
+    found = asked(view, where, route, Question(item.url, item.origin, namespace, item.tls))
+    if isinstance(found, Failure):
+        return structs.replace(found, reason=f"nobody can be asked who may pass: {found.reason}")
+    return AskAuth(item, found.backend, found.host, found.path, found.tls)
+
+
+def _tokens(view: View, where: Where, route: RouteIntent, item: Jwt) -> TokenCheck | Failure:
+    """A check of tokens with the keys of every provider."""
+    keys: list[tuple[str, str | tuple[BackendKey, str, str]]] = []
+    for provider in item.providers:
+        found = _keys(view, where, route, item, provider)
+        if isinstance(found, Failure):
+            return structs.replace(found, reason=f"tokens of {provider.name} cannot be checked: {found.reason}")
+        keys.append((provider.name, found))
+    return TokenCheck(item, tuple(keys))
+
+
+def _keys(
+    view: View, where: Where, route: RouteIntent, item: Jwt, provider: JwtProvider
+) -> str | tuple[BackendKey, str, str] | Failure:
+    """A JWKS document (RFC 7517, clause 5), or whom it is got from: upstream, Host, path."""
+    if provider.jwks_url:
+        found = asked(view, where, route, Question((provider.jwks_url,), item.origin))
+        if isinstance(found, Failure):
+            return found
+        return found.backend, "".join(found.host), "".join(found.path)
+    document = provider.jwks
+    if provider.jwks_from is not None:
+        held = view.get(provider.jwks_from, SecretIntent)
+        raw = (held.get("jwks") or (held.data[0][1].reveal() if held.data else b"")) if held else b""
+        document = raw.decode("utf-8", "replace")
+        if not document:
+            return _unbuildable(f"{provider.jwks_from} has no keys")
+    return document if _is_key_set(document) else _unbuildable("its keys are no JWKS document")
+
+
+def _is_key_set(document: str) -> bool:
+    try:
+        found = msgspec.json.decode(document)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(found, dict) and isinstance(found.get("keys"), list) and bool(found["keys"])

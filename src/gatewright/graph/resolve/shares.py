@@ -16,7 +16,8 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import MirrorTo, Respond, WeightedBackend
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.backends import Failure, target
-from gatewright.graph.resolve.filters import Effects, Where, fold
+from gatewright.graph.resolve.filters import Effects, fold
+from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.material import BackendGroupIntent
@@ -125,7 +126,7 @@ def _impossible(own: Effects) -> Respond | None:
     """Why a backend cannot have these filters of its own; None when it can."""
     if isinstance(own.answer, Respond):
         return own.answer
-    if own.answer or own.auth or own.access or own.paths or own.conditional or own.cors or own.host is not None:
+    if own.answer or own.steps or own.access or own.paths or own.conditional or own.cors or own.host is not None:
         return Respond(500, "a backend can have filters for headers and mirrors only")
     return None
 

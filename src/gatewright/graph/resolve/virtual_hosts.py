@@ -15,6 +15,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.listeners import spoken
 from gatewright.graph.nodes import (
     Action,
+    BasicAuthUsers,
     Entry,
     Family,
     Forward,
@@ -29,14 +30,15 @@ from gatewright.graph.nodes import (
 )
 from gatewright.graph.objects import View
 from gatewright.graph.paths import stripped, uncomposable
-from gatewright.graph.resolve import own_routes
+from gatewright.graph.resolve import options, own_routes
 from gatewright.graph.resolve.backends import broken_status
-from gatewright.graph.resolve.filters import Effects, Where, fold
+from gatewright.graph.resolve.filters import Effects, fold
 from gatewright.graph.resolve.hosts import overlap, specialise
 from gatewright.graph.resolve.precedence import Order, age, order, traefik_match
 from gatewright.graph.resolve.redirects import Residual, never_matches, residual
 from gatewright.graph.resolve.shares import Shares
 from gatewright.graph.resolve.tls_options import tls_refusal
+from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
 from gatewright.kinds.intents.filters import (
@@ -75,8 +77,10 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
         return None, ()
     found = Found()
     routes = _of_one_kind(key, list(_routes(view, gateway, key)), found.problems)
+    secured = key.family is Family.HTTP and any(_brings_tls(gateway, route, key.hostname) for route in routes)
+    where = Where(gateway, key.family, key.port, key.hostname, secured)
     for route in routes:
-        _add(view, gateway, listener, key, route, found)
+        _add(view, where, listener, key, route, found)
     found.entries.sort(key=lambda pair: pair[0])
     entries = tuple(entry for _, entry in found.entries)
     host = VirtualHost(
@@ -139,16 +143,25 @@ def _of_one_kind(key: VirtualHostKey, routes: list[RouteIntent], problems: list[
     return [route for route in routes if route not in rivals or route.key.kind == oldest.key.kind]
 
 
-def _add(
-    view: View, gateway: Gateway, listener: Listener, key: VirtualHostKey, route: RouteIntent, found: Found
-) -> None:
-    where = Where(gateway, key.family, key.port)
+def _brings_tls(gateway: Gateway, route: RouteIntent, hostname: str) -> bool:
+    """Does a route ask for TLS for this hostname?"""
+    return any(
+        not use.passthrough
+        and (not use.hosts or any(hostnames.covers(name, hostname, gateway.depth) for name in use.hosts))
+        for use in route.tls
+    )
+
+
+def _add(view: View, where: Where, listener: Listener, key: VirtualHostKey, route: RouteIntent, found: Found) -> None:
+    gateway = where.gateway
     traefik = gateway.dialect is Dialect.TRAEFIK
     weaker = tls_refusal(view, gateway, listener, key.family, route, found.problems)
-    for rule in route.rules:
-        matches = _matches(gateway, key, route, rule)
+    for asked in route.rules:
+        matches = _matches(gateway, key, route, asked)
         if not matches:
             continue
+        said = options.effective(view, gateway, listener.name, route, asked)
+        rule = options.apply(said, asked, where, found.problems)
         effects = fold(view, where, route, rule.filters)
         effects.answer = weaker or effects.answer
         found.problems += effects.problems
@@ -210,10 +223,12 @@ def _rule(
         origin=rule.origin,
         action=action,
         access=tuple(effects.access),
-        auth=effects.auth,
+        auth=next((step for step in effects.steps if isinstance(step, BasicAuthUsers)), None),
         cors=effects.cors,
+        steps=tuple(effects.steps),
         request_headers=tuple(effects.request_headers),
         response_headers=tuple(effects.response_headers),
+        websocket=rule.websocket,
     )
 
 
@@ -238,6 +253,8 @@ def _forward(
         persistence=rule.persistence or shares.persistence,
         mirrors=(*effects.mirrors, *shares.mirrors),
         status=status,
+        read_timeout=rule.read_timeout,
+        hash=rule.hash,
     )
 
 

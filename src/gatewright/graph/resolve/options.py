@@ -1,0 +1,258 @@
+"""What holds for a rule at a gateway beyond what it says itself: laid together, and turned into filters and fields.
+
+The narrower word counts: what an implementation does when nobody says anything, then the door, its listener, the route,
+the rule.  What a rule says itself wins over all of them.  Counterparts: `filters`, which folds what comes out here;
+`nginx_hosts`, for what options do to a whole hostname (aliases, canaries, expressions instead of paths).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import structs
+
+from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem, Severity
+from gatewright.graph.nodes import Family, Gateway
+from gatewright.graph.objects import OPTIONS_POLICIES, View
+from gatewright.graph.resolve.references import selects
+from gatewright.graph.resolve.where import Where
+from gatewright.kinds.annotations import readers
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.filters import (
+    AllowSources,
+    BasicAuth,
+    DenySources,
+    Filter,
+    ForwardAuth,
+    HeaderEdit,
+    InFlight,
+    PathEdit,
+    PathEditKind,
+    RateLimit,
+    Redirect,
+    Refuse,
+    RequestHeaders,
+    ResponseHeaders,
+    Rewrite,
+)
+from gatewright.kinds.intents.options import NOTHING, Options, OptionsPolicyIntent, laid_over
+from gatewright.kinds.intents.routing import BackendRef, Dialect, RuleIntent, Upstream
+
+HSTS = "Strict-Transport-Security"
+FORWARDED_PREFIX = "X-Forwarded-Prefix"
+NEVER_REDIRECTED = "/.well-known/acme-challenge"
+"""Below it ingress-nginx redirects nobody to HTTPS (no-tls-redirect-locations), as challenges come by plain HTTP."""
+_Rank = tuple[int, str, str]
+_HTTP = frozenset({Family.HTTP, Family.HTTPS})
+
+
+def effective(view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None) -> Options:
+    """The options of a rule of a route at a listener; of the route as a whole without a rule."""
+    if route.doors is not None:
+        return NOTHING
+    found = _usual(gateway.implementation, gateway.options)
+    policies = gateway.dialect is Dialect.GATEWAY_API
+    if policies:
+        found = laid_over(found, _policies(view, gateway, listener, route, rule))
+    for implementation, said in route.options:
+        if implementation in ("", gateway.implementation):
+            found = laid_over(found, said)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _usual(implementation: str, door: Options) -> Options:
+    return laid_over(readers.usual(implementation), door)
+
+
+# --- policies -----------------------------------------------------------------------------------
+
+
+def _policies(view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None) -> Options:
+    """What policies say: of each kind the most specific one, laid over the gateway's where it merges."""
+    ranked: dict[str, list[tuple[_Rank, OptionsPolicyIntent]]] = {}
+    for policy in policies_at(view, gateway.key):
+        for section, place in ((listener, 2), ("", 3)):
+            if _aims(policy, gateway.key, (), section):
+                ranked.setdefault(policy.key.kind, []).append((_rank(place, policy), policy))
+    sections = ((rule.name, 0), ("", 1)) if rule is not None and rule.name else (("", 1),)
+    for policy in policies_at(view, route.key):
+        for section, place in sections:
+            if _aims(policy, route.key, route.labels, section):
+                ranked.setdefault(policy.key.kind, []).append((_rank(place, policy), policy))
+    found = NOTHING
+    for _, rivals in sorted(ranked.items()):
+        rivals.sort(key=lambda pair: pair[0])
+        (rank, winner), *others = rivals
+        wider = next((other for place, other in others if place[0] >= 2), None)
+        if winner.merges and rank[0] < 2 and wider is not None:
+            found = laid_over(found, wider.options)
+        found = laid_over(found, winner.options)
+    return found
+
+
+def policies_at(view: View, key: Key) -> list[OptionsPolicyIntent]:
+    """The policies that may attach to an object: by its name, or by labels."""
+    named = view.listed(OPTIONS_POLICIES, key, OptionsPolicyIntent)
+    return named + view.listed(OPTIONS_POLICIES, structs.replace(key, name=""), OptionsPolicyIntent)
+
+
+def _aims(policy: OptionsPolicyIntent, key: Key, labels: tuple[tuple[str, str], ...], section: str) -> bool:
+    for target in policy.targets:
+        if target.section != section:
+            continue
+        if target.key == key:
+            return True
+        same = target.selector is not None and structs.replace(target.key, name=key.name) == key
+        if same and target.selector is not None and selects(target.selector, dict(labels)):
+            return True
+    return False
+
+
+def _rank(place: int, policy: OptionsPolicyIntent) -> _Rank:
+    return (place, policy.created or "~", f"{policy.key.namespace}/{policy.key.name}")
+
+
+# --- applying -----------------------------------------------------------------------------------
+
+
+def apply(options: Options, rule: RuleIntent, where: Where, problems: list[Problem]) -> RuleIntent:
+    """The rule with its options in it: filters in the order of the dialect, times, and how backends are spoken to."""
+    if options == NOTHING:
+        return rule
+    if where.family in _HTTP:
+        filters = tuple(_filters(options, rule, where, problems))
+    else:  # bytes are passed on: only who may connect can be decided
+        filters = (*_refusal(options, rule.origin), *_sources(options, any_one=False), *rule.filters)
+    return structs.replace(
+        rule,
+        filters=filters,
+        backends=_backends(options, rule.backends),
+        timeout=options.timeout if rule.timeout is None else rule.timeout,
+        read_timeout=options.read_timeout if rule.read_timeout is None else rule.read_timeout,
+        retry=rule.retry or options.retry,
+        persistence=rule.persistence or options.persistence,
+        hash=rule.hash or options.hash,
+        websocket=rule.websocket and options.websocket is not False,
+    )
+
+
+def _filters(options: Options, rule: RuleIntent, where: Where, problems: list[Problem]) -> Iterable[Filter]:
+    """All filters in their order; an nginx counts requests before it asks who sends them."""
+    any_one = bool(options.satisfy_any and options.allow and (options.auth or _asks(options.filters)))
+    excepts = options.allow.cidrs if any_one and options.allow else ()
+    yield from options.first
+    if options.body_limit is not None:
+        yield options.body_limit
+    if options.errors is not None:
+        yield options.errors
+    if (redirect := tls_redirect(options, rule, where)) is not None:
+        yield redirect
+    # Behind the redirect to TLS, as in the originals: it tells nobody anything.
+    yield from _refusal(options, rule.origin)
+    yield from _sources(options, any_one=any_one)
+    counts, credentials, others = _sorted(options.filters, where.gateway)
+    yield from counts
+    yield from (_excepting(item, excepts) for item in credentials)
+    if options.auth is not None:
+        yield _excepting(options.auth, excepts)
+    yield from others
+    yield from _headers(options, rule, where)
+    yield from _rewrites(options, rule, problems)
+    yield from rule.filters
+    yield from options.last
+
+
+def _asks(filters: tuple[Filter, ...]) -> bool:
+    return any(isinstance(item, BasicAuth | ForwardAuth) for item in filters)
+
+
+def _refusal(options: Options, origin: Origin) -> Iterable[Filter]:
+    if options.unbuildable:
+        yield Refuse(origin, 503, options.unbuildable)
+
+
+def _sources(options: Options, *, any_one: bool) -> Iterable[AllowSources | DenySources]:
+    """Deny before allow.  With `satisfy any` an address that is not allowed has to authenticate instead."""
+    if options.deny is not None:
+        yield options.deny
+    if options.allow is not None and not any_one:
+        yield options.allow
+
+
+def _sorted(
+    filters: tuple[Filter, ...], gateway: Gateway
+) -> tuple[tuple[Filter, ...], tuple[Filter, ...], tuple[Filter, ...]]:
+    """What counts requests, what asks for credentials, and the rest; elsewhere than in Ingresses as they are."""
+    if gateway.dialect is not Dialect.INGRESS or not filters:
+        return (), (), filters
+    counts = tuple(item for item in filters if isinstance(item, RateLimit | InFlight))
+    credentials = tuple(item for item in filters if isinstance(item, BasicAuth | ForwardAuth))
+    others = tuple(item for item in filters if not isinstance(item, RateLimit | InFlight | BasicAuth | ForwardAuth))
+    return counts, credentials, others
+
+
+def _excepting(item: Filter, excepts: tuple[str, ...]) -> Filter:
+    if excepts and isinstance(item, BasicAuth | ForwardAuth):
+        return structs.replace(item, excepts=(*item.excepts, *excepts))
+    return item
+
+
+def tls_redirect(options: Options, rule: RuleIntent, where: Where) -> Redirect | None:
+    """The redirect of plain HTTP to HTTPS, where there is to be one."""
+    asked = options.tls_redirect
+    if asked is None or where.family is not Family.HTTP:
+        return None
+    if asked.when == "never" or (asked.when == "tls" and not where.secured):
+        return None
+    paths = [path.value for match in rule.matches for path in match.paths]
+    challenges = bool(paths) and all(path.startswith(NEVER_REDIRECTED) for path in paths)
+    if challenges and where.gateway.implementation == "ingress-nginx":
+        return None
+    return Redirect(asked.origin or rule.origin, scheme="https", port=asked.port, status=asked.status)
+
+
+def _headers(options: Options, rule: RuleIntent, where: Where) -> Iterable[Filter]:
+    if options.hsts and where.family is Family.HTTPS:
+        yield ResponseHeaders(HeaderEdit(set=((HSTS, options.hsts),)), rule.origin)
+    if options.forwarded_prefix:
+        yield RequestHeaders(HeaderEdit(set=((FORWARDED_PREFIX, options.forwarded_prefix),)), rule.origin)
+
+
+def _rewrites(options: Options, rule: RuleIntent, problems: list[Problem]) -> Iterable[Filter]:
+    """Another Host and another path for the backend."""
+    if options.rewrite is None:
+        if options.upstream_host is not None:
+            yield Rewrite(rule.origin, host=options.upstream_host)
+        return
+    if "?" in options.rewrite:
+        why = f"the path cannot become {options.rewrite}: what is behind the question mark is no part of a path"
+        hint = "send the query along with the request, or let the backend do it; until then the rule answers 503"
+        problems.append(Problem("path-edits", why, rule.origin, Severity.ERROR, hint))
+        yield Refuse(rule.origin, 503, why)
+        return
+    edit = PathEdit(PathEditKind.REPLACE, options.rewrite)
+    if options.regex_paths:
+        paths = {path.value for match in rule.matches for path in match.paths} or {"/"}
+        pattern = "|".join(f"(?i:{path})(?s:.*)" for path in sorted(paths))
+        edit = PathEdit(PathEditKind.REGEX, options.rewrite, pattern=f"^(?:{pattern})$")
+    yield Rewrite(rule.origin, host=options.upstream_host, paths=(edit,))
+
+
+def _backends(options: Options, refs: tuple[BackendRef, ...]) -> tuple[BackendRef, ...]:
+    """The references, told how to speak to their backends where they do not say it themselves."""
+    if not refs or (options.upstream is None and options.scheme is None):
+        return refs
+    return tuple(
+        structs.replace(ref, scheme=ref.scheme or options.scheme or "", upstream=_upstream(options, ref.upstream))
+        for ref in refs
+    )
+
+
+def _upstream(options: Options, own: Upstream | None) -> Upstream | None:
+    if own is None or options.upstream is None:
+        return own or options.upstream
+    return laid_over(options, Options(upstream=own)).upstream
