@@ -19,6 +19,7 @@ from envoy.extensions.http.early_header_mutation.header_mutation.v3 import heade
 
 from gatewright.engines.envoy import filters, names
 from gatewright.engines.envoy.bindings import Bindings
+from gatewright.engines.envoy.local_replies import local_replies
 from gatewright.engines.envoy.wire import ads, extension, pack, seconds
 from gatewright.graph.nodes import Family, Gateway, TlsSettings
 
@@ -81,6 +82,8 @@ def manager(
     _protocols(made)
     if settings is not None and settings.client_mode:
         _client_certificate(made)
+    if (replies := local_replies(door.implementation)) is not None:
+        made.local_reply_config.CopyFrom(replies)
     if bindings.access_log:
         made.access_log.append(_access_log(gateway, port, bindings.access_log, _FIELDS))
     return listener.Filter(name=HTTP, typed_config=pack(made))
