@@ -8,15 +8,16 @@ name wins, across all kinds, as in `graph.lookup`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Container, Iterable, Mapping
-from typing import Final
+from typing import TypeAlias
 
 import re2
 from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
 from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 from xds.core.v3 import extension_pb2 as xds_extension
-from xds.type.matcher.v3 import matcher_pb2, regex_pb2
+from xds.type.matcher.v3 import ip_pb2, matcher_pb2, regex_pb2
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
@@ -24,7 +25,8 @@ from gatewright.engines.envoy.wire import pack
 
 _Matcher = matcher_pb2.Matcher
 _OnMatch = matcher_pb2.Matcher.OnMatch
-_PLAIN: Final = "raw_buffer"
+Way: TypeAlias = matcher_pb2.Matcher | str
+"""What decides further, or a chain."""
 
 
 def default_chain(owners: Mapping[str, Iterable[str]], choosy: Container[str]) -> str:
@@ -84,13 +86,35 @@ def by_sni(listed: Mapping[str, str], default: str, depth: Depth) -> matcher_pb2
     return tree
 
 
-def by_transport(tls: matcher_pb2.Matcher | str, plain: str | None) -> matcher_pb2.Matcher:
+def by_transport(tls: Way, plain: str | None) -> matcher_pb2.Matcher:
     """TLS goes one way, everything else the other, or nowhere: it is closed."""
     made = _Matcher(on_no_match=_take(plain) if plain is not None else None)
     made.matcher_tree.input.CopyFrom(_input("transport_protocol", network_inputs_pb2.TransportProtocolInput()))
-    taken = _take(tls) if isinstance(tls, str) else _OnMatch(matcher=tls)
-    made.matcher_tree.exact_match_map.map["tls"].CopyFrom(taken)
+    made.matcher_tree.exact_match_map.map["tls"].CopyFrom(_way(tls))
     return made
+
+
+def by_peer(cidrs: Iterable[str], inside: Way, outside: Way | None, *, direct: bool = False) -> matcher_pb2.Matcher:
+    """Connections from these addresses go one way, all others the other, or nowhere: they are closed.
+
+    `direct`: by the address that the connection really comes from, whatever PROXY protocol says.
+    """
+    made = _Matcher(on_no_match=_way(outside) if outside is not None else None)
+    kind = network_inputs_pb2.DirectSourceIPInput if direct else network_inputs_pb2.SourceIPInput
+    made.matcher_tree.input.CopyFrom(_input("peer", kind()))
+    matcher = ip_pb2.IPMatcher()
+    field = matcher.range_matchers.add()
+    for cidr in cidrs:
+        network = ipaddress.ip_network(cidr, strict=False)
+        one = field.ranges.add(address_prefix=str(network.network_address))
+        one.prefix_len.value = network.prefixlen
+    field.on_match.CopyFrom(_way(inside))
+    made.matcher_tree.custom_match.CopyFrom(_input("ip", matcher))
+    return made
+
+
+def _way(way: Way) -> matcher_pb2.Matcher.OnMatch:
+    return _take(way) if isinstance(way, str) else _OnMatch(matcher=way)
 
 
 def _take(chain: str) -> matcher_pb2.Matcher.OnMatch:

@@ -30,10 +30,9 @@ from google.protobuf.any_pb2 import Any
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3 import regex_pb2 as xds_regex
 
-from gatewright.base.hostnames import Depth
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.match import regex
-from gatewright.engines.envoy.wire import ads, extension, pack, seconds, serialise
+from gatewright.engines.envoy.wire import ads, extension, pack, seconds
 from gatewright.graph.nodes import BasicAuthUsers, Family
 from gatewright.kinds.intents.filters import Cors
 from gatewright.kinds.intents.routing import SessionPersistence
@@ -90,68 +89,8 @@ def switched_off() -> Any:
     return pack(route.FilterConfig(disabled=True, is_optional=True))
 
 
-# --- the fallback -------------------------------------------------------------------------------
-
-
-def fallback(gateway: str, port: int, family: Family, depth: Depth, patterns: list[str]) -> bytes:
-    """The fallback filter's configuration: looks again by the normalised host, then by its wildcards."""
-    script = _SCRIPT.format(
-        prefix=_quoted(names.scope_prefix(gateway, port, family)),
-        patterns="".join(f"[{_quoted(p)}]=true," for p in sorted(patterns)),
-        depth=1 if depth is Depth.ONE else 127,
-        scope=_quoted(names.SCOPE_HEADER),
-        host=_quoted(names.HOST_HEADER),
-    )
-    return serialise(extension(names.fallback(gateway, port, family), _lua(script)))
-
-
 def _lua(script: str) -> lua_pb2.Lua:
     return lua_pb2.Lua(default_source_code=base_pb2.DataSource(inline_string=script))
-
-
-_SCRIPT: Final = """\
-local prefix, depth = {prefix}, {depth}
-local patterns = {{{patterns}}}
-
-local function normal(host)
-  host = string.lower(host)
-  if string.sub(host, 1, 1) == "[" then
-    return (string.match(host, "^%[[^%]]*")) .. "]"
-  end
-  host = string.match(host, "^[^:]*")
-  if string.sub(host, -1) == "." then host = string.sub(host, 1, -2) end
-  return host
-end
-
-local function parent(host)
-  local rest = host
-  for _ = 1, depth do
-    rest = string.match(rest, "%.(.*)$")
-    if not rest then break end
-    local pattern = "*." .. rest
-    if patterns[pattern] then return pattern end
-  end
-  if patterns["*"] then return "*" end
-end
-
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  local written = headers:get(":authority") or ""
-  local host = normal(written)
-  if host ~= written then
-    headers:replace({scope}, prefix .. host)
-    handle:clearRouteCache()
-    handle:metadata()  -- asks for the route, which makes Envoy choose again
-    if handle:streamInfo():routeName() ~= "" then return end
-  end
-  local pattern = parent(host)
-  if pattern then
-    headers:replace({scope}, prefix .. pattern)
-    headers:replace({host}, host)
-    handle:clearRouteCache()
-  end
-end
-"""
 
 
 _MARK: Final = f"""\
@@ -162,11 +101,6 @@ function envoy_on_request(handle)
 end
 """
 """Marks requests for whose route, as it now is, a user is asked for."""
-
-
-def _quoted(text: str) -> str:
-    """A Lua string literal: every byte that is not a plain character is escaped."""
-    return '"' + "".join(c if c.isalnum() or c in "-._*/|" else f"\\{ord(c):03d}" for c in text) + '"'
 
 
 # --- per route ----------------------------------------------------------------------------------

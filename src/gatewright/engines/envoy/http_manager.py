@@ -16,10 +16,12 @@ from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2
 from envoy.extensions.http.early_header_mutation.header_mutation.v3 import header_mutation_pb2
+from msgspec import Struct
 
-from gatewright.engines.envoy import filters, names
+from gatewright.engines.envoy import filters, forwarded, names
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.local_replies import local_replies
+from gatewright.engines.envoy.forwarded import Peers
 from gatewright.engines.envoy.wire import ads, extension, pack, seconds
 from gatewright.graph.nodes import Family, Gateway, TlsSettings
 
@@ -55,30 +57,40 @@ _FIELDS: Final = {
 }
 
 
+class Taken(Struct, frozen=True):
+    """Which connections a manager is for: of which peers, and with which TLS; `apart`: other than the port's."""
+
+    peers: Peers = Peers.ANYBODY
+    settings: TlsSettings | None = None
+    apart: bool = False
+
+
 def manager(
-    door: Gateway, port: int, family: Family, bindings: Bindings, settings: TlsSettings | None = None
+    door: Gateway,
+    port: int,
+    family: Family,
+    bindings: Bindings,
+    taken: Taken,
 ) -> listener.Filter:
-    """The network filter that serves the HTTP (or HTTPS) VirtualHosts of one port."""
-    gateway = door.id
+    """The network filter that serves the HTTP (or HTTPS) VirtualHosts of one port on such connections."""
+    gateway, peers, settings = door.id, taken.peers, taken.settings
+    prefix = names.scope_prefix(gateway, port, family, settings if taken.apart else None)
     made = hcm.HttpConnectionManager(
-        stat_prefix=names.scope_prefix(gateway, port, family).rstrip("|").replace("|", "_"),
+        stat_prefix=prefix.rstrip("|").replace("|", "_"),
         scoped_routes=_scoped_routes(),
-        http_filters=filters.chain(gateway, port, family),
-        early_header_mutation_extensions=[_arrival(door, port, family)],
+        http_filters=[*forwarded.filters(door, port, peers), *filters.chain(gateway, port, family)],
+        early_header_mutation_extensions=[_arrival(door, port, family, prefix, peers)],
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
         merge_slashes=True,
         server_header_transformation=hcm.HttpConnectionManager.PASS_THROUGH,
         path_with_escaped_slashes_action=hcm.HttpConnectionManager.UNESCAPE_AND_REDIRECT,
-        xff_num_trusted_hops=bindings.trusted_hops,
         request_headers_timeout=seconds(_HEADERS_SECONDS),
-        # Connections without traffic end; long polls and WebSockets may be quiet for an hour.
-        stream_idle_timeout=seconds(_IDLE_SECONDS),
         upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
-    made.use_remote_address.value = True
+    forwarded.detect(made, door, port, peers, bindings.trusted_hops)
     made.normalize_path.value = True
-    made.common_http_protocol_options.idle_timeout.CopyFrom(seconds(_IDLE_SECONDS))
+    _times(made, door, port)
     _protocols(made)
     if settings is not None and settings.client_mode:
         _client_certificate(made)
@@ -104,15 +116,29 @@ def _scoped_routes() -> hcm.ScopedRoutes:
     return made
 
 
-def _arrival(gateway: Gateway, port: int, family: Family) -> extension_pb2.TypedExtensionConfig:
-    """Overwrites (or clears) the headers that select scope and rule, so that no client chooses its own."""
+def _times(made: hcm.HttpConnectionManager, door: Gateway, port: int) -> None:
+    """Connections without traffic end; long polls and WebSockets may be quiet for an hour, if the door says nothing."""
+    own = forwarded.own_settings(door, port)
+    idle = door.settings.idle_timeout if own.idle_timeout is None else own.idle_timeout
+    kept = own.keepalive_timeout
+    made.stream_idle_timeout.CopyFrom(seconds(_IDLE_SECONDS if idle is None else idle))
+    made.common_http_protocol_options.idle_timeout.CopyFrom(seconds(_IDLE_SECONDS if kept is None else kept))
+    if own.request_timeout:
+        made.request_timeout.CopyFrom(seconds(own.request_timeout))
+
+
+def _arrival(
+    gateway: Gateway, port: int, family: Family, prefix: str, peers: Peers
+) -> extension_pb2.TypedExtensionConfig:
+    """Overwrites (or clears) the headers that select scope and rule, so that no client chooses its own, and those that
+    speak of the client."""
     notes = names.arrival_notes(gateway.dialect)
-    prefix = names.scope_prefix(gateway.id, port, family).replace("%", "%%")
-    mutations = [_overwrite(names.SCOPE_HEADER, prefix + "%REQ(:AUTHORITY)%")]
+    mutations = [_overwrite(names.SCOPE_HEADER, prefix.replace("%", "%%") + "%REQ(:AUTHORITY)%")]
     if names.HOST_HEADER in notes:
         mutations.append(mutation_rules_pb2.HeaderMutation(remove=names.HOST_HEADER))
     if names.PATH_HEADER in notes:
         mutations.append(_overwrite(names.PATH_HEADER, "%PATH(NQ)%"))
+    mutations += forwarded.on_arrival(gateway, port, family, peers)
     return extension(
         "envoy.http.early_header_mutation.header_mutation",
         header_mutation_pb2.HeaderMutation(mutations=mutations),

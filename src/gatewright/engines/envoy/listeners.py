@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from envoy.config.core.v3 import address_pb2, base_pb2, substitution_format_string_pb2
+from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
 from envoy.config.listener.v3 import listener_components_pb2 as components
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.rbac.v3 import rbac_pb2
@@ -27,15 +27,26 @@ from xds.type.matcher.v3 import matcher_pb2
 
 from gatewright.base.hostnames import Depth
 from gatewright.base.problem import Problem, Severity
-from gatewright.engines.envoy import chains, names
+from gatewright.engines.envoy import chains, forwarded, names, proxied
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.clusters import socket_address
-from gatewright.engines.envoy.http_manager import manager, tcp_access_log
+from gatewright.engines.envoy.forwarded import Peers
+from gatewright.engines.envoy.http_manager import Taken, manager, tcp_access_log
 from gatewright.engines.envoy.match import host_pattern
 from gatewright.engines.envoy.tls import terminate
 from gatewright.engines.envoy.wire import ads, pack, seconds, serialise
-from gatewright.graph.nodes import Entry, Family, Forward, Gateway, Listener, Port, VirtualHost, WeightedBackend
-from gatewright.kinds.intents.routing import HostMatch, Match, Protocol
+from gatewright.graph.nodes import (
+    Entry,
+    Family,
+    Forward,
+    Gateway,
+    Listener,
+    Port,
+    TlsSettings,
+    VirtualHost,
+    WeightedBackend,
+)
+from gatewright.kinds.intents.routing import Dialect, HostMatch, Match, Protocol
 
 _BUFFER_BYTES: Final = 32 * 1024
 _INSPECT_SECONDS: Final = 5.0
@@ -43,6 +54,8 @@ _IDLE_SECONDS: Final = 3600.0
 _UDP_IDLE_SECONDS: Final = 60.0
 _DEMAND_SECONDS: Final = 1.0
 """Envoy asks once for a name that is not there; later connections with that name wait this long in vain."""
+_PLAIN: Final = ("tcp", "http", "http|believed")
+"""The chains of connections without TLS."""
 _TLS_FAMILIES: Final = (Family.HTTPS, Family.TERMINATED, Family.PASSTHROUGH)
 
 
@@ -50,10 +63,11 @@ class PortHosts(Struct, frozen=True):
     """What is served at one port: the hostnames by family, and the VirtualHosts of the byte-forwarding ones.
 
     `special` holds the PASSTHROUGH and TERMINATED VirtualHosts that need a chain of their own, `catch_all` the
-    TCP or UDP one.
+    TCP or UDP one; `apart` the HTTPS hostnames whose TLS is ended otherwise than the port's.
     """
 
     hostnames: Mapping[Family, tuple[str, ...]]
+    apart: Mapping[str, TlsSettings] = {}
     special: tuple[VirtualHost, ...] = ()
     catch_all: VirtualHost | None = None
 
@@ -96,7 +110,7 @@ def _bound(gateway: Gateway, port: Port, sockets: tuple[Socket, ...]) -> listene
 
 def is_special(host: VirtualHost) -> bool:
     """Does a PASSTHROUGH or TERMINATED VirtualHost need more than its one backend?"""
-    if len(host.entries) != 1:
+    if len(host.entries) != 1 or host.tls is not None:
         return bool(host.entries)
     entry = host.entries[0]
     return entry.match != Match() or bool(entry.rule.access) or only_backend(entry) is None
@@ -121,49 +135,71 @@ class _Chains:
 
     def fill(self, made: listener_pb2.Listener) -> None:
         """Add the chains, and a matcher where there is more than one."""
-        plain = self._plain() if self._port.plain or not self._port.tls else None
-        matcher: matcher_pb2.Matcher | str | None = None
+        believed = forwarded.forwarded_from(self._gateway, self._port.number)
+        if self._bindings.trusted_hops or (believed and forwarded.everybody(believed)):
+            way = self._ways(made, Peers.BELIEVED)
+        elif believed:
+            other = self._ways(made, Peers.OTHERS)
+            way = self._ways(made, Peers.BELIEVED)
+            if way is not None and way != other:
+                # nginx asks who really connects; to Traefik the peer is whom PROXY protocol speaks of.
+                direct = self._gateway.dialect is not Dialect.TRAEFIK
+                way = chains.by_peer(believed, way, other, direct=direct)
+        else:
+            way = self._ways(made, Peers.ANYBODY)
+        proxies = forwarded.proxy_protocol_from(self._gateway, self._port.number)
+        optional = self._gateway.implementation not in proxied.ALWAYS
+        if proxies and made.filter_chains:
+            proxied.expect(made, proxies, optional=optional)
         if self._port.tls:
-            matcher = self._tls(made)
             inspector = made.listener_filters.add(name="envoy.filters.listener.tls_inspector")
             inspector.typed_config.CopyFrom(pack(tls_inspector_pb2.TlsInspector()))
+        if made.listener_filters:
             made.listener_filters_timeout.CopyFrom(seconds(_INSPECT_SECONDS))
             # A port that also speaks plainly may wait for protocols in which the server speaks first.
-            made.continue_on_listener_filters_timeout = plain is not None
+            plainly = any(not one.HasField("transport_socket") and one.name in _PLAIN for one in made.filter_chains)
+            made.continue_on_listener_filters_timeout = plainly and (optional or not proxies)
+        if isinstance(way, matcher_pb2.Matcher):
+            made.filter_chain_matcher.CopyFrom(way)
+
+    def _ways(self, made: listener_pb2.Listener, peers: Peers) -> chains.Way | None:
+        """Add the chains for such peers; returns how a connection comes to one of them, None: there is none."""
+        plain = self._plain(peers) if self._port.plain or not self._port.tls else None
+        way = self._tls(made, peers) if self._port.tls else None
         # A chain that ends TLS closes what is no TLS itself; one that passes it on would pass on anything.
         unlocked = plain is not None or any(not one.HasField("transport_socket") for one in made.filter_chains)
         if plain is not None:
-            made.filter_chains.append(plain)
-        if matcher is not None and unlocked:
-            matcher = chains.by_transport(matcher, plain.name if plain is not None else None)
-        if isinstance(matcher, matcher_pb2.Matcher):
-            made.filter_chain_matcher.CopyFrom(matcher)
+            _add(made, plain)
+        if way is None:
+            return plain.name if plain is not None else None
+        return chains.by_transport(way, plain.name if plain is not None else None) if unlocked else way
 
     # --- plain ----------------------------------------------------------------------------------
 
-    def _plain(self) -> components.FilterChain | None:
+    def _plain(self, peers: Peers) -> components.FilterChain | None:
         """Without TLS: bytes where a TCP rule takes the port, else HTTP."""
         host = self._hosts.catch_all
         if host is not None and host.entries:
             return self._bytes(host, "tcp")
         if not self._port.http:
             return None
-        http = manager(self._gateway, self._port.number, Family.HTTP, self._bindings)
-        return components.FilterChain(name="http", filters=[_remember(), http])
+        http = manager(self._gateway, self._port.number, Family.HTTP, self._bindings, Taken(peers))
+        return components.FilterChain(name=_for("http", peers), filters=[self._remember(), http])
 
     # --- TLS ------------------------------------------------------------------------------------
 
-    def _tls(self, made: listener_pb2.Listener) -> matcher_pb2.Matcher | str | None:
+    def _tls(self, made: listener_pb2.Listener, peers: Peers) -> chains.Way | None:
         """A chain for each thing that is done with TLS, and the way to them by SNI."""
         special = {host.key: f"{host.key.family}|{host.key.hostname}" for host in self._hosts.special}
+        kept_apart = {_apart(settings): settings for settings in self._hosts.apart.values()}
         owners: dict[str, list[str]] = {family.value: [] for family in self._families()}
         taken: set[str] = set()
         # One name for two purposes: what somebody wanted untouched is never opened (as in `lookup.by_sni`).
         for family in reversed(_TLS_FAMILIES):
-            patterns = [p for p in self._hosts.hostnames.get(family, ()) if p not in taken]
-            taken.update(patterns)
-            if patterns:
-                owners.setdefault(family.value, []).extend(patterns)
+            for pattern in self._hosts.hostnames.get(family, ()):
+                if pattern not in taken:
+                    taken.add(pattern)
+                    owners.setdefault(self._owner(family, pattern), []).append(pattern)
         for key, chain in special.items():
             if key.hostname in owners.get(key.family.value, ()):
                 owners[key.family.value].remove(key.hostname)
@@ -172,18 +208,27 @@ class _Chains:
             return None
         for family in _TLS_FAMILIES:
             if family.value in owners:
-                made.filter_chains.append(self._family(family))
+                _add(made, self._family(family, peers))
+        for name, settings in sorted(kept_apart.items()):
+            _add(made, self._https(_for(name, peers), peers, settings))
         for host in self._hosts.special:
             chain_made = self._bytes(host, special[host.key])
             if host.key.family is Family.TERMINATED:
-                chain_made.transport_socket.CopyFrom(self._terminate(http=False))
-            made.filter_chains.append(chain_made)
-        families = [family.value for family in _TLS_FAMILIES]
+                chain_made.transport_socket.CopyFrom(self._terminate(host.tls or self._port.settings, http=False))
+            _add(made, chain_made)
+        web = {Family.HTTPS.value, *kept_apart}
+        owners = {_for(chain, peers) if chain in web else chain: patterns for chain, patterns in owners.items()}
+        families = [_for(f.value, peers) if f is Family.HTTPS else f.value for f in _TLS_FAMILIES]
         default = chains.default_chain(owners, families)
         if len(owners) == 1:
             return default
         depth = self._gateway.depth
         return chains.by_sni(chains.exceptions(owners, default, depth), default, depth) or chains.always(default)
+
+    def _owner(self, family: Family, pattern: str) -> str:
+        """The chain that a name has by itself."""
+        settings = self._hosts.apart.get(pattern) if family is Family.HTTPS else None
+        return _apart(settings) if settings is not None else family.value
 
     def _families(self) -> list[Family]:
         """What the port's listeners promise, whether or not a route uses it yet."""
@@ -192,33 +237,45 @@ class _Chains:
             found.add(Family.HTTPS)
         return [family for family in _TLS_FAMILIES if family in found]
 
-    def _family(self, family: Family) -> components.FilterChain:
+    def _family(self, family: Family, peers: Peers) -> components.FilterChain:
         if family is Family.HTTPS:
-            http = manager(self._gateway, self._port.number, family, self._bindings, self._port.settings)
-            made = components.FilterChain(name=family.value, filters=[_remember(), http])
-            made.transport_socket.CopyFrom(self._terminate(http=True))
-            return made
+            return self._https(_for(family.value, peers), peers, None)
         prefix = names.scope_prefix(self._gateway.id, self._port.number, family)
         made = components.FilterChain(name=family.value, filters=[_choose(prefix), self._on_demand(family)])
         if family is Family.TERMINATED:
-            made.transport_socket.CopyFrom(self._terminate(http=False))
+            made.transport_socket.CopyFrom(self._terminate(self._port.settings, http=False))
         return made
 
-    def _terminate(self, *, http: bool) -> base_pb2.TransportSocket:
+    def _https(self, name: str, peers: Peers, apart: TlsSettings | None) -> components.FilterChain:
+        """HTTP after TLS was ended as the port does it, or otherwise."""
+        settings = apart or self._port.settings
+        taken = Taken(peers, settings, apart=apart is not None)
+        http = manager(self._gateway, self._port.number, Family.HTTPS, self._bindings, taken)
+        made = components.FilterChain(name=name, filters=[self._remember(), http])
+        made.transport_socket.CopyFrom(self._terminate(settings, http=True))
+        return made
+
+    def _terminate(self, settings: TlsSettings, *, http: bool) -> base_pb2.TransportSocket:
         key = PortKey(self._gateway.id, self._port.number)
         common = self._bindings.common_names in (None, key)
         place = "" if common else names.place(key.gateway, key.port)
-        termination = terminate(self._port.settings, http=http, place=place)
+        termination = terminate(settings, http=http, place=place)
+        rest = "TLS 1.3 alone is spoken" if termination.only_newest else "the others are used"
         for name in termination.unknown_ciphers:
-            problem = Problem(
-                "unknown-cipher",
-                f"Envoy does not have the cipher suite {name}; the others are used",
-                self._gateway.origin,
-                Severity.WARNING,
-            )
+            message = f"Envoy does not have the cipher suite {name}; {rest}"
+            problem = Problem("unknown-cipher", message, self._gateway.origin, Severity.WARNING)
             if problem not in self.problems:
                 self.problems.append(problem)
         return termination.socket
+
+    def _remember(self) -> components.Filter:
+        """What routes may ask about the connection: its peer (PROXY protocol has the last word) and its SNI."""
+        spoken_of = forwarded.proxy_protocol_from(self._gateway, self._port.number)
+        peer = "%DOWNSTREAM_REMOTE_ADDRESS%" if spoken_of else "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"
+        return _set_state(
+            _state(names.PEER_STATE, "envoy.filters.listener.original_dst.remote_ip", peer),
+            _state(names.SNI_STATE, "envoy.string", "%REQUESTED_SERVER_NAME%"),
+        )
 
     # --- bytes ----------------------------------------------------------------------------------
 
@@ -279,6 +336,21 @@ def _promised(one: Listener) -> Family:
     return Family.HTTPS if one.protocol in (Protocol.HTTPS, Protocol.HTTP) else Family.TERMINATED
 
 
+def _for(chain: str, peers: Peers) -> str:
+    """A chain's name: those of believed peers stand beside the others."""
+    return f"{chain}|{peers.value}" if peers is Peers.BELIEVED else chain
+
+
+def _apart(settings: TlsSettings) -> str:
+    return f"{Family.HTTPS.value}{names.SETTINGS_MARK}{names.settings(settings)}"
+
+
+def _add(made: listener_pb2.Listener, chain: components.FilterChain) -> None:
+    """One more chain, unless it is there: what only passes bytes on is the same for all peers."""
+    if all(one.name != chain.name for one in made.filter_chains):
+        made.filter_chains.append(chain)
+
+
 # --- network filters ----------------------------------------------------------------------------
 
 
@@ -299,18 +371,6 @@ def _set_state(*values: value_pb2.FilterStateValue) -> components.Filter:
     return components.Filter(name="envoy.filters.network.set_filter_state", typed_config=pack(made))
 
 
-def _remember() -> components.Filter:
-    """What routes may ask about the connection: its peer and its SNI."""
-    return _set_state(
-        _state(
-            names.PEER_STATE,
-            "envoy.filters.listener.original_dst.remote_ip",
-            "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%",
-        ),
-        _state(names.SNI_STATE, "envoy.string", "%REQUESTED_SERVER_NAME%"),
-    )
-
-
 def _choose(prefix: str) -> components.Filter:
     """The cluster is the one of this name at this port; behind the prefix, no SNI reaches any other."""
     template = prefix.replace("%", "%%") + "%REQUESTED_SERVER_NAME%"
@@ -318,13 +378,8 @@ def _choose(prefix: str) -> components.Filter:
 
 
 def _only(cidrs: tuple[str, ...], name: str) -> components.Filter:
-    """Connections from elsewhere are closed."""
-    ranges = []
-    for cidr in cidrs:
-        address, _, length = cidr.partition("/")
-        one = address_pb2.CidrRange(address_prefix=address)
-        one.prefix_len.value = int(length) if length else (128 if ":" in address else 32)
-        ranges.append(rbac_pb2.Principal(direct_remote_ip=one))
+    """Connections from elsewhere are closed; where PROXY protocol is spoken, it says where they are from."""
+    ranges = [rbac_pb2.Principal(remote_ip=one) for one in forwarded.ranges(cidrs)]
     policy = rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=ranges)
     return _rbac({"allowed": policy} if ranges else {}, name)
 

@@ -11,7 +11,9 @@ from base64 import urlsafe_b64encode
 from hashlib import blake2b
 from typing import Final
 
-from gatewright.graph.nodes import BackendKey, Family, VirtualHostKey
+import msgspec
+
+from gatewright.graph.nodes import BackendKey, Family, TlsSettings, VirtualHost, VirtualHostKey
 from gatewright.kinds.intents.routing import Dialect
 
 SCOPE_HEADER: Final = "x-gatewright-scope"
@@ -44,9 +46,27 @@ def arrival_notes(dialect: Dialect) -> tuple[str, ...]:
     return {Dialect.TRAEFIK: (HOST_HEADER, PATH_HEADER), Dialect.INGRESS: (HOST_HEADER,)}.get(dialect, ())
 
 
-def scope_prefix(gateway: str, port: int, family: Family) -> str:
-    """What every scope of one listener starts with; the host follows."""
-    return f"{gateway}|{port}|{family.value}|"
+def scope_prefix(gateway: str, port: int, family: Family, apart: TlsSettings | None = None) -> str:
+    """What every scope of one listener starts with; the host follows.
+
+    `apart`: of the hosts whose TLS is ended by these settings instead of the port's.  No other connection leads there,
+    whatever Host it is asked for.
+    """
+    own = f"{SETTINGS_MARK}{settings(apart)}" if apart is not None else ""
+    return f"{gateway}|{port}|{family.value}{own}|"
+
+
+SETTINGS_MARK: Final = "~"
+
+
+def settings(tls: TlsSettings) -> str:
+    """Equal settings have one name."""
+    return blake2b(msgspec.json.encode(tls), digest_size=8).hexdigest()
+
+
+def scope_key(host: VirtualHost) -> str:
+    """What a connection's header has to be for a request to reach an HTTP or HTTPS VirtualHost."""
+    return scope_prefix(host.key.gateway, host.key.port, host.key.family, host.tls) + host.key.hostname
 
 
 def scope(key: VirtualHostKey) -> str:

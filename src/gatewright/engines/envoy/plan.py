@@ -22,7 +22,7 @@ from gatewright.engines.envoy import names
 from gatewright.engines.envoy.bindings import Bindings, PortKey
 from gatewright.engines.envoy.clusters import compile_cluster, compile_endpoints
 from gatewright.engines.envoy.delta import Resolver
-from gatewright.engines.envoy.filters import fallback
+from gatewright.engines.envoy.late_scopes import fallback
 from gatewright.engines.envoy.listeners import PortHosts, compile_listener, is_special, only_backend
 from gatewright.engines.envoy.resources import Change as Resource
 from gatewright.engines.envoy.routes import compile_scope
@@ -30,7 +30,17 @@ from gatewright.engines.envoy.secrets import Issue, nothing_issued, resolve_secr
 from gatewright.engines.envoy.tls import NO_SNI
 from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, EXTENSION, LISTENER, SCOPE, SECRET
 from gatewright.graph import lookup
-from gatewright.graph.nodes import BackendKey, Change, Family, Gateway, Graph, Port, VirtualHost, VirtualHostKey
+from gatewright.graph.nodes import (
+    BackendKey,
+    Change,
+    Family,
+    Gateway,
+    Graph,
+    Port,
+    TlsSettings,
+    VirtualHost,
+    VirtualHostKey,
+)
 
 _HTTP = (Family.HTTP, Family.HTTPS)
 _BY_SNI = (Family.PASSTHROUGH, Family.TERMINATED)
@@ -44,8 +54,8 @@ class State(Struct, frozen=True):
 
     `hosts` hostnames by place; `resources` listeners and fallback tables by gateway; `backends` what stands
     behind names that are passed on as bytes, and `users` the reverse; `special` the names that have a filter
-    chain of their own, by place; `needs` how many others a backend serves; `graph` and `bindings` those of
-    the last pass.
+    chain of their own, by place; `apart` those whose TLS is ended otherwise than their port's; `needs` how many others
+    a backend serves; `graph` and `bindings` those of the last pass.
     """
 
     hosts: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
@@ -53,6 +63,7 @@ class State(Struct, frozen=True):
     backends: immutables.Map[VirtualHostKey, BackendKey] = field(default_factory=immutables.Map)
     users: immutables.Map[BackendKey, immutables.Map[VirtualHostKey, None]] = field(default_factory=immutables.Map)
     special: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
+    apart: immutables.Map[Place, immutables.Map[str, TlsSettings]] = field(default_factory=immutables.Map)
     needs: immutables.Map[BackendKey, int] = field(default_factory=immutables.Map)
     graph: Graph | None = None
     bindings: Bindings | None = None
@@ -120,6 +131,7 @@ class _Work:
         self._renamed: set[PortKey] = set()
         """Ports with other names to tell by SNI than before."""
         self._users, self._backends, self._special = state.users, state.backends, state.special
+        self._apart = state.apart
         self._needs = state.needs.mutate()
         self._counted: set[BackendKey] = set()
         self.refresh: set[str] = set()
@@ -176,6 +188,7 @@ class _Work:
                 self._wild.add((key.gateway, key.port, key.family))
             if not known and key.family is Family.HTTPS:
                 self._renamed.add(port)
+            self._keep_apart(key, port, host.tls if host is not None else None, known=known)
             self._scope(key, host)
             return
         if key.family not in _BY_SNI:
@@ -186,6 +199,18 @@ class _Work:
             self._single_out(key, port, special=host is not None and is_special(host))
             self._use(key, before=self._backends.get(key), now=backend_on_demand(host))
             self._on_demand(key)
+
+    def _keep_apart(self, key: VirtualHostKey, port: PortKey, settings: TlsSettings | None, *, known: bool) -> None:
+        """Remember the names whose TLS is ended otherwise: listener and fallback table follow them."""
+        place = (key.gateway, key.port, key.family)
+        before = self._apart.get(place, _NONE_APART)
+        if before.get(key.hostname) != settings:
+            now = before.set(key.hostname, settings) if settings is not None else before.delete(key.hostname)
+            self._apart = self._apart.set(place, now)
+            self._stale.add(port)
+            self._wild.add(place)
+        elif before and not known:
+            self._wild.add(place)
 
     def _single_out(self, key: VirtualHostKey, port: PortKey, *, special: bool) -> None:
         """Remember the names that need a filter chain of their own: their listener follows them."""
@@ -258,7 +283,9 @@ class _Work:
         return [f for f in (Family.HTTPS, *_BY_SNI) if hosts.get((port.gateway, port.port, f), _NO_HOSTS)]
 
     def _any_special(self, port: PortKey) -> bool:
-        return any(self._special.get((port.gateway, port.port, family)) for family in _BY_SNI)
+        return bool(self._apart.get((port.gateway, port.port, Family.HTTPS))) or any(
+            self._special.get((port.gateway, port.port, family)) for family in _BY_SNI
+        )
 
     # --- gateways -------------------------------------------------------------------------------
 
@@ -312,19 +339,21 @@ class _Work:
             if (host := self._graph.virtual_hosts.get(VirtualHostKey(gateway.id, port.number, family, name)))
         ]
         family = Family.UDP if port.udp else Family.TCP
+        apart = self._apart.get((gateway.id, port.number, Family.HTTPS), _NONE_APART)
         # Only a port that does several things with TLS has to know the names of each.
-        mixed = special or sum(bool(hosts) for hosts in served.values()) > 1
+        mixed = special or apart or sum(bool(hosts) for hosts in served.values()) > 1
         return PortHosts(
             hostnames={f: tuple(sorted(hosts) if mixed else islice(hosts, 1)) for f, hosts in served.items() if hosts},
+            apart=dict(apart),
             special=tuple(special),
             catch_all=self._graph.virtual_hosts.get(VirtualHostKey(gateway.id, port.number, family, hostnames.ANY)),
         )
 
     def _fallback(self, gateway: Gateway, port: int, family: Family) -> str:
         name = names.fallback(gateway.id, port, family)
-        served = self._at(gateway.id, port, family)
-        patterns = [h for h in served if h == hostnames.ANY or hostnames.is_wildcard(h)]
-        self._put(EXTENSION, name, fallback(gateway.id, port, family, gateway.depth, patterns))
+        place = (gateway.id, port, family)
+        apart = dict(self._apart.get(place, _NONE_APART))
+        self._put(EXTENSION, name, fallback(place, gateway.depth, self._at(*place), apart))
         return name
 
     # --- results --------------------------------------------------------------------------------
@@ -343,6 +372,7 @@ class _Work:
             backends=self._backends,
             users=self._users,
             special=self._special,
+            apart=self._apart,
             needs=self._needs.finish(),
             graph=self._graph,
             bindings=self._bindings,
@@ -396,5 +426,6 @@ def _asked_for(graph: Graph, name: str) -> VirtualHost | None:
 
 
 _NOBODY: immutables.Map[VirtualHostKey, None] = immutables.Map()
+_NONE_APART: immutables.Map[str, TlsSettings] = immutables.Map()
 _NO_HOSTS: immutables.Map[str, None] = immutables.Map()
 _NONE: frozenset[tuple[str, str]] = frozenset()

@@ -21,6 +21,7 @@ from gatewright.base.problem import Problem
 from gatewright.engines.envoy import actions, match, names
 from gatewright.engines.envoy.access import passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
+from gatewright.engines.envoy.client_certificates import client_refusals
 from gatewright.engines.envoy.filters import LATE_ROUTE, switched_off
 from gatewright.engines.envoy.match import Condition
 from gatewright.engines.envoy.wire import serialise
@@ -52,6 +53,7 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
         made += _misdirected(sni, depth)
         if sni.own != hostnames.ANY:
             owned = [match.sni(sni.own, depth)]
+    made += client_refusals(host)
     for entry in host.entries:
         if len(entry.match.paths) > 1 and names.PATH_HEADER not in notes:
             reason = "several conditions on one path are not possible in this dialect"
@@ -66,7 +68,7 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
 
 
 def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:
-    name, hostname = names.scope(host.key), host.key.hostname
+    name, hostname = names.scope_key(host), host.key.hostname
     looked_up = hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
     ours = dict.fromkeys([names.SCOPE_HEADER, names.AUTH_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
     virtual_host = route.VirtualHost(name=hostname, domains=["*"], routes=made)

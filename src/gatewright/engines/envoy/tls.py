@@ -22,6 +22,8 @@ _VERSIONS: Final = {
     "1.2": common_pb2.TlsParameters.TLSv1_2,
     "1.3": common_pb2.TlsParameters.TLSv1_3,
 }
+_UNVERIFIED: Final = ("request", "answer", "optional")
+"""The modes in which the handshake succeeds with any client certificate, and with none."""
 _HTTP_ALPN: Final = ("h2", "http/1.1")
 _SUITES_1_3: Final = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 _CIPHERS: Final = {
@@ -46,10 +48,14 @@ _CIPHERS: Final = {
 
 
 class Termination(Struct, frozen=True):
-    """A transport socket, and the ciphers that were asked for in vain."""
+    """A transport socket, and the ciphers that were asked for in vain.
+
+    `only_newest`: none of them is there, so that TLS 1.3 alone is spoken, which has its own.
+    """
 
     socket: base_pb2.TransportSocket
     unknown_ciphers: tuple[str, ...] = ()
+    only_newest: bool = False
 
 
 def terminate(settings: TlsSettings, *, http: bool, place: str = "") -> Termination:
@@ -65,13 +71,16 @@ def terminate(settings: TlsSettings, *, http: bool, place: str = "") -> Terminat
     common = made.common_tls_context
     common.custom_tls_certificate_selector.CopyFrom(certificate_selector(NO_SNI, place))
     common.alpn_protocols.extend(settings.alpn or (_HTTP_ALPN if http else ()))
-    parameters = common.tls_params
-    parameters.tls_minimum_protocol_version = _VERSIONS.get(settings.min_version, common_pb2.TlsParameters.TLSv1_2)
-    parameters.tls_maximum_protocol_version = _VERSIONS.get(settings.max_version, common_pb2.TlsParameters.TLSv1_3)
     usable, unknown = ciphers(settings.ciphers)
+    # An empty list would mean the library's usual ones, which nobody has asked for.
+    only_newest = bool(settings.ciphers) and not usable
+    parameters = common.tls_params
+    lowest, highest = ("1.3", "1.3") if only_newest else (settings.min_version or "1.2", settings.max_version or "1.3")
+    parameters.tls_minimum_protocol_version = _VERSIONS.get(lowest, common_pb2.TlsParameters.TLSv1_3)
+    parameters.tls_maximum_protocol_version = _VERSIONS.get(highest, common_pb2.TlsParameters.TLSv1_3)
     parameters.cipher_suites.extend(usable)
     _client(made, settings)
-    return Termination(base_pb2.TransportSocket(name=TLS, typed_config=pack(made)), unknown)
+    return Termination(base_pb2.TransportSocket(name=TLS, typed_config=pack(made)), unknown, only_newest)
 
 
 def ciphers(wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -86,9 +95,18 @@ def ciphers(wanted: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _client(made: tls_pb2.DownstreamTlsContext, settings: TlsSettings) -> None:
-    """Client certificates: "require" demands a valid one, "request" checks the one that is shown."""
-    if not settings.client_mode:
+    """Client certificates by `client_mode`: those that nothing refuses in the handshake are judged by routes, or not.
+
+    Without authorities nobody can be verified; whoever requires that has been refused before (see the graph).
+    """
+    mode = settings.client_mode
+    if not mode:
         return
+    validation = made.common_tls_context.validation_context
     if settings.client_ca:
-        made.common_tls_context.validation_context.trusted_ca.inline_bytes = settings.client_ca
-    made.require_client_certificate.value = settings.client_mode == "require"
+        validation.trusted_ca.inline_bytes = settings.client_ca
+    if settings.client_depth:
+        validation.max_verify_depth.value = settings.client_depth
+    if mode in _UNVERIFIED:
+        validation.trust_chain_verification = common_pb2.CertificateValidationContext.ACCEPT_UNTRUSTED
+    made.require_client_certificate.value = mode == "require"
