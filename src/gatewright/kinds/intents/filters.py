@@ -87,7 +87,8 @@ class Redirect(Struct, frozen=True, tag=True):
     """Answer with a redirect.  None keeps that part of the URL; `port` 0 means: drop the port.
 
     `status_other` is the status for methods other than GET (Traefik: 307/308), None for the same.
-    `only_if_scheme_differs`: pass the request on when it already has `scheme` (and port).
+    `only_if_scheme_differs`: pass the request on when it already has `scheme` (and port).  `keeps_query` False: without
+    the query of the request; a `path` with a query of its own has that.
     """
 
     origin: Origin
@@ -98,6 +99,7 @@ class Redirect(Struct, frozen=True, tag=True):
     status: int = 302
     status_other: int | None = None
     only_if_scheme_differs: bool = False
+    keeps_query: bool = True
 
 
 class RegexRedirect(Struct, frozen=True, tag=True):
@@ -175,7 +177,8 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     the client's; `sends`: which of the client's go along (None: all but those of the connection); `sends_body` octets
     of body at most, 0 none.  Of a 2xx answer, the headers in `copies` and those that RE2 `copies_matching` matches
     replace the request's (what the client sent under these names never survives), and the cookies named in `cookies`
-    are set at the client.  `denials`: answers passed on as they are, others become `status_on_error`; None: all are.
+    are set at the client ("*" for all that it sets).  `tells_from`: a ConfigMap with more headers of the question; an
+    empty template in `tells` is a header that is not sent.  `denials`: answers passed on as they are, others become `status_on_error`; None: all are.
     `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of clients that are not asked about.
     No answer within `timeout` seconds, or none at all: `status_on_error`.  `completes_location`: a relative Location of
     an answer is taken to be relative to `url`.
@@ -197,6 +200,7 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     tls: UpstreamTls | None = None
     excepts: tuple[str, ...] = ()
     completes_location: bool = False
+    tells_from: Key | None = None
 
 
 class LimitBy(enum.StrEnum):
@@ -362,6 +366,17 @@ class Respond(Struct, frozen=True, tag=True):
     content_type: str = "text/plain"
 
 
+class HeadersFrom(Struct, frozen=True, tag=True):
+    """Set headers as a ConfigMap says, name by name: of answers where `to_client`, else of requests.
+
+    Without the ConfigMap the rule answers 503, as ingress-nginx does.
+    """
+
+    origin: Origin
+    source: Key
+    to_client: bool = True
+
+
 class FilterRef(Struct, frozen=True, tag=True):
     """A filter defined by another object (a Traefik Middleware, an HTTPRoute ExtensionRef), resolved by the graph.
 
@@ -396,5 +411,6 @@ Filter = (
     | ClientCertificateHeaders
     | Refuse
     | Respond
+    | HeadersFrom
     | FilterRef
 )

@@ -24,12 +24,16 @@ from gatewright.kinds.intents.routing import HashKey, HostMatch, Retry, SessionP
 
 
 class TlsRedirect(Struct, frozen=True, gc=False):
-    """Redirect plain HTTP to HTTPS: `when` "never", "tls" (where the host has TLS) or "always"; `port` 0 the usual."""
+    """Redirect plain HTTP to HTTPS: `when` "never", "tls" (where the host has TLS) or "always"; `port` 0 the usual.
+
+    `status` 0, no `excepts`: as the wider says.  `excepts`: not where the path of the rule begins like one of these.
+    """
 
     when: str
     status: int = 308
     port: int = 0
     origin: Origin | None = None
+    excepts: tuple[str, ...] = ()
 
 
 class Canary(Struct, frozen=True):
@@ -66,6 +70,26 @@ class ClientAuth(Struct, frozen=True):
     ca_entry: str = ""
 
 
+class DoorOptions(Struct, frozen=True):
+    """What the configuration of a controller says of the door itself; None or empty: nothing.
+
+    `trusted`: CIDRs of the proxies in front, which send PROXY protocol where `proxy_protocol`, and whose `header`
+    (X-Forwarded-For) is believed where `forwarded`; `appends`: the addresses that it had are passed on to backends.
+    TLS versions are "1.0".."1.3".
+    """
+
+    proxy_protocol: bool | None = None
+    forwarded: bool | None = None
+    trusted: tuple[str, ...] = ()
+    header: str = ""
+    appends: bool | None = None
+    snippets: bool | None = None
+    min_version: str = ""
+    max_version: str = ""
+    ciphers: tuple[str, ...] = ()
+    http2: bool | None = None
+
+
 class Options(Struct, frozen=True):
     """See the module.  Times in seconds, 0 for no limit; sizes in octets.
 
@@ -82,6 +106,9 @@ class Options(Struct, frozen=True):
     `read_timeout` on WebSockets and other upgraded connections.
     `listen`: (port, "HTTP" | "HTTPS") of the door that the route is at, where routes say so themselves (ALB).  `group`:
     routes of one group share a load balancer, where `order` says whose rules are asked first (the smaller; ALB).
+    `unasked`: rules whose path begins like one of these need no authentication.  `wider_auth` False: an `auth` that a
+    wider says does not hold.  `limit_status`: of RateLimits whose own is 0.  `snippets`: the route has configuration
+    snippets, and a door where they are off (DoorSettings) does not serve it: 503.  `door`: see DoorOptions.
     """
 
     first: tuple[Filter, ...] = ()
@@ -119,6 +146,11 @@ class Options(Struct, frozen=True):
     listen: tuple[tuple[int, str], ...] = ()
     group: str = ""
     order: int | None = None
+    unasked: tuple[str, ...] = ()
+    wider_auth: bool | None = None
+    limit_status: int | None = None
+    snippets: bool | None = None
+    door: DoorOptions | None = None
 
 
 NOTHING = Options()
@@ -127,13 +159,21 @@ NOTHING = Options()
 def laid_over(wider: Options, narrower: Options) -> Options:
     """What holds where both are said: the narrower's word, field by field; lists of filters follow one another.
 
-    `upstream` is laid over field by field, too.
+    `upstream` is laid over field by field, too.  `hsts` "" is a word: none.
     """
     if narrower is NOTHING or narrower == NOTHING:
         return wider
     said = {
         name: value for name in Options.__struct_fields__ if (value := getattr(narrower, name)) not in (None, (), "")
     }
+    if narrower.hsts is not None:
+        said["hsts"] = narrower.hsts
+    if narrower.wider_auth is False and narrower.auth is None:
+        said["auth"] = None
+    if (redirect := narrower.tls_redirect) and (usual := wider.tls_redirect):
+        said["tls_redirect"] = structs.replace(
+            redirect, status=redirect.status or usual.status, excepts=redirect.excepts or usual.excepts
+        )
     for name in ("first", "filters", "last"):
         said[name] = getattr(wider, name) + getattr(narrower, name)
     if wider.upstream is not None and narrower.upstream is not None:
