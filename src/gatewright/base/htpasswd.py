@@ -7,6 +7,7 @@ DES hashes of old and whatever is spelt wrong are unknown: nobody could log in, 
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import Final
 
 MOST_COST: Final = 16
@@ -14,6 +15,7 @@ MOST_COST: Final = 16
 MOST_ROUNDS: Final = 10_000_000
 """Of crypt's SHA-2 hashes: some seconds."""
 
+_NAME: Final = re.compile(rb"[^:\x00-\x1f\x7f]+")
 _SHA1: Final = re.compile(rb"\{SHA\}[A-Za-z0-9+/]{27}=")
 _BCRYPT: Final = re.compile(rb"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
 _MD5: Final = re.compile(rb"\$(?:apr1|1)\$[./A-Za-z0-9]{0,8}\$[./A-Za-z0-9]{22}")
@@ -32,13 +34,21 @@ def lines(text: bytes) -> tuple[bytes, ...]:
 def usable(line: bytes) -> bool:
     """Is it a user whose password can be checked, by Envoy or by asking?"""
     name, _, hashed = line.partition(b":")
-    return bool(name) and (_SHA1.fullmatch(hashed) is not None or _is_slow(hashed))
+    return _NAME.fullmatch(name) is not None and (_SHA1.fullmatch(hashed) is not None or _is_slow(hashed))
 
 
 def needs_asking(line: bytes) -> bool:
     """Is it a user whom Envoy cannot check: bcrypt ($2a$, $2b$, $2y$), apr1 or crypt ($1$, $5$, $6$)?"""
     name, _, hashed = line.partition(b":")
-    return bool(name) and _is_slow(hashed)
+    return _NAME.fullmatch(name) is not None and _is_slow(hashed)
+
+
+def digest(text: bytes, *more: str) -> str:
+    """What stands for users (and what else decides) where they are spoken of: no two have the same, in any run."""
+    made = blake2b(digest_size=16)
+    for part in (text, *(one.encode() for one in more)):
+        made.update(len(part).to_bytes(8) + part)
+    return made.hexdigest()
 
 
 def _is_slow(hashed: bytes) -> bool:
