@@ -178,7 +178,7 @@ class RedirectTo(Struct, frozen=True, tag=True):
     """Answer with a redirect; None keeps that part.
 
     `port` 0: no port in the Location; None: that of the scheme where `scheme` is given, else the listener's.
-    `status_other`: for methods but GET.
+    `status_other`: for methods but GET.  `keeps_query` False: without the query of the request.
     """
 
     origin: Origin
@@ -188,6 +188,7 @@ class RedirectTo(Struct, frozen=True, tag=True):
     port: int | None = None
     path: PathEdit | None = None
     status_other: int | None = None
+    keeps_query: bool = True
 
 
 class Respond(Struct, frozen=True, tag=True):

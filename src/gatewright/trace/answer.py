@@ -13,7 +13,7 @@ GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 5
 
 
 def location(action: RedirectTo, request: Request, path: str, matched: str) -> str:
-    """The Location of a redirect.  The query is kept; default ports are left out.
+    """The Location of a redirect.  Default ports are left out.
 
     Without a port of its own a redirect goes to that of its scheme, or, if it has no scheme either, to the listener's.
     """
@@ -25,7 +25,7 @@ def location(action: RedirectTo, request: Request, path: str, matched: str) -> s
         port = 0 if action.scheme else request.port
     new_path = edit(path, action.path, matched) if action.path else path
     suffix = f":{port}" if port and port != DEFAULT_PORTS.get(scheme) else ""
-    query = request.target[len(request.path) :]
+    query = request.target[len(request.path) :] if action.keeps_query else ""
     return f"{scheme}://{host}{suffix}{new_path}{query}"
 
 

@@ -216,6 +216,7 @@ def _redirect(to: RedirectTo, prefix: PathMatch | None, place: Place) -> Answer:
     port = _port(to, place)
     if port:
         action.port_redirect = port
+    action.strip_query = not to.keeps_query
     if to.path is not None:
         edit = paths.compose(
             [to.path],

@@ -173,6 +173,7 @@ def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
         port=item.port,
         path=item.path,
         status_other=item.status_other,
+        keeps_query=item.keeps_query,
     )
 
 

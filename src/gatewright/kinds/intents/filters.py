@@ -178,10 +178,10 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     of body at most, 0 none.  Of a 2xx answer, the headers in `copies` and those that RE2 `copies_matching` matches
     replace the request's (what the client sent under these names never survives), and the cookies named in `cookies`
     are set at the client ("*" for all that it sets).  `tells_from`: a ConfigMap with more headers of the question; an
-    empty template in `tells` is a header that is not sent.  `denials`: answers passed on as they are, others become `status_on_error`; None: all are.
-    `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of clients that are not asked about.
-    No answer within `timeout` seconds, or none at all: `status_on_error`.  `completes_location`: a relative Location of
-    an answer is taken to be relative to `url`.
+    empty template in `tells` is a header that is not sent.  `denials`: answers passed on as they are, others become
+    `status_on_error`; None: all are.  `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of
+    clients that are not asked about.  No answer within `timeout` seconds, or none at all: `status_on_error`.
+    `completes_location`: a relative Location of an answer is taken to be relative to `url`.
     """
 
     origin: Origin
