@@ -268,11 +268,7 @@ def test_chain() -> None:
         ({"stripPrefixRegex": {"regex": ["("]}}, 404),
         ({"addPrefix": {}}, 404),
         ({"chain": {"middlewares": [{"name": "a"}, {"name": "b@file"}]}}, 404),
-        ({"forwardAuth": {"address": "http://auth"}}, 503),
         ({"digestAuth": {"secret": "a"}}, 503),
-        ({"rateLimit": {"average": 1}}, 503),
-        ({"inFlightReq": {"amount": 1}}, 503),
-        ({"passTLSClientCert": {"pem": True}}, 503),
         ({"encodedCharacters": {}}, 503),
         ({"plugin": {"waf": {}}}, 503),
     ],
@@ -288,17 +284,6 @@ def test_what_cannot_be_built_refuses_and_says_so(spec: dict[str, Any], status: 
 def test_a_connection_limit_refuses() -> None:
     (refuse,) = filters({"inFlightConn": {"amount": 1}}, "MiddlewareTCP")
     assert isinstance(refuse, Refuse)
-
-
-@pytest.mark.parametrize(
-    "name", ["buffering", "circuitBreaker", "compress", "contentType", "errors", "grpcWeb", "retry"]
-)
-def test_what_is_only_nice_is_left_out_with_a_warning(name: str) -> None:
-    result = lowered({name: {}})
-    assert filters({name: {}}) == ()
-    (problem,) = result.problems
-    assert problem.severity is Severity.WARNING
-    assert problem.message.startswith(f"spec.{name}: ")
 
 
 def test_a_misspelt_type_leaves_no_middleware_so_that_references_to_it_refuse() -> None:
