@@ -12,13 +12,14 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from msgspec import Struct
 
 from gatewright.base import hostnames
+from gatewright.base.keypair import covers
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.bindings import Bindings
 from gatewright.engines.envoy.tls import NO_SNI
 from gatewright.engines.envoy.wire import serialise
 from gatewright.graph import lookup
-from gatewright.graph.nodes import Family, Gateway, Graph
+from gatewright.graph.nodes import Family, Gateway, Graph, VirtualHost
 
 
 class KeyPair(Struct, frozen=True):
@@ -91,4 +92,14 @@ def _pair(graph: Graph, gateway: Gateway, port: int, sni: str, issue: Issue) -> 
     if host is None:
         return None
     found = lookup.certificate(graph, gateway, port, sni)
+    if _strict(gateway, port, host) and (found is None or not sni or not covers(found.facts, sni)):
+        usable = found is None and sni and host.key.hostname != hostnames.ANY
+        return issue(gateway, port, host.key.hostname) if usable else None
     return KeyPair(found.chain, found.private_key) if found else issue(gateway, port, host.key.hostname)
+
+
+def _strict(gateway: Gateway, port: int, host: VirtualHost) -> bool:
+    """Are only names served for which there is a certificate, and no default one shown (Traefik's sniStrict)?"""
+    if host.tls is not None:
+        return host.tls.sni_strict
+    return any(one.settings.sni_strict for one in gateway.ports if one.number == port and not one.udp)
