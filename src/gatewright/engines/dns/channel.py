@@ -1,23 +1,15 @@
-"""What the control plane and a worker say to each other: msgpack behind four octets of length, over a socket pair.
+"""What the control plane and a worker say to each other, over a `system.channel`.
 
-Nothing of it goes over a command line or a file, since TSIG keys are among it.
 Counterparts: `workers`, the control plane's end; `worker`, the other.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, Final
-
-import msgspec
 from msgspec import Struct
 
-from gatewright.base.sensitive import Sensitive
 from gatewright.engines.dns.content import Listen, Push, RRsets, ViewConfig, ZoneConfig
 from gatewright.engines.dns.responder import ViewStats
 from gatewright.engines.dns.update import UpdateRequest
-
-MOST_OCTETS: Final = 1 << 30
 
 # --- from the control plane ------------------------------------------------------------------------
 
@@ -89,39 +81,3 @@ ToControl = Synced | Failed | Stats | Update
 def content(pushes: list[Push]) -> Content:
     """Pushes as a message."""
     return Content([(push.zone, push.serial, push.changes) for push in pushes])
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, Sensitive):
-        return value.reveal()
-    raise NotImplementedError(type(value).__name__)
-
-
-def _decode(type: type, value: Any) -> Any:
-    if type is Sensitive:
-        return Sensitive(value)
-    raise NotImplementedError(type.__name__)
-
-
-def encode(message: ToWorker | ToControl) -> bytes:
-    """One frame."""
-    body = msgspec.msgpack.encode(message, enc_hook=_encode)
-    return len(body).to_bytes(4) + body
-
-
-class Receiver:
-    """The messages that arrive on one end; `shape` is ToWorker or ToControl."""
-
-    def __init__(self, reader: asyncio.StreamReader, shape: Any) -> None:
-        self._reader = reader
-        self._decoder = msgspec.msgpack.Decoder(shape, dec_hook=_decode)
-
-    async def next(self) -> Any:
-        """The next message; None when the other end is gone."""
-        try:
-            size = int.from_bytes(await self._reader.readexactly(4))
-            if size > MOST_OCTETS:
-                return None
-            return self._decoder.decode(await self._reader.readexactly(size))
-        except (asyncio.IncompleteReadError, OSError):
-            return None

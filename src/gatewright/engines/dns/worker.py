@@ -23,6 +23,7 @@ from gatewright.engines.dns.content import Push, RRsets, ViewConfig
 from gatewright.engines.dns.responder import Client, Responder
 from gatewright.engines.dns.update import UpdateRequest
 from gatewright.engines.dns.zone import Zone
+from gatewright.system.channel import Receiver, encode
 
 if TYPE_CHECKING:
     from gatewright.engines.dns.privileged import Privileged
@@ -36,7 +37,7 @@ class Worker:
     """The process: what it serves, its listeners, and its end of the channel."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._receiver = channel.Receiver(reader, channel.ToWorker)
+        self._receiver = Receiver(reader, channel.ToWorker)
         self._writer = writer
         self._responder = Responder()
         self._udp: list[udp.UdpListener] = []
@@ -94,7 +95,7 @@ class Worker:
 
     def _tell(self, message: channel.ToControl) -> None:
         if not self._writer.is_closing():
-            self._writer.write(channel.encode(message))
+            self._writer.write(encode(message))
 
     async def _report(self) -> None:
         told = None

@@ -10,17 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from gatewright.base.errors import EngineError
 from gatewright.engines.dns import channel, state
@@ -28,12 +21,15 @@ from gatewright.engines.dns.content import Listen
 from gatewright.engines.dns.responder import ViewStats
 from gatewright.engines.dns.update import UpdateRequest
 from gatewright.engines.dns.wire import SERVFAIL
-from gatewright.system.processes import ProcessId, start_time_of, wait_end
+from gatewright.system import children
+from gatewright.system.channel import Receiver, encode
+from gatewright.system.children import Child
+from gatewright.system.processes import ProcessId
 
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
 STABLE_SECONDS: Final = 30.0
-END_SECONDS: Final = 5.0
+MODULE: Final = "gatewright.engines.dns.worker"
 CHUNK_NAMES: Final = 5_000
 
 log = logging.getLogger(__name__)
@@ -42,13 +38,11 @@ log = logging.getLogger(__name__)
 class Worker:
     """One place among the workers, and the process that fills it at the moment."""
 
-    def __init__(
-        self, child: subprocess.Popen[bytes], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, child: Child) -> None:
         self.child = child
-        self.receiver = channel.Receiver(reader, channel.ToControl)
-        self.writer = writer
-        self.id = ProcessId(child.pid, start_time_of(child.pid) or 0)
+        self.receiver = Receiver(child.reader, channel.ToControl)
+        self.writer = child.writer
+        self.id = child.id
         self.synced = -1
         self.stats: dict[str, ViewStats] = {}
         self.failure = ""
@@ -106,7 +100,7 @@ class Workers:
     def tell(self, *messages: channel.ToWorker) -> None:
         """Tell every worker; one that is just being started is told everything anyway."""
         self._number += 1
-        told = b"".join(channel.encode(message) for message in (*messages, channel.Sync(self._number)))
+        told = b"".join(encode(message) for message in (*messages, channel.Sync(self._number)))
         for worker in self._places:
             if worker is not None:
                 worker.writer.write(told)
@@ -136,18 +130,17 @@ class Workers:
         await self._cease()
         for worker in self._places:
             if worker is not None:
-                worker.writer.close()
-                worker.child.returncode = 0  # it is nobody's child from now on, which Popen would warn of
+                worker.child.leave()
 
     async def stop(self) -> None:
         """End the workers, and those of an earlier run."""
         await self._cease()
         ids = [*self._former, *(worker.id for worker in self._places if worker is not None)]
-        await asyncio.gather(*(end(id) for id in ids))
+        await asyncio.gather(*(children.end(id, MODULE) for id in ids))
         for worker in self._places:
             if worker is not None:
                 worker.writer.close()
-                await asyncio.to_thread(worker.child.wait)
+                await asyncio.to_thread(worker.child.process.wait)
         self._places, self._former = [], ()
         (self._folder / "workers.json").unlink(missing_ok=True)
 
@@ -161,28 +154,7 @@ class Workers:
     # --- one worker -----------------------------------------------------------------------------
 
     async def _launch(self) -> Worker:
-        ours, theirs = socket.socketpair()
-        descriptor = os.open(self._folder / "workers.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            child = subprocess.Popen(  # noqa: ASYNC220  (a millisecond)
-                # -P: nothing is imported from the folder that we happen to be started in.
-                [sys.executable, "-P", "-m", "gatewright.engines.dns.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=descriptor,
-                stderr=descriptor,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                umask=0o077,
-            )
-        except OSError as error:
-            ours.close()
-            raise EngineError(f"cannot start a DNS worker: {error.strerror}") from error
-        finally:
-            theirs.close()
-            os.close(descriptor)
-        ours.setblocking(False)
-        reader, writer = await asyncio.open_connection(sock=ours)
-        return Worker(child, reader, writer)
+        return Worker(await children.launch(MODULE, self._folder / "workers.log", "a DNS worker"))
 
     async def _keep(self, place: int, worker: Worker) -> None:
         """Listen to a worker, and start it again whenever it ends, ever slower if it keeps ending."""
@@ -193,7 +165,7 @@ class Workers:
             worker.writer.close()
             self._places[place] = None
             _add(self._past, worker.stats)
-            status = await asyncio.to_thread(_reap, worker.child)
+            status = await asyncio.to_thread(worker.child.reap)
             failures = 1 if time.monotonic() - since > STABLE_SECONDS else failures + 1
             log.error("a DNS worker ended (%s): it is started again", worker.failure or f"status {status}")
             while True:
@@ -224,7 +196,7 @@ class Workers:
 
     def _everything(self) -> bytes:
         messages: list[channel.ToWorker] = [*self._snapshot(), channel.Serve(self._listen), channel.Sync(self._number)]
-        return b"".join(channel.encode(message) for message in messages)
+        return b"".join(encode(message) for message in messages)
 
     async def _apply(self, worker: Worker, message: channel.Update) -> None:
         """An update is answered when every worker has it, so that who asks next finds it."""
@@ -233,12 +205,12 @@ class Workers:
             await self.settled()
         except EngineError:
             rcode = SERVFAIL  # whoever asks again finds it done
-        worker.writer.write(channel.encode(channel.Updated(message.id, rcode)))
+        worker.writer.write(encode(channel.Updated(message.id, rcode)))
 
     async def _end_former(self) -> None:
         """End the workers of the run before: all of ours answer."""
         former, self._former = self._former, ()
-        await asyncio.gather(*(end(id) for id in former))
+        await asyncio.gather(*(children.end(id, MODULE) for id in former))
         self._record()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
@@ -254,20 +226,7 @@ class Workers:
 
 def running(folder: Path) -> tuple[ProcessId, ...]:
     """The workers of a state folder that are alive, whoever started them."""
-    try:
-        recorded = msgspec.json.decode((folder / "workers.json").read_bytes(), type=tuple[ProcessId, ...])
-    except (OSError, msgspec.MsgspecError):
-        return ()
-    return tuple(id for id in recorded if is_ours(id))
-
-
-def _reap(child: subprocess.Popen[bytes]) -> int:
-    """The end of a worker that has closed its channel, and so is to end."""
-    try:
-        return child.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
+    return children.running(folder / "workers.json", MODULE)
 
 
 def _add(to: dict[str, ViewStats], stats: dict[str, ViewStats]) -> None:
@@ -279,27 +238,3 @@ def _add(to: dict[str, ViewStats], stats: dict[str, ViewStats]) -> None:
         sum_.transfers += counts.transfers
         for rcode, count in counts.rcodes.items():
             sum_.rcodes[rcode] = sum_.rcodes.get(rcode, 0) + count
-
-
-# --- processes ------------------------------------------------------------------------------------
-
-
-def is_ours(id: ProcessId) -> bool:
-    """Is this very process alive, and a DNS worker?"""
-    if start_time_of(id.pid) != id.start_time:
-        return False
-    try:
-        return b"gatewright.engines.dns.worker" in Path(f"/proc/{id.pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
-async def end(id: ProcessId) -> None:
-    """SIGTERM, and SIGKILL when that is not enough."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        if not is_ours(id):
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(id.pid, sign)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wait_end(id), END_SECONDS)
