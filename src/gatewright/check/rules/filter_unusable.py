@@ -37,7 +37,7 @@ RULE = Rule(
         "path-edits-not-composable",
         "tls-option",
         "basic-auth-hash",
-        "basic-auth-user-header",
+        "step-unusable",
     ),
     consequence="every request of the rule gets an error instead of the backend",
     fix="correct the filter, or remove it from the rule",

@@ -15,12 +15,11 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.type.matcher.v3 import regex_pb2
 from envoy.type.v3 import percent_pb2
-from google.protobuf.any_pb2 import Any
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
-from gatewright.engines.envoy import attempts, filters, headers, names
+from gatewright.engines.envoy import attempts, headers, names
 from gatewright.engines.envoy.headers import Headers
 from gatewright.engines.envoy.wire import seconds
 from gatewright.graph import paths
@@ -96,7 +95,10 @@ def answer(rule: Rule, prefix: PathMatch | None, place: Place) -> Answer:
             made = _redirect(rule.action, prefix, place)
         case Respond():
             made = Answer((_fixed(rule.action),))
-    return _with_filters(rule, made)
+    for one in made.routes:
+        if not one.HasField("route"):
+            _edit_response(one, rule.response_headers)
+    return made
 
 
 def refuse(origin: Origin, reason: str, identity: str = "not-carried-over") -> Answer:
@@ -244,39 +246,3 @@ def _port(to: RedirectTo, place: Place) -> int:
     if port is None:
         port = 0 if to.scheme and to.scheme != place.scheme else place.port
     return 0 if _DEFAULT_PORTS.get(scheme) == port else port
-
-
-# --- what a rule switches on --------------------------------------------------------------------
-
-
-def _with_filters(rule: Rule, made: Answer) -> Answer:
-    """Authentication, CORS and stickiness; an authentication that cannot be checked refuses the rule."""
-    configs: list[tuple[str, Any]] = []
-    if rule.auth is not None:
-        users = filters.basic_auth(rule.auth)
-        if users is None:
-            reason = "basic authentication needs users with {SHA} hashes"
-            return refuse(rule.auth.origin, reason, "basic-auth-hash")
-        if rule.auth.user_header:
-            reason = "the name of an authenticated user cannot be passed on in a header of one rule"
-            return refuse(rule.auth.origin, reason, "basic-auth-user-header")
-        configs.append((filters.BASIC_AUTH, users))
-    if rule.cors is not None:
-        configs.append((filters.CORS, filters.cors(rule.cors)))
-    if isinstance(rule.action, Forward) and rule.action.persistence is not None:
-        sticky = filters.session(rule.action.persistence, "gatewright-session")
-        configs.append((filters.SESSION, sticky))
-    for one in made.routes:
-        for name, config in configs:
-            one.typed_per_filter_config[name].CopyFrom(config)
-        filters.found_late(one)
-        if not one.HasField("route"):
-            _edit_response(one, rule.response_headers)
-        elif rule.auth is not None and rule.auth.remove_header:
-            _remove_header(one, "authorization")
-    return made
-
-
-def _remove_header(one: route.Route, name: str) -> None:
-    if all(name != removed.lower() for removed in one.request_headers_to_remove):
-        one.request_headers_to_remove.append(name)

@@ -23,9 +23,6 @@ HOST_HEADER: Final = "x-gatewright-host"
 PATH_HEADER: Final = "x-gatewright-path"
 """The path without query, set on arrival, for rules with several conditions on it."""
 
-AUTH_HEADER: Final = "x-gatewright-auth"
-"""Set where a route that the fallback filter found asks for a user.  Who sends it is asked for one, too."""
-
 SNI_STATE: Final = "gatewright.sni"
 """Filter state: the SNI of the connection; absent without one."""
 PEER_STATE: Final = "gatewright.peer"

@@ -22,8 +22,10 @@ from gatewright.engines.envoy import actions, match, names
 from gatewright.engines.envoy.access import passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
 from gatewright.engines.envoy.client_certificates import client_refusals
-from gatewright.engines.envoy.filters import LATE_ROUTE, switched_off
+from gatewright.engines.envoy.composite import with_steps
+from gatewright.engines.envoy.filters import UNNEEDED, switched_off
 from gatewright.engines.envoy.match import Condition
+from gatewright.engines.envoy.steps.context import Context
 from gatewright.engines.envoy.wire import serialise
 from gatewright.graph.nodes import Access, Entry, Family, Gateway, SniScope, VirtualHost
 
@@ -62,6 +64,7 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
             entry = structs.replace(entry, match=structs.replace(entry.match, paths=()))  # noqa: PLW2901
         else:
             answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
+            answer = with_steps(entry.rule, answer, Context(gateway, key))
         problems += _entry(made, entry, answer, depth, owned)
     made += _end(owned)
     return Scope(_resource(host, made, notes), tuple(problems))
@@ -70,7 +73,7 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
 def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:
     name, hostname = names.scope_key(host), host.key.hostname
     looked_up = hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
-    ours = dict.fromkeys([names.SCOPE_HEADER, names.AUTH_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
+    ours = dict.fromkeys([names.SCOPE_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
     virtual_host = route.VirtualHost(name=hostname, domains=["*"], routes=made)
     configuration = route_pb2.RouteConfiguration(
         name=name,
@@ -83,8 +86,8 @@ def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[st
     if longest > _USUAL_BODY:
         configuration.max_direct_response_body_size_bytes.value = longest
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
-    for late in (fallback, LATE_ROUTE):
-        configuration.typed_per_filter_config[late].CopyFrom(switched_off())
+    for unneeded in (fallback, *UNNEEDED):
+        configuration.typed_per_filter_config[unneeded].CopyFrom(switched_off())
     resource = names.scope_resource(host.key)
     scope = scoped_route_pb2.ScopedRouteConfiguration(name=resource, route_configuration=configuration)
     scope.key.fragments.add(string_key=name)

@@ -1,0 +1,132 @@
+"""What a rule switches on in the chain: CORS, stickiness, and its steps, carried by a filter that is always there.
+
+A composite filter takes the filters to run from the route as it is when the request gets there, so they run, too, for
+routes that only the fallback filter finds.  There are two of them, in front of the filter that asks servers and behind
+it, so that all steps run in the order of the rule but for those between two questions.  Every scope switches them off,
+and a route with steps on again.  A matcher that matched nothing would run nothing, so each ends with all filters.
+Counterpart: `filters`, the chain; `steps`, the filters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Final
+
+from envoy.extensions.filters.http.composite.v3 import composite_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+from google.protobuf.any_pb2 import Any
+from msgspec import Struct
+from xds.core.v3.extension_pb2 import TypedExtensionConfig
+from xds.type.matcher.v3 import matcher_pb2 as xds
+
+from gatewright.base import htpasswd
+from gatewright.base.problem import Problem
+from gatewright.engines.envoy import actions, filters
+from gatewright.engines.envoy.actions import Answer
+from gatewright.engines.envoy.protos import CompositePerRoute
+from gatewright.engines.envoy.steps import basic_auth, forward_auth, rate_limit, users
+from gatewright.engines.envoy.steps.conditions import Filter, Part, both
+from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.forward_auth import Question
+from gatewright.engines.envoy.wire import extension, pack, serialise
+from gatewright.graph.nodes import AskAuth, BasicAuthUsers, Forward, Rule, Step
+from gatewright.kinds.intents.filters import RateLimit
+
+_UNAVAILABLE: Final = 503
+_MOST_CONDITIONS: Final = 4
+
+
+class Steps(Struct, frozen=True):
+    """What a rule switches on: (filter of the chain, its configuration in the route)."""
+
+    configs: tuple[tuple[str, Any], ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def with_steps(rule: Rule, made: Answer, context: Context) -> Answer:
+    """The routes with all that the rule switches on; one route that answers 503 where that is not possible."""
+    steps = compile_steps(rule, context)
+    if isinstance(steps, Refused):
+        problem = Problem(steps.identity, f"{steps.reason}; the rule answers {_UNAVAILABLE}", steps.origin)
+        return Answer((actions.respond(_UNAVAILABLE),), (problem,))
+    for one in made.routes:
+        for name, config in steps.configs:
+            one.typed_per_filter_config[name].CopyFrom(config)
+    return Answer(made.routes, (*made.problems, *steps.problems))
+
+
+def compile_steps(rule: Rule, context: Context) -> Steps | Refused:
+    """The configurations of a rule's filters, in no order: that of the chain counts."""
+    configs: list[tuple[str, Any]] = []
+    if rule.cors is not None:
+        configs.append((filters.CORS, filters.cors(rule.cors)))
+    if isinstance(rule.action, Forward) and rule.action.persistence is not None:
+        configs.append((filters.SESSION, filters.session(rule.action.persistence, "gatewright-session")))
+    steps = (rule.auth, *rule.steps) if rule.auth is not None else rule.steps
+    compiled = [_compiled(rule, step, context) for step in steps]
+    for one in compiled:
+        if isinstance(one, Refused):
+            return one
+    carried = _carried(rule, [one for one in compiled if not isinstance(one, Refused)])
+    return carried if isinstance(carried, Refused) else Steps((*configs, *carried))
+
+
+_Compiled = list[Part] | Question
+
+
+def _carried(rule: Rule, compiled: Sequence[_Compiled]) -> list[tuple[str, Any]] | Refused:
+    """The filters in front of the first question, the questions, and all other filters."""
+    first = next((n for n, one in enumerate(compiled) if not isinstance(one, list)), 0)
+    questions = [one for one in compiled if not isinstance(one, list)]
+    configs = [(forward_auth.FILTER, forward_auth.per_route(questions))] if questions else []
+    for name, some in ((filters.BEFORE, compiled[:first]), (filters.RULE, compiled[first:])):
+        parts = [part for one in some if isinstance(one, list) for part in one]
+        if not parts:
+            continue
+        config = carrier(parts)
+        if config is None:
+            return Refused("its steps make exceptions for too many different groups of clients", rule.origin)
+        configs.append((name, config))
+    return configs
+
+
+def _compiled(rule: Rule, step: Step, context: Context) -> _Compiled | Refused:
+    match step:
+        case BasicAuthUsers() if any(htpasswd.needs_asking(line) for line in htpasswd.lines(step.users.reveal())):
+            return users.question(step)
+        case BasicAuthUsers():
+            return basic_auth.filters(step, context)
+        case AskAuth():
+            reason = f"authResponseHeadersRegex {step.question.copies_matching!r} is too much of an expression"
+            return forward_auth.question(step) or Refused(reason, step.question.origin)
+        case RateLimit():
+            return rate_limit.filters(step, context)
+        case _:
+            return Refused(f"{type(step).__name__} is not supported", rule.origin)
+
+
+def carrier(carried: Sequence[Part]) -> Any | None:
+    """The configuration, in a route, of the filter that runs these; None where too many conditions are involved.
+
+    A chain for each set of conditions that may hold together, the larger sets first.
+    """
+    conditions = {serialise(part.unless): part.unless for part in carried if part.unless is not None}
+    if len(conditions) > _MOST_CONDITIONS:
+        return None
+    matcher = xds.Matcher()
+    for size in range(len(conditions), 0, -1):
+        for held in combinations(conditions, size):
+            field = matcher.matcher_list.matchers.add()
+            field.predicate.CopyFrom(both(conditions[one] for one in held))
+            left = [p.filter for p in carried if p.unless is None or serialise(p.unless) not in held]
+            field.on_match.action.CopyFrom(_run(left))
+    matcher.on_no_match.action.CopyFrom(_run([part.filter for part in carried]))
+    return pack(CompositePerRoute(matcher=serialise(matcher)))
+
+
+def _run(chain: Sequence[Filter]) -> TypedExtensionConfig:
+    # Envoy takes no empty chain.
+    nothing = extension("envoy.filters.http.header_mutation", header_mutation_pb2.HeaderMutation())
+    made = composite_pb2.FilterChainConfiguration(typed_config=chain or [nothing])
+    return TypedExtensionConfig(name="run", typed_config=pack(composite_pb2.ExecuteFilterAction(filter_chain=made)))

@@ -1,0 +1,41 @@
+"""Basic authentication (RFC 7617) of users whose passwords are hashed with SHA-1, which Envoy checks by itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
+from envoy.config.core.v3 import base_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
+
+from gatewright.base import htpasswd
+from gatewright.engines.envoy.protos import BasicAuth
+from gatewright.engines.envoy.steps.conditions import Filter, Part, parts
+from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.wire import extension, serialise
+from gatewright.graph.nodes import BasicAuthUsers
+
+_SHA: Final = b"{SHA}"
+
+
+def filters(step: BasicAuthUsers, context: Context) -> list[Part] | Refused:
+    """Ask for a user and tell the backend as wished."""
+    lines = htpasswd.lines(step.users.reveal())
+    checked = [line for line in lines if htpasswd.usable(line) and line.partition(b":")[2].startswith(_SHA)]
+    # Envoy refuses a file in which a name stands twice.  Programs that read such files stop at the first.
+    users = {line.partition(b":")[0]: line for line in reversed(checked)}
+    if not users:
+        return Refused("basic authentication needs users with {SHA} hashes", step.origin, "basic-auth-hash")
+    source = base_pb2.DataSource(inline_bytes=b"\n".join(users.values()))
+    auth = BasicAuth(users=serialise(source), forward_username_header=step.user_header.lower(), realm=step.realm)
+    made = [extension("envoy.filters.http.basic_auth", auth)]
+    if step.remove_header:
+        made.append(_without("authorization"))
+    return parts(made, step.excepts)
+
+
+def _without(name: str) -> Filter:
+    """Behind the check, so that whoever is asked next sees no password either."""
+    mutation = mutation_rules_pb2.HeaderMutation(remove=name)
+    mutations = header_mutation_pb2.Mutations(request_mutations=[mutation])
+    return extension("envoy.filters.http.header_mutation", header_mutation_pb2.HeaderMutation(mutations=mutations))

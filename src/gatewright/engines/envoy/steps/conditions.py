@@ -1,0 +1,103 @@
+"""Filters that run for some requests only, decided by what Envoy knows of a request and a client cannot make up.
+
+Where a condition cannot be evaluated (a connection without an address) it does not hold, and the filter runs.
+Counterpart: `composite`, which has a chain for each set of conditions that may hold.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from envoy.config.core.v3 import extension_pb2
+from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
+from envoy.extensions.matching.input_matchers.ip.v3 import ip_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2
+from google.protobuf.message import Message
+from msgspec import Struct
+from xds.core.v3.extension_pb2 import TypedExtensionConfig
+from xds.type.matcher.v3 import matcher_pb2 as xds
+from xds.type.matcher.v3 import regex_pb2
+
+from gatewright.engines.envoy.wire import pack
+
+Filter: TypeAlias = extension_pb2.TypedExtensionConfig
+Condition: TypeAlias = xds.Matcher.MatcherList.Predicate
+
+
+class Part(Struct, frozen=True):
+    """A filter, for all requests but those of which `unless` holds."""
+
+    filter: Filter
+    unless: Condition | None = None
+
+
+def parts(filters: Iterable[Filter], excepts: Sequence[str] = ()) -> list[Part]:
+    """The filters, for everybody outside of these CIDRs."""
+    condition = client_in(excepts) if excepts else None
+    return [Part(one, condition) for one in filters]
+
+
+def client_in(cidrs: Iterable[str]) -> Condition:
+    """The client's address, as the door knows it, lies in one of the ranges."""
+    return _address(network_inputs_pb2.SourceIPInput(), cidrs)
+
+
+def peer_in(cidrs: Iterable[str]) -> Condition:
+    """The address that the connection comes from lies in one of the ranges."""
+    return _address(network_inputs_pb2.DirectSourceIPInput(), cidrs)
+
+
+def websocket() -> Condition:
+    """The request opens a WebSocket and nothing else (RFC 6455, 4.1): what follows is no body, for no backend."""
+    made = Condition()
+    parts = made.and_matcher.predicate
+    parts.append(header("upgrade", "(?i:websocket)"))
+    parts.append(header(":method", "GET"))
+    parts.append(negated(header("content-length", "(?s:.*)")))
+    parts.append(negated(header("transfer-encoding", "(?s:.*)")))
+    return made
+
+
+def header(name: str, pattern: str) -> Condition:
+    """A request header is there and matches in full."""
+    made = Condition()
+    made.single_predicate.input.CopyFrom(_named(name, http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)))
+    made.single_predicate.value_match.safe_regex.CopyFrom(
+        regex_pb2.RegexMatcher(google_re2=regex_pb2.RegexMatcher.GoogleRE2(), regex=pattern)
+    )
+    return made
+
+
+def negated(condition: Condition) -> Condition:
+    made = Condition()
+    made.not_matcher.CopyFrom(condition)
+    return made
+
+
+def _address(given: Message, cidrs: Iterable[str]) -> Condition:
+    ranges = ip_pb2.Ip(stat_prefix="clients")
+    for cidr in cidrs:
+        network = ipaddress.ip_network(cidr, strict=False)
+        one = ranges.cidr_ranges.add(address_prefix=str(network.network_address))
+        one.prefix_len.value = network.prefixlen
+    made = Condition()
+    made.single_predicate.input.CopyFrom(_named("address", given))
+    made.single_predicate.custom_match.CopyFrom(_named("ranges", ranges))
+    return made
+
+
+def both(conditions: Iterable[Condition]) -> Condition:
+    """All of them hold."""
+    made = Condition()
+    held = list(conditions)
+    if len(held) == 1:
+        return held[0]
+    made.and_matcher.predicate.extend(held)
+    return made
+
+
+def _named(name: str, message: Message) -> TypedExtensionConfig:
+    """As `wire.extension`, in the form that matchers want."""
+    return TypedExtensionConfig(name=name, typed_config=pack(message))

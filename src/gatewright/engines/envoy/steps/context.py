@@ -1,0 +1,26 @@
+"""What every step is compiled with, and what comes of one that cannot be."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gatewright.base.origin import Origin
+from gatewright.graph.nodes import Gateway, VirtualHostKey
+
+
+class Context(Struct, frozen=True):
+    """Where a rule stands: the VirtualHost, and the gateway that it is one of."""
+
+    gateway: Gateway
+    host: VirtualHostKey
+
+
+class Refused(Struct, frozen=True):
+    """The step cannot be built, so the rule answers 503: nothing is ever left out that may be a protection.
+
+    `identity`: the Problem's id.
+    """
+
+    reason: str
+    origin: Origin
+    identity: str = "step-unusable"
