@@ -149,7 +149,8 @@ def _limits(made: cluster_pb2.Cluster, asked: Upstream) -> None:
     """None unless asked for: Envoy's defaults (1024 of each) answer 503 on a busy day; no backend asked for that."""
     limits = circuit_breaker_pb2.CircuitBreakers.Thresholds()
     limits.max_connections.value = _UNLIMITED if asked.max_connections is None else asked.max_connections
-    limits.max_pending_requests.value = _UNLIMITED if asked.max_pending is None else asked.max_pending
+    # A request is pending also while a connection is made for it: with none of them, nothing would get through.
+    limits.max_pending_requests.value = _UNLIMITED if asked.max_pending is None else max(1, asked.max_pending)
     limits.max_requests.value = _UNLIMITED if asked.max_requests is None else asked.max_requests
     limits.max_retries.value = 1024
     made.circuit_breakers.thresholds.append(limits)
