@@ -41,6 +41,17 @@ def milliseconds(notes: Notes, name: str) -> float | None:
     return notes.seconds(name, "ms")
 
 
+def guarding_number(notes: Notes, name: str, refusals: list[str]) -> int | None:
+    """A limit of 1 or more; what is none refuses the rules."""
+    value = notes.text(name)
+    if value is None:
+        return None
+    if value.isdecimal() and value.isascii() and 0 < len(value) < 10 and int(value):
+        return int(value)
+    refusals.append(notes.refuse(name, f"{value[:40]!r} is no number from 1 on"))
+    return None
+
+
 # --- lists of addresses -------------------------------------------------------------------------
 
 
@@ -124,10 +135,10 @@ def balance(notes: Notes, name: str) -> tuple[str, tuple[HashKey, ...]]:
 # --- headers and paths --------------------------------------------------------------------------
 
 
-def header_lines(notes: Notes, name: str, separator: str = " ") -> tuple[tuple[str, str], ...]:
+def header_lines(notes: Notes, name: str, separator: str = " ", namespace: str = "") -> tuple[tuple[str, str], ...]:
     """Headers, one a line: name, blank (or `separator`), value, which may be quoted.
 
-    A value that HAProxy would compute (%[...]) is told and left out.
+    A value that HAProxy would compute (%[...]) is told and left out, but for %[namespace] where there is one.
     """
     found: list[tuple[str, str]] = []
     for line in (notes.text(name) or "").splitlines():
@@ -135,6 +146,7 @@ def header_lines(notes: Notes, name: str, separator: str = " ") -> tuple[tuple[s
         if separator != " " and separator not in line:
             header, _, value = line.strip().partition(" ")
         header, value = header.strip(), _unquoted(value.strip())
+        value = value.replace("%[namespace]", namespace) if namespace else value
         if not header:
             continue
         if not syntax.is_header_name(header) or not syntax.is_header_value(value):

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
+from gatewright.kinds.annotations import haproxy, haproxy_community
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.options import NOTHING, Options, laid_over
 from gatewright.kinds.intents.routing import RuleIntent
 
-READERS: tuple[Reader, ...] = ()
+READERS: tuple[Reader, ...] = (
+    haproxy.READER,
+    haproxy.ENTERPRISE_READER,
+    haproxy_community.READER,
+)
 
 
 def read(

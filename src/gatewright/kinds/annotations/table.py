@@ -30,10 +30,16 @@ def features(prefix: str, support: Support, rows: Mapping[str, tuple[str, str]])
     return tuple(Feature(prefix + name, support, note, example) for name, (example, note) in rows.items())
 
 
-def judge(notes: Notes, known: Mapping[str, Feature], locks: Container[str] = frozenset()) -> str:
+def judge(
+    notes: Notes,
+    known: Mapping[str, Feature],
+    locks: Container[str] = frozenset(),
+    silent: Container[str] = frozenset(),
+) -> str:
     """Tell what becomes of each name that nothing was said of yet; why the rules have to be refused, "" if they do not.
 
     `locks`: those of the features without support that protect something, where switching them off is no use of them.
+    `silent`: those whose difference is told, where there is one, by the reader or with another name.
     """
     told = {problem.origin for problem in notes.problems}
     refusal = ""
@@ -43,7 +49,7 @@ def judge(notes: Notes, known: Mapping[str, Feature], locks: Container[str] = fr
         feature = known.get(name)
         if feature is None:
             refusal = _unknown(notes, name, known) or refusal
-        elif feature.support is Support.DIFFERENT:
+        elif feature.support is Support.DIFFERENT and name not in silent:
             notes.differs(name, feature.note)
         elif feature.support is Support.REPORTED and (notes.text(name) or "").lower() not in _NOTHING:
             if name in locks:
