@@ -156,7 +156,7 @@ class MirrorTo(Struct, frozen=True, gc=False):
 class Forward(Struct, frozen=True, tag=True):
     """Send to one of `backends` by weight.  Timeouts in seconds: None the engine's default, 0 none.
 
-    `read_timeout`: between two reads of the answer, also on a WebSocket.
+    `read_timeout`: between two reads of the answer, also on a WebSocket unless `tunnel_timeout` holds there.
     `host` and `paths` rewrite the request as the backend sees it (paths in order).  All weights 0 or no
     backends: `status` (500 Gateway API, 503 others).
     """
@@ -171,6 +171,7 @@ class Forward(Struct, frozen=True, tag=True):
     mirrors: tuple[MirrorTo, ...] = ()
     status: int = 503
     read_timeout: float | None = None
+    tunnel_timeout: float | None = None
     hash: tuple[HashKey, ...] = ()
 
 

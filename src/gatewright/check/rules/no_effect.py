@@ -31,6 +31,7 @@ RULE = Rule(
         "passthrough-host",
         "gateway-missing",
         "old-kind",
+        "canary-without-effect",
     ),
     consequence="what its author wanted does not happen",
     fix="remove it, or complete what it needs to have an effect",

@@ -11,9 +11,8 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener, Refusal, VirtualHostKey
 from gatewright.graph.objects import ALL, Placement, View
-from gatewright.graph.resolve import controllers
+from gatewright.graph.resolve import controllers, further_hosts
 from gatewright.graph.resolve.certificates import promised
-from gatewright.graph.resolve.hosts import candidates
 from gatewright.graph.resolve.parents import DENIED, NO_PARENT
 from gatewright.graph.resolve.placing import Placed, Places
 from gatewright.kinds.decode import suggest
@@ -111,12 +110,9 @@ def _hosts(route: RouteIntent, gateway: Gateway, listener: Listener) -> Iterator
 
 
 def _names(route: RouteIntent, gateway: Gateway) -> list[str]:
-    """The hostnames of the rules; ingress-nginx knows the default backend of an Ingress at its own hosts only."""
-    names = {candidates(match) for rule in route.rules for match in rule.matches}
-    own_only = gateway.implementation == "ingress-nginx" and bool(names)
-    if any(not rule.matches and not (rule.default and own_only) for rule in route.rules):
-        names.add(hostnames.ANY)
-    return sorted(names)
+    """The hostnames of the rules, and those that the route answers for besides."""
+    names = further_hosts.own(route, gateway)
+    return sorted(names | further_hosts.further(route, gateway) if route.options else names)
 
 
 def _asks_tls(route: RouteIntent) -> bool:

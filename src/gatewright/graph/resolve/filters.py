@@ -58,11 +58,12 @@ from gatewright.kinds.intents.filters import (
     RegexRedirect,
     RequestHeaders,
     ResponseHeaders,
+    Retries,
     Rewrite,
 )
 from gatewright.kinds.intents.filters import Respond as FixedAnswer
 from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
-from gatewright.kinds.intents.routing import Dialect
+from gatewright.kinds.intents.routing import Dialect, Retry
 
 CHAIN_DEPTH = 16
 CLOSED = "the rule answers 503 rather than serve without its protection"
@@ -81,6 +82,7 @@ class Effects(Struct):
     mirrors: list[MirrorTo] = field(default_factory=list)
     conditional: list[RegexRedirect] = field(default_factory=list)
     answer: RedirectTo | Respond | None = None
+    retry: Retry | None = None
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -111,7 +113,7 @@ def _fold(
                 effects.host = item.host if item.host is not None else effects.host
                 effects.paths += item.paths
             case Redirect():
-                effects.answer = _redirect(where, item)
+                effects.answer = redirect(where, item)
             case RegexRedirect():
                 _regex_redirect(item, effects)
             case Mirror():
@@ -122,6 +124,8 @@ def _fold(
                 _sources(where, item, effects)
             case BasicAuth() | ForwardAuth() | Jwt():
                 _credentials(view, where, route, item, effects, seen)
+            case Retries():
+                effects.retry = item.retry
             case RateLimit() | InFlight():
                 effects.steps.append(_counted(where, item, effects))
             case Authorize() | BodyLimit() | Compress() | ClientCertificateHeaders():
@@ -148,7 +152,7 @@ def _reference(
         why = f"{item.target} does not exist"
     elif item.target in seen or len(seen) >= CHAIN_DEPTH:
         why = f"{item.target} refers to itself"
-    elif item.target.namespace != route.key.namespace and not where.gateway.allow_cross_namespace:
+    elif not item.anywhere and item.target.namespace != route.key.namespace and not where.gateway.allow_cross_namespace:
         why = f"{where.gateway.id} refuses references to other namespaces ({item.target})"
     if why or middleware is None:
         effects.answer = Respond(status, why, item.origin)
@@ -158,7 +162,7 @@ def _reference(
     _fold(view, where, route, middleware.filters, effects, (*seen, item.target))
 
 
-def _redirect(where: Where, item: Redirect) -> RedirectTo | None:
+def redirect(where: Where, item: Redirect) -> RedirectTo | None:
     """The redirect as it stands at this port; None when the request already is where it points."""
     scheme = "https" if where.family is Family.HTTPS else "http"
     # A described port may be reached by another number (443 of a Service, 8443 of the pod): without a port in the

@@ -7,17 +7,22 @@ the rule.  What a rule says itself wins over all of them.  Counterparts: `filter
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+import re2
 from msgspec import structs
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.graph.nodes import Family, Gateway
+from gatewright.graph.nodes import Family, Gateway, Listener
 from gatewright.graph.objects import OPTIONS_POLICIES, View
+from gatewright.graph.resolve.backends import Failure, backend, target
+from gatewright.graph.resolve.nginx_hosts import expression
 from gatewright.graph.resolve.references import selects
 from gatewright.graph.resolve.where import Where
+from gatewright.kinds import syntax
 from gatewright.kinds.annotations import readers
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
@@ -38,6 +43,7 @@ from gatewright.kinds.intents.filters import (
     ResponseHeaders,
     Rewrite,
 )
+from gatewright.kinds.intents.material import ServiceIntent
 from gatewright.kinds.intents.options import NOTHING, Options, OptionsPolicyIntent, laid_over
 from gatewright.kinds.intents.routing import BackendRef, Dialect, RuleIntent, Upstream
 
@@ -45,18 +51,18 @@ HSTS = "Strict-Transport-Security"
 FORWARDED_PREFIX = "X-Forwarded-Prefix"
 NEVER_REDIRECTED = "/.well-known/acme-challenge"
 """Below it ingress-nginx redirects nobody to HTTPS (no-tls-redirect-locations), as challenges come by plain HTTP."""
+_GROUP = re.compile(r"\\(\d)")
 _Rank = tuple[int, str, str]
 _HTTP = frozenset({Family.HTTP, Family.HTTPS})
 
 
-def effective(view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None) -> Options:
+def effective(view: View, gateway: Gateway, listener: Listener, route: RouteIntent, rule: RuleIntent | None) -> Options:
     """The options of a rule of a route at a listener; of the route as a whole without a rule."""
     if route.doors is not None:
         return NOTHING
-    found = _usual(gateway.implementation, gateway.options)
-    policies = gateway.dialect is Dialect.GATEWAY_API
-    if policies:
-        found = laid_over(found, _policies(view, gateway, listener, route, rule))
+    found = laid_over(_usual(gateway.implementation, gateway.options), listener.options)
+    if gateway.dialect is Dialect.GATEWAY_API:
+        found = laid_over(found, _policies(view, gateway, listener.name, route, rule))
     for implementation, said in route.options:
         if implementation in ("", gateway.implementation):
             found = laid_over(found, said)
@@ -101,13 +107,13 @@ def policies_at(view: View, key: Key) -> list[OptionsPolicyIntent]:
 
 
 def _aims(policy: OptionsPolicyIntent, key: Key, labels: tuple[tuple[str, str], ...], section: str) -> bool:
-    for target in policy.targets:
-        if target.section != section:
+    for aim in policy.targets:
+        if aim.section != section:
             continue
-        if target.key == key:
+        if aim.key == key:
             return True
-        same = target.selector is not None and structs.replace(target.key, name=key.name) == key
-        if same and target.selector is not None and selects(target.selector, dict(labels)):
+        same = aim.selector is not None and structs.replace(aim.key, name=key.name) == key
+        if same and aim.selector is not None and selects(aim.selector, dict(labels)):
             return True
     return False
 
@@ -133,6 +139,7 @@ def apply(options: Options, rule: RuleIntent, where: Where, problems: list[Probl
         backends=_backends(options, rule.backends),
         timeout=options.timeout if rule.timeout is None else rule.timeout,
         read_timeout=options.read_timeout if rule.read_timeout is None else rule.read_timeout,
+        tunnel_timeout=options.tunnel_timeout if rule.tunnel_timeout is None else rule.tunnel_timeout,
         retry=rule.retry or options.retry,
         persistence=rule.persistence or options.persistence,
         hash=rule.hash or options.hash,
@@ -236,18 +243,28 @@ def _rewrites(options: Options, rule: RuleIntent, problems: list[Problem]) -> It
         return
     edit = PathEdit(PathEditKind.REPLACE, options.rewrite)
     if options.regex_paths:
-        paths = {path.value for match in rule.matches for path in match.paths} or {"/"}
-        pattern = "|".join(f"(?i:{path})(?s:.*)" for path in sorted(paths))
-        edit = PathEdit(PathEditKind.REGEX, options.rewrite, pattern=f"^(?:{pattern})$")
+        path = next((path.value for match in rule.matches for path in match.paths), "/")
+        edit = PathEdit(PathEditKind.REGEX, _with_groups_of(path, options.rewrite), pattern=f"^{expression(path)}$")
     yield Rewrite(rule.origin, host=options.upstream_host, paths=(edit,))
+
+
+def _with_groups_of(path: str, replacement: str) -> str:
+    """The replacement without groups that the path does not have: nginx puts nothing in their place."""
+    count = re2.compile(path).groups if not syntax.regex_error(path) else 9
+    return _GROUP.sub(lambda found: found[0] if int(found[1]) <= count else "", replacement)
 
 
 def _backends(options: Options, refs: tuple[BackendRef, ...]) -> tuple[BackendRef, ...]:
     """The references, told how to speak to their backends where they do not say it themselves."""
-    if not refs or (options.upstream is None and options.scheme is None):
+    if not refs or (options.upstream is None and options.scheme is None and options.proxy_protocol is None):
         return refs
     return tuple(
-        structs.replace(ref, scheme=ref.scheme or options.scheme or "", upstream=_upstream(options, ref.upstream))
+        structs.replace(
+            ref,
+            scheme=ref.scheme or options.scheme or "",
+            upstream=_upstream(options, ref.upstream),
+            proxy_protocol=ref.proxy_protocol or options.proxy_protocol or 0,
+        )
         for ref in refs
     )
 
@@ -256,3 +273,16 @@ def _upstream(options: Options, own: Upstream | None) -> Upstream | None:
     if own is None or options.upstream is None:
         return own or options.upstream
     return laid_over(options, Options(upstream=own)).upstream
+
+
+def with_default(view: View, where: Where, route: RouteIntent, rule: RuleIntent, default: Key) -> RuleIntent:
+    """The rule with another Service in the place of each backend that nobody stands behind."""
+    service = view.get(default, ServiceIntent)
+    port = service.ports[0].port if service is not None and service.ports else None
+    refs = []
+    for ref in rule.backends:
+        found = target(view, where.gateway, route, ref)
+        resolved = None if isinstance(found, Failure) else backend(view, found)[0]
+        lost = resolved is None or not (resolved.endpoints or resolved.dns_name or resolved.pods)
+        refs.append(BackendRef(default, port, ref.origin, ref.weight) if lost else ref)
+    return structs.replace(rule, backends=tuple(refs))

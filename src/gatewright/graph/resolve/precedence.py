@@ -45,6 +45,18 @@ def order(gateway: Gateway, route: RouteIntent, rule: RuleIntent, match: Match, 
     return (rule.default, *_path(match), *tie)
 
 
+def expression_order(route: RouteIntent, rule: RuleIntent, match: Match, position: int) -> Order:
+    """ingress-nginx where paths are expressions: the longest text first, then backwards by the alphabet."""
+    text = match.paths[0].value if match.paths else "/"
+    backwards = tuple(-ord(character) for character in text)
+    return (rule.default, -len(text), backwards, *age(route), route.key.kind, rule.index, position)
+
+
+def exact_order(match: Match, rank: Order) -> Order:
+    """The sort key of an exact path that stands for a longer one of an Ingress with this sort key."""
+    return (False, *_path(match), *rank[3:])
+
+
 def _path(match: Match) -> tuple[int, int]:
     """Exact before regular expression before prefix, longest first; a trailing slash of a prefix does not count."""
     if not match.paths:

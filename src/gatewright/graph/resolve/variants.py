@@ -106,6 +106,7 @@ _TLS: Final = (
     _Word("sni", "server_name", _quoted, unquote),
     _Word("name", "verify_name", _quoted, unquote),
     _Word("ca", "ca", _key, _of_key),
+    _Word("ca-entry", "ca_entry", _quoted, unquote),
     _Word("client", "client", _key, _of_key),
 )
 _HEALTH: Final = (

@@ -14,57 +14,47 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.listeners import spoken
 from gatewright.graph.nodes import (
-    Action,
-    BasicAuthUsers,
     Entry,
     Family,
-    Forward,
     Gateway,
     Listener,
-    RedirectTo,
-    Respond,
     Rule,
     SniScope,
     VirtualHost,
     VirtualHostKey,
 )
 from gatewright.graph.objects import View
-from gatewright.graph.paths import stripped, uncomposable
-from gatewright.graph.resolve import options, own_routes
-from gatewright.graph.resolve.backends import broken_status
-from gatewright.graph.resolve.filters import Effects, fold
+from gatewright.graph.resolve import further_hosts, nginx_hosts, options, own_routes, rules
+from gatewright.graph.resolve.canaries import ITSELF, Alternative, Canaries, Variant, canary_of
+from gatewright.graph.resolve.filters import Effects, fold, redirect
 from gatewright.graph.resolve.hosts import overlap, specialise
-from gatewright.graph.resolve.precedence import Order, age, order, traefik_match
-from gatewright.graph.resolve.redirects import Residual, never_matches, residual
-from gatewright.graph.resolve.shares import Shares
+from gatewright.graph.resolve.precedence import Order, age, exact_order, expression_order, order, traefik_match
+from gatewright.graph.resolve.rules import DEFAULT_PORTS
 from gatewright.graph.resolve.tls_options import tls_refusal
 from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
-from gatewright.kinds.intents.filters import (
-    HeaderEdit,
-    PathEdit,
-    PathEditKind,
-    RegexRedirect,
-)
-from gatewright.kinds.intents.routing import (
-    Dialect,
-    Match,
-    PathKind,
-    PathMatch,
-    RuleIntent,
-)
+from gatewright.kinds.intents.options import Canary
+from gatewright.kinds.intents.routing import Dialect, Match, RuleIntent
 
-FORWARDED_PREFIX = "X-Forwarded-Prefix"
 RIVALS = frozenset({"HTTPRoute", "GRPCRoute"})
-DEFAULT_PORTS = {Family.HTTP: 80, Family.HTTPS: 443}
+# What comes before the rules of an Ingress host, and behind Gatewright's own.
+START_PAGE, ALIAS = -1, -0.5
 
 
 class Found(Struct):
-    """What resolving one rule brought to light."""
+    """What resolving the rules of a host brought to light."""
 
     entries: list[tuple[Order, Entry]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+
+class _Door(Struct, frozen=True):
+    """A listener of a gateway, and what is seen there."""
+
+    view: View
+    gateway: Gateway
+    listener: Listener
 
 
 def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, tuple[Problem, ...]]:
@@ -76,11 +66,14 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
     if listener is None:
         return None, ()
     found = Found()
-    routes = _of_one_kind(key, list(_routes(view, gateway, key)), found.problems)
-    secured = key.family is Family.HTTP and any(_brings_tls(gateway, route, key.hostname) for route in routes)
-    where = Where(gateway, key.family, key.port, key.hostname, secured)
-    for route in routes:
-        _add(view, where, listener, key, route, found)
+    routes, others = _own(gateway, key, list(_routes(view, gateway, key)))
+    door = _Door(view, gateway, listener)
+    _serve(door, key, routes, found)
+    if others:
+        taken = any(route.doors is None for route in routes)
+        _stand_in(door, key, others, found, taken=taken)
+    if listener.redirection is not None:
+        _redirect_all(gateway, listener, key, found)
     found.entries.sort(key=lambda pair: pair[0])
     entries = tuple(entry for _, entry in found.entries)
     host = VirtualHost(
@@ -92,6 +85,70 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
         sni=_sni_scope(view, gateway, listener, key),
     )
     return host, tuple(dict.fromkeys(found.problems))
+
+
+def _own(
+    gateway: Gateway, key: VirtualHostKey, routes: list[RouteIntent]
+) -> tuple[list[RouteIntent], list[RouteIntent]]:
+    """The routes that have rules for the hostname, and those that only have to do with it otherwise (Ingress)."""
+    if gateway.dialect is not Dialect.INGRESS or not any(route.options for route in routes):
+        return routes, []
+    own: list[RouteIntent] = []
+    others: list[RouteIntent] = []
+    for route in routes:
+        belongs = route.doors is not None or key.hostname in further_hosts.own(route, gateway)
+        (own if belongs else others).append(route)
+        if belongs and key.hostname == hostnames.ANY and route.doors is None:
+            others.append(route)  # its other hosts may have aliases that are expressions
+    return own, others
+
+
+def _stand_in(door: _Door, key: VirtualHostKey, others: list[RouteIntent], found: Found, *, taken: bool) -> None:
+    """Serve what has no rules of its own: by alias like the host that is meant, else by a redirect to it."""
+    gateway = door.gateway
+    steads = further_hosts.steads(gateway, key, others, taken=taken)
+    for stead in steads:
+        meant = Found()
+        routes, _ = _own(gateway, stead.key, list(_routes(door.view, gateway, stead.key)))
+        _serve(door, stead.key, routes, meant)
+        found.problems += meant.problems
+        for rank, entry in meant.entries:
+            match = structs.replace(entry.match, hosts=(*stead.hosts, *entry.match.hosts))
+            found.entries.append(((ALIAS, *rank), structs.replace(entry, match=match)))
+    redirect = None if steads or taken else further_hosts.www_redirect(gateway, key, others)
+    if redirect is not None:
+        found.entries.append(((False,), redirect))
+
+
+def _redirect_all(gateway: Gateway, listener: Listener, key: VirtualHostKey, found: Found) -> None:
+    """The redirection of an entry point: a rule for everything, with a priority of its own."""
+    redirection = listener.redirection
+    if redirection is None or key.family not in DEFAULT_PORTS:
+        return
+    action = redirect(Where(gateway, key.family, key.port, key.hostname), redirection.redirect)
+    if action is not None:
+        rule = Rule(f"{listener.name} redirection", gateway.key, action.origin, action)
+        found.entries.append(((-redirection.priority, ""), Entry(Match(), rule, action.origin)))
+
+
+def _serve(door: _Door, key: VirtualHostKey, routes: list[RouteIntent], found: Found) -> None:
+    """The entries of all routes that have rules for a host."""
+    view, gateway, listener = door.view, door.gateway, door.listener
+    routes = _of_one_kind(key, routes, found.problems)
+    secured = key.family is Family.HTTP and any(_brings_tls(gateway, route, key.hostname) for route in routes)
+    where = Where(gateway, key.family, key.port, key.hostname, secured)
+    host = _Host(view, where, listener, key, found)
+    if gateway.dialect is not Dialect.INGRESS or not any(route.options for route in routes):
+        for route in routes:
+            host.add(route)
+        host.finish()
+        return
+    canaries = {route.key: canary for route in routes if (canary := canary_of(gateway, route)) is not None}
+    host.prepare([route for route in routes if route.key in canaries], canaries, routes)
+    for route in routes:
+        if route.key not in canaries:
+            host.add(route)
+    host.finish()
 
 
 def _listener(view: View, gateway: Gateway, key: VirtualHostKey) -> Listener | None:
@@ -152,33 +209,112 @@ def _brings_tls(gateway: Gateway, route: RouteIntent, hostname: str) -> bool:
     )
 
 
-def _add(view: View, where: Where, listener: Listener, key: VirtualHostKey, route: RouteIntent, found: Found) -> None:
-    gateway = where.gateway
-    traefik = gateway.dialect is Dialect.TRAEFIK
-    weaker = tls_refusal(view, gateway, listener, key.family, route, found.problems)
-    for asked in route.rules:
-        matches = _matches(gateway, key, route, asked)
-        if not matches:
-            continue
-        said = options.effective(view, gateway, listener.name, route, asked)
-        rule = options.apply(said, asked, where, found.problems)
-        effects = fold(view, where, route, rule.filters)
-        effects.answer = weaker or effects.answer
-        found.problems += effects.problems
-        resolved = _rule(view, where, route, rule, effects, found.problems)
-        if resolved is None:
-            continue
-        for position, match in matches:
-            rank = order(gateway, route, rule, rule.matches[position] if rule.matches else match, position)
-            for part, entry in enumerate(_conditional(key, rule, effects, match, resolved, found.problems)):
-                possible = _with_possible_edits(entry, found.problems)
-                told = _with_forwarded_prefix(possible, found.problems) if traefik else possible
-                found.entries.append(((*rank, part), told))
+class _Host:
+    """The rules of one host at a VirtualHost while they are put together."""
+
+    def __init__(self, view: View, where: Where, listener: Listener, key: VirtualHostKey, found: Found) -> None:
+        self._view = view
+        self._where = where
+        self._listener = listener
+        self._key = key
+        self._found = found
+        self._canaries: Canaries | None = None
+        self._by_expression = False
+
+    def prepare(self, canaries: list[RouteIntent], told: dict[Key, Canary], routes: list[RouteIntent]) -> None:
+        """What one route means for the rules of the others: canaries, expressions for paths, a start page."""
+        gateway = self._where.gateway
+        self._by_expression = any(
+            said.regex_paths for route in routes for said in further_hosts.said(gateway, route) if route.key not in told
+        )
+        pages = [(age(route), route, said.app_root) for route in routes for said in further_hosts.said(gateway, route)]
+        pages = [page for page in pages if page[2] and page[1].key not in told]
+        if pages and self._key.family in DEFAULT_PORTS:
+            _, route, root = min(pages, key=lambda page: page[0])
+            self._found.entries.append(((START_PAGE,), nginx_hosts.start_page(route, root or "/")))
+        self._canaries = Canaries(
+            (
+                Alternative(told[route.key], route, self._told(route, rule))
+                for route in canaries
+                for rule in route.rules
+                if _matches(gateway, self._key, route, rule)
+            ),
+            self._key.hostname,
+        )
+
+    def _told(self, route: RouteIntent, rule: RuleIntent) -> RuleIntent:
+        """A rule with its options in it."""
+        said = options.effective(self._view, self._where.gateway, self._listener, route, rule)
+        made = options.apply(said, rule, self._where, self._found.problems)
+        if said.default_backend is None or self._key.family not in DEFAULT_PORTS:
+            return made
+        return options.with_default(self._view, self._where, route, made, said.default_backend)
+
+    def add(self, route: RouteIntent) -> None:
+        """Put the entries of a route in."""
+        gateway, found = self._where.gateway, self._found
+        weaker = tls_refusal(self._view, gateway, self._listener, self._key.family, route, found.problems)
+        for asked in route.rules:
+            matches = _matches(gateway, self._key, route, asked)
+            if not matches:
+                continue
+            rule = self._told(route, asked)
+            effects = fold(self._view, self._where, route, rule.filters)
+            effects.answer = weaker or effects.answer
+            plain = self._resolve(route, rule, effects, ITSELF[0])
+            for position, match in matches:
+                self._add_match(route, rule, effects, plain, (position, match))
+            found.problems += effects.problems
+
+    def _resolve(self, route: RouteIntent, rule: RuleIntent, effects: Effects, variant: Variant) -> Rule | None:
+        return rules.resolve(self._view, self._where, route, rule, effects, variant)
+
+    def _add_match(
+        self, route: RouteIntent, rule: RuleIntent, effects: Effects, plain: Rule | None, at: tuple[int, Match]
+    ) -> None:
+        gateway, (position, match) = self._where.gateway, at
+        asked = rule.matches[position] if rule.matches else match
+        rank = order(gateway, route, rule, asked, position)
+        refused = None
+        if self._by_expression and route.doors is None:
+            rank = expression_order(route, rule, asked, position)
+            refused = nginx_hosts.refused(match, rule, effects.problems)
+            match = refused[0] if refused else nginx_hosts.by_expression(match)
+        variants = self._canaries.variants(route, rule, asked) if self._canaries else ITSELF
+        part = 0
+        for variant in variants:
+            resolved = plain if variant is ITSELF[0] else self._resolve(route, rule, effects, variant)
+            if resolved is None:
+                continue
+            if refused is not None:
+                resolved = structs.replace(resolved, action=refused[1])
+            narrowed = structs.replace(match, headers=(*match.headers, *variant.headers)) if variant.headers else match
+            for entry in rules.entries(self._key, self._where, effects, narrowed, resolved):
+                self._found.entries.append(((*rank, part), entry))
+                part += 1
+
+    def finish(self) -> None:
+        """What depends on all rules of the host."""
+        if self._canaries is not None:
+            self._canaries.finish()
+            self._found.problems += self._canaries.problems
+        if self._where.gateway.implementation != "ingress-nginx" or self._by_expression:
+            return
+        if self._key.family not in DEFAULT_PORTS:
+            return
+        taken = nginx_hosts.plain_paths(entry for _, entry in self._found.entries)
+        added: dict[Match, tuple[Order, Entry]] = {}
+        for rank, entry in self._found.entries:
+            redirect_ = nginx_hosts.without_slash(entry, taken)
+            if redirect_ is not None:
+                added.setdefault(redirect_.match, (exact_order(redirect_.match, rank), redirect_))
+        self._found.entries += added.values()
 
 
 def _matches(gateway: Gateway, key: VirtualHostKey, route: RouteIntent, rule: RuleIntent) -> list[tuple[int, Match]]:
     """The matches of a rule that can hold in this VirtualHost, with their place in the rule."""
     traefik = gateway.dialect is Dialect.TRAEFIK
+    by_characters = traefik and not gateway.strict_prefixes
     if route.doors is not None:
         return own_routes.matches(route, gateway, key.hostname)
     if not isinstance(route.attach, ClassRef):
@@ -190,7 +326,7 @@ def _matches(gateway: Gateway, key: VirtualHostKey, route: RouteIntent, rule: Ru
         if traefik or _same_host(match, key.hostname):
             left = specialise(match, key.hostname, gateway.depth)
             if left is not None:
-                result.append((position, traefik_match(left) if traefik and _is_ingress(route) else left))
+                result.append((position, traefik_match(left) if by_characters and _is_ingress(route) else left))
     return result
 
 
@@ -201,139 +337,6 @@ def _is_ingress(route: RouteIntent) -> bool:
 def _same_host(match: Match, hostname: str) -> bool:
     """Ingress: a rule belongs to the VirtualHost of its own host and to no other."""
     return (match.hosts[0].value if match.hosts else hostnames.ANY) == hostname
-
-
-def _rule(
-    view: View, where: Where, route: RouteIntent, rule: RuleIntent, effects: Effects, problems: list[Problem]
-) -> Rule | None:
-    """The rule with its action; None when the dialect drops a rule with a broken reference (Traefik).
-
-    Traefik needs the services of a rule even where a middleware always answers before them.
-    """
-    action: Action | None = effects.answer
-    if action is None or (where.gateway.dialect is Dialect.TRAEFIK and rule.backends):
-        forward = _forward(view, where, route, rule, effects, problems)
-        if forward is None:
-            return None
-        action = action or forward
-    label = f"{route.key} rule {rule.name or rule.index}"
-    return Rule(
-        id=label,
-        route=route.key,
-        origin=rule.origin,
-        action=action,
-        access=tuple(effects.access),
-        auth=next((step for step in effects.steps if isinstance(step, BasicAuthUsers)), None),
-        cors=effects.cors,
-        steps=tuple(effects.steps),
-        request_headers=tuple(effects.request_headers),
-        response_headers=tuple(effects.response_headers),
-        websocket=rule.websocket,
-    )
-
-
-def _forward(
-    view: View, where: Where, route: RouteIntent, rule: RuleIntent, effects: Effects, problems: list[Problem]
-) -> Action | None:
-    shares = Shares(view, where, route)
-    backends = shares.resolve(rule.backends)
-    problems += shares.problems
-    if shares.dropped:
-        return None
-    status = broken_status(where.gateway, route) or 503
-    if not backends:
-        return Respond(status, "the rule has no backends", rule.origin)
-    return Forward(
-        backends=backends,
-        host=effects.host,
-        paths=tuple(effects.paths),
-        timeout=rule.timeout,
-        backend_timeout=rule.backend_timeout,
-        retry=rule.retry,
-        persistence=rule.persistence or shares.persistence,
-        mirrors=(*effects.mirrors, *shares.mirrors),
-        status=status,
-        read_timeout=rule.read_timeout,
-        hash=rule.hash,
-    )
-
-
-def _conditional(
-    key: VirtualHostKey,
-    rule: RuleIntent,
-    effects: Effects,
-    match: Match,
-    resolved: Rule,
-    problems: list[Problem],
-) -> Iterator[Entry]:
-    """The entries of one match: a redirect by URL pattern goes before the rule that it belongs to."""
-    base = _base(key)
-    for item in effects.conditional:
-        if base and never_matches(item.pattern, base):
-            continue
-        split = residual(item.pattern, item.replacement, base) if base else None
-        if split is None:
-            why = f"redirectRegex {item.pattern} cannot be decided at {key.hostname}, so the rule answers 503"
-            hint = "use one rule per host, and a pattern such as ^https://old.example.com/(.*)"
-            problems.append(Problem("redirect-pattern", why, item.origin, Severity.ERROR, hint))
-            yield Entry(match, structs.replace(resolved, action=Respond(503, why, item.origin)), rule.origin)
-            return
-        if not split.changes_nothing(base):
-            narrowed = structs.replace(match, paths=(*match.paths, PathMatch(PathKind.REGEX, split.pattern)))
-            yield Entry(narrowed, structs.replace(resolved, action=_redirect(item, split)), rule.origin)
-    yield Entry(match, resolved, rule.origin)
-
-
-def _with_forwarded_prefix(entry: Entry, problems: list[Problem]) -> Entry:
-    """Traefik tells the backend in X-Forwarded-Prefix what stripPrefix took away, which the match may show already."""
-    action = entry.rule.action
-    if not isinstance(action, Forward) or not action.paths or action.paths[0].kind is not PathEditKind.STRIP_PREFIX:
-        return entry
-    prefix = stripped(entry.match, action.paths[0].prefixes)
-    if prefix is None:
-        message = f"{entry.rule.id}: the backend does not get the header {FORWARDED_PREFIX}, which Traefik would send"
-        hint = "put the prefix into the match of the route"
-        problems.append(Problem("forwarded-prefix", message, entry.rule.origin, Severity.INFO, hint))
-        return entry
-    if not prefix:
-        return entry
-    edits = (*entry.rule.request_headers, HeaderEdit(add=((FORWARDED_PREFIX, prefix),)))
-    return structs.replace(entry, rule=structs.replace(entry.rule, request_headers=edits))
-
-
-def _with_possible_edits(entry: Entry, problems: list[Problem]) -> Entry:
-    """Refuse a rule whose path edits do not amount to one substitution, which is what a data plane can do."""
-    action = entry.rule.action
-    if isinstance(action, Forward):
-        edits = action.paths
-    else:
-        edits = (action.path,) if isinstance(action, RedirectTo) and action.path else ()
-    why = uncomposable(edits, entry.match) if edits else ""
-    if not why:
-        return entry
-    origin = entry.rule.origin
-    hint = "use fewer changes of the path, or a rule for each prefix; until then the rule answers 503"
-    problems.append(Problem("path-edits", f"{entry.rule.id}: {why}", origin, Severity.ERROR, hint))
-    return structs.replace(entry, rule=structs.replace(entry.rule, action=Respond(503, why, origin)))
-
-
-def _base(key: VirtualHostKey) -> str:
-    """What every URL of a VirtualHost starts with; "" where its requests differ in that."""
-    if key.hostname == hostnames.ANY or hostnames.is_wildcard(key.hostname):
-        return ""
-    scheme = "https" if key.family is Family.HTTPS else "http"
-    port = "" if key.port == DEFAULT_PORTS.get(key.family) else f":{key.port}"
-    return f"{scheme}://{key.hostname}{port}"
-
-
-def _redirect(item: RegexRedirect, split: Residual) -> RedirectTo:
-    edit = PathEdit(PathEditKind.REGEX, value=split.replacement, pattern=f"^(?:{split.pattern})$")
-    redirect = RedirectTo(item.origin, item.status, path=edit, status_other=item.status_other)
-    if not split.base:
-        return redirect
-    scheme, _, authority = split.base.partition("://")
-    host, _, port = authority.partition(":")
-    return structs.replace(redirect, scheme=scheme, host=host, port=int(port) if port.isdigit() else 0)
 
 
 def _certificates(view: View, gateway: Gateway, key: VirtualHostKey, listener: Listener) -> tuple[Key, ...]:

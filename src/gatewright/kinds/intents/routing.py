@@ -227,8 +227,8 @@ class RuleIntent(Struct, frozen=True):
     `index` is its place in its object, `priority` the dialect's number (Traefik; larger wins), None where
     the dialect derives precedence from the match.  Timeouts in seconds; None default, 0 no limit.
     `default` marks a rule that only answers when nothing else matches (Ingress defaultBackend).
-    `read_timeout`: seconds between two reads of the backend's answer, also on a WebSocket.  `hash` decides the endpoint
-    where the balance goes by hash.
+    `read_timeout`: seconds between two reads of the backend's answer, also on a WebSocket unless `tunnel_timeout` is
+    said for it.  `hash` decides the endpoint where the balance goes by hash.
     """
 
     index: int
@@ -246,3 +246,4 @@ class RuleIntent(Struct, frozen=True):
     read_timeout: float | None = None
     hash: tuple[HashKey, ...] = ()
     websocket: bool = True
+    tunnel_timeout: float | None = None
