@@ -42,7 +42,9 @@ def test_every_annotation_is_listed(reader: readers.Reader) -> None:
     assert not set(NAMES[reader.prefix]) - listed
 
 
-@pytest.mark.parametrize(("dialect", "feature"), FEATURES, ids=lambda value: getattr(value, "name", value.title))
+@pytest.mark.parametrize(
+    ("dialect", "feature"), FEATURES, ids=lambda value: value.name if isinstance(value, Feature) else value.title
+)
 def test_an_example_does_what_is_said(dialect: Compatibility, feature: Feature) -> None:
     assert feature.example, "every feature has an example"
     result, without, problems = _TRIED[dialect.shape](dialect, feature)

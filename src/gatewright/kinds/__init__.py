@@ -12,6 +12,14 @@ from typing import Any
 from gatewright.base.document import Document
 from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import syntax
+from gatewright.kinds.envoy_gateway import backend as envoy_backend
+from gatewright.kinds.envoy_gateway import (
+    backendtrafficpolicy,
+    clienttrafficpolicy,
+    httproutefilter,
+    securitypolicy,
+    unread,
+)
 from gatewright.kinds.gateway_api import (
     backendtlspolicy,
     gateway,
@@ -89,6 +97,13 @@ KINDS: tuple[Kind, ...] = (
     *streamroutes.KINDS,
     referencegrant.KIND,
     backendtlspolicy.KIND,
+    # Envoy Gateway
+    securitypolicy.KIND,
+    backendtrafficpolicy.KIND,
+    clienttrafficpolicy.KIND,
+    envoy_backend.KIND,
+    httproutefilter.KIND,
+    *unread.KINDS,
     # Traefik
     traefik_ingressroute.KIND,
     *traefik_tcp.KINDS,

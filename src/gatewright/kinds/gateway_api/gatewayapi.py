@@ -31,6 +31,8 @@ _KNOWN_TARGETS = {
     ("", "ConfigMap"): "ConfigMap",
     ("traefik.io", "Middleware"): "Middleware",
     ("traefik.io", "TraefikService"): "TraefikService",
+    ("gateway.envoyproxy.io", "HTTPRouteFilter"): "HTTPRouteFilter",
+    ("gateway.envoyproxy.io", "Backend"): "Backend",
     (EXPERIMENTAL_GROUP, "XListenerSet"): "ListenerSet",
     **{(GROUP, kind): kind for kind in ("Gateway", "ListenerSet", "BackendTLSPolicy", *_ROUTES)},
 }

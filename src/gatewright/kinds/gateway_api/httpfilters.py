@@ -150,7 +150,7 @@ def _lower_filter(item: RouteFilter, place: Place, path: Path, report: Report) -
 
 def _request_headers(item: RouteFilter, place: Place, path: Path, report: Report) -> list[Filter]:
     """Header changes; setting Host is a rewrite, since a proxy treats it apart from other headers."""
-    edit = _edit(item.request_header_modifier, path, report)
+    edit = header_edit(item.request_header_modifier, path, report)
     origin = report.origin.at(*path)
     hosts = [value for name, value in edit.set + edit.add if name.lower() == "host"]
     if any(name.lower() == "host" for name in edit.remove):
@@ -165,11 +165,11 @@ def _request_headers(item: RouteFilter, place: Place, path: Path, report: Report
 
 
 def _response_headers(item: RouteFilter, place: Place, path: Path, report: Report) -> list[Filter]:
-    edit = _edit(item.response_header_modifier, path, report)
+    edit = header_edit(item.response_header_modifier, path, report)
     return [ResponseHeaders(edit, report.origin.at(*path))] if edit != HeaderEdit() else []
 
 
-def _edit(modifier: HeaderModifier | None, path: Path, report: Report) -> HeaderEdit:
+def header_edit(modifier: HeaderModifier | None, path: Path, report: Report) -> HeaderEdit:
     assert modifier is not None
     for action, headers in (("set", modifier.set), ("add", modifier.add)):
         names = set()
@@ -320,7 +320,7 @@ def _extension(item: RouteFilter, place: Place, path: Path, report: Report) -> l
     assert reference is not None
     key = gatewayapi.target_key(reference.group, reference.kind, place.namespace, reference.name)
     origin = report.origin.at(*path)
-    if key.kind != "Middleware":
+    if key.kind not in ("Middleware", "HTTPRouteFilter"):
         message = f"filters of kind {key.kind} are not supported; the rule answers 500"
         report.error("unsupported-filter", message, *path)
         return [Refuse(origin, 500, f"filters of kind {key.kind} are not supported")]

@@ -30,6 +30,7 @@ from gatewright.kinds.intents.material import (
     BackendGroupIntent,
     BackendTlsIntent,
     EndpointsIntent,
+    ExternalBackendIntent,
     GrantIntent,
     MiddlewareIntent,
     NamespaceIntent,
@@ -97,6 +98,7 @@ Intent = (
     | TlsStoreIntent
     | MiddlewareIntent
     | BackendGroupIntent
+    | ExternalBackendIntent
     | OptionsPolicyIntent
     | WorldIntent
 )

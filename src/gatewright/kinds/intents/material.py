@@ -11,7 +11,7 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import FrontendTls
 from gatewright.kinds.intents.filters import Filter, Mirror
-from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
+from gatewright.kinds.intents.routing import BackendRef, SessionPersistence, UpstreamTls
 
 
 class ServicePort(Struct, frozen=True, gc=False):
@@ -202,6 +202,19 @@ class BackendGroupIntent(Struct, frozen=True):
     backends: tuple[BackendRef, ...]
     mirrors: tuple[Mirror, ...] = ()
     persistence: SessionPersistence | None = None
+
+
+class ExternalBackendIntent(Struct, frozen=True):
+    """Endpoints that no Service stands for (Envoy Gateway's Backend): (IP or DNS name, port) each.
+
+    `scheme` as in BackendRef; `tls` where it says how.
+    """
+
+    key: Key
+    origin: Origin
+    endpoints: tuple[tuple[str, int], ...]
+    scheme: str = ""
+    tls: UpstreamTls | None = None
 
 
 class TenantIntent(Struct, frozen=True):

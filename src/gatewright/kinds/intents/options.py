@@ -75,7 +75,8 @@ class DoorOptions(Struct, frozen=True):
 
     `trusted`: CIDRs of the proxies in front, which send PROXY protocol where `proxy_protocol`, and whose `header`
     (X-Forwarded-For) is believed where `forwarded`; `appends`: the addresses that it had are passed on to backends.
-    TLS versions are "1.0".."1.3".
+    TLS versions are "1.0".."1.3".  `trusted_hops`: the client is that entry of X-Forwarded-For from the right, whoever
+    sends it.  Times as in EntrySettings of a listener.
     """
 
     proxy_protocol: bool | None = None
@@ -88,6 +89,11 @@ class DoorOptions(Struct, frozen=True):
     max_version: str = ""
     ciphers: tuple[str, ...] = ()
     http2: bool | None = None
+    alpn: tuple[str, ...] = ()
+    trusted_hops: int | None = None
+    request_timeout: float | None = None
+    keepalive_timeout: float | None = None
+    idle_timeout: float | None = None
 
 
 class Options(Struct, frozen=True):
