@@ -33,6 +33,8 @@ RULE = Rule(
         "ambiguous-reference",
         "basic-auth-unusable",
         "redirect-pattern",
+        "path-pattern",
+        "protection-unbuildable",
         "path-edits",
         "path-edits-not-composable",
         "tls-option",
