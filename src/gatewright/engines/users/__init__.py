@@ -1,0 +1,1 @@
+"""Checks the passwords that Envoy cannot; see README.md."""

@@ -1,0 +1,171 @@
+"""The server as the control plane sees it: a process that is started when there are users, told of them, kept running.
+
+It outlives us; `process.json` in the state folder names it.  The next control plane starts its own, which takes the
+socket's place in one step, and only then ends the old one.  Counterparts: `worker`, the process; `channel`, what is
+said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from gatewright.base.errors import EngineError
+from gatewright.engines.users import channel
+from gatewright.engines.users.content import Users
+from gatewright.engines.users.worker import DRAIN_SECONDS
+from gatewright.system import children, files
+from gatewright.system.channel import Receiver, encode
+from gatewright.system.children import Child
+from gatewright.system.processes import ProcessId
+
+MODULE: Final = "gatewright.engines.users.worker"
+BACKOFF_FIRST: Final = 0.1
+BACKOFF_MOST: Final = 10.0
+STABLE_SECONDS: Final = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class UsersServer:
+    """Checks users at `socket`, which is in `folder`.  There is a process while there are users."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.socket = folder / "sock"
+        self._record = folder / "process.json"
+        self._users: dict[str, Users] = {}
+        self._child: Child | None = None
+        self._former = children.running(self._record, MODULE)
+        self._keeper: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._number = 0
+        self._synced = -1
+        self._failure = ""
+        self._changed = asyncio.Event()
+
+    def apply(self, users: Mapping[str, Users]) -> None:
+        """Know these from now on, by digest; returns before the process does (see `settled`)."""
+        if dict(users) == self._users and (users or self._keeper is None):
+            return
+        self._users = dict(users)
+        self._number += 1
+        if self._child is not None:
+            self._child.writer.write(self._told())
+        elif self._users and self._keeper is None:
+            self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def settled(self) -> None:
+        """Wait until the process knows what was applied.  Raises EngineError when it cannot serve."""
+        while self._keeper is not None and self._synced < self._number:
+            self._changed.clear()
+            await self._changed.wait()
+            if self._failure:
+                raise EngineError(f"the server that checks passwords {self._failure}")
+
+    async def retire(self) -> None:
+        """Without users there is no process, nor one of an earlier run."""
+        if not self._users:
+            await self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process that answers; 0 when there is none."""
+        return self._child.id.pid if self._child is not None else 0
+
+    async def stop(self) -> None:
+        """End the process, and that of an earlier run."""
+        await self._cease()
+        child, self._child = self._child, None
+        ids = [*self._former, *([child.id] if child is not None else [])]
+        await asyncio.gather(*(children.end(id, MODULE, 0.5) for id in ids))
+        if child is not None:
+            child.writer.close()
+            await asyncio.to_thread(child.process.wait)
+        self._former = ()
+        for file in (self._record, self.socket):
+            file.unlink(missing_ok=True)
+
+    async def detach(self) -> None:
+        """Leave the process to answer on without us."""
+        await self._cease()
+        if self._child is not None:
+            self._child.leave()
+            self._child = None
+
+    async def _cease(self) -> None:
+        tasks = [*self._ending, *([self._keeper] if self._keeper is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._keeper, self._synced = None, -1
+
+    # --- the process ----------------------------------------------------------------------------
+
+    async def _keep(self) -> None:
+        """Start it, listen to it, and start it again whenever it ends, ever slower if it keeps ending."""
+        failures = 0
+        while True:
+            since = time.monotonic()
+            try:
+                self._child = await self._start()
+                await self._follow(self._child)
+                status = await asyncio.to_thread(self._child.reap)
+                log.error("the server that checks passwords ended (status %s): it is started again", status)
+            except (EngineError, OSError) as error:
+                self._fail(f"does not start: {error}")
+            if self._child is not None:
+                self._child.writer.close()
+                self._child, self._synced = None, -1
+            failures = 1 if time.monotonic() - since > STABLE_SECONDS else failures + 1
+            await asyncio.sleep(min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures - 1, 10)))
+
+    async def _start(self) -> Child:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        child = await children.launch(MODULE, self._folder / "users.log", "the server that checks passwords")
+        self._write((*self._former, child.id))
+        serve = encode(channel.Serve(str(self.socket)))
+        child.writer.write(encode(channel.Know(self._users)) + serve + encode(channel.Sync(self._number)))
+        return child
+
+    def _told(self) -> bytes:
+        return encode(channel.Know(self._users)) + encode(channel.Sync(self._number))
+
+    async def _follow(self, child: Child) -> None:
+        receiver = Receiver(child.reader, channel.ToControl)
+        while (message := await receiver.next()) is not None:
+            match message:
+                case channel.Synced():
+                    self._synced, self._failure = message.number, ""
+                    if self._former:
+                        self._spawn_end()
+                case channel.Failed():
+                    self._fail(message.reason)
+            self._changed.set()
+
+    def _fail(self, reason: str) -> None:
+        self._failure = reason
+        self._changed.set()
+
+    def _spawn_end(self) -> None:
+        """End the process of the run before, which has no place any more but some connections."""
+        former, self._former = self._former, ()
+
+        async def end() -> None:
+            await asyncio.gather(*(children.end(id, MODULE, DRAIN_SECONDS + 1) for id in former))
+            if self._child is not None:
+                self._write((self._child.id,))
+
+        task = asyncio.get_running_loop().create_task(end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    def _write(self, ids: tuple[ProcessId, ...]) -> None:
+        files.write(self._record, msgspec.json.encode(ids))
