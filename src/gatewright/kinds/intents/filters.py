@@ -380,12 +380,14 @@ class HeadersFrom(Struct, frozen=True, tag=True):
 class FilterRef(Struct, frozen=True, tag=True):
     """A filter defined by another object (a Traefik Middleware, an HTTPRoute ExtensionRef), resolved by the graph.
 
-    `anywhere`: who refers to it may do so across namespaces, whatever the gateway says.
+    `anywhere`: who refers to it may do so across namespaces, whatever the gateway says.  `others`: what else the
+    reference may mean, where `target` does not exist.
     """
 
     origin: Origin
     target: Key
     anywhere: bool = False
+    others: tuple[Key, ...] = ()
 
 
 Filter = (

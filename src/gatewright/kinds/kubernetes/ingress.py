@@ -18,7 +18,7 @@ from gatewright.base.problem import Severity
 from gatewright.kinds import syntax
 from gatewright.kinds.annotations import judging as ingressannotations
 from gatewright.kinds.annotations import names as annotationnames
-from gatewright.kinds.annotations import readers
+from gatewright.kinds.annotations import readers, traefik
 from gatewright.kinds.annotations.judging import Meaning
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.identity import Key
@@ -143,16 +143,15 @@ def lower(document: Document) -> Lowered:
     if not rules:
         message = "the Ingress has neither rules nor a default backend, so it serves nothing"
         report.warning("no-rules", message, "spec", "rules")
-    entry_points = notes.get(f"{ingressannotations.TRAEFIK}router.entrypoints", "")
+    lowered, faults = readers.rules(notes, key_of(document), document.origin, tuple(rules))
+    report.extend(faults)
     intent = RouteIntent(
         key=key_of(document),
         origin=document.origin,
         dialect=Dialect.INGRESS,
         protocol=Protocol.TLS if passthrough else Protocol.HTTP,
-        attach=ClassRef(
-            class_name, "ingress", tuple(name for part in entry_points.split(",") if (name := part.strip()))
-        ),
-        rules=tuple(rules),
+        attach=ClassRef(class_name, "ingress", traefik.entry_points(notes)),
+        rules=lowered,
         tls=_tls(spec, notes, passthrough, document, report),
         created=ingress.metadata.created,
         annotations=ingress.metadata.notes,
@@ -366,9 +365,8 @@ def _tls(
         )
         for index, tls in enumerate(spec.tls)
     ]
-    router_tls = f"{ingressannotations.TRAEFIK}router.tls"
-    if _is_true(notes.get(router_tls, "")):
-        uses.append(TlsUse(document.origin.at("metadata", "annotations", router_tls)))
+    if (asked := traefik.tls(notes, key_of(document), document.origin)) is not None:
+        uses.append(asked)
     return tuple(uses)
 
 
