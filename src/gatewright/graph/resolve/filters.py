@@ -146,20 +146,21 @@ def _reference(
     """Follow a reference to a Middleware; what is missing, cyclic or not permitted refuses the rule."""
     traefik = where.gateway.dialect is Dialect.TRAEFIK
     status = 404 if traefik else 500
-    middleware = view.get(item.target, MiddlewareIntent)
+    meant = next((key for key in (item.target, *item.others) if view.exists(key)), item.target)
+    middleware = view.get(meant, MiddlewareIntent)
     why = ""
     if middleware is None:
-        why = f"{item.target} does not exist"
-    elif item.target in seen or len(seen) >= CHAIN_DEPTH:
-        why = f"{item.target} refers to itself"
-    elif not item.anywhere and item.target.namespace != route.key.namespace and not where.gateway.allow_cross_namespace:
-        why = f"{where.gateway.id} refuses references to other namespaces ({item.target})"
+        why = f"{meant} does not exist"
+    elif meant in seen or len(seen) >= CHAIN_DEPTH:
+        why = f"{meant} refers to itself"
+    elif not item.anywhere and meant.namespace != route.key.namespace and not where.gateway.allow_cross_namespace:
+        why = f"{where.gateway.id} refuses references to other namespaces ({meant})"
     if why or middleware is None:
         effects.answer = Respond(status, why, item.origin)
         hint = "the rule answers an error rather than leave the filter out"
         effects.problems.append(Problem("filter-missing", why, item.origin, Severity.ERROR, hint))
         return
-    _fold(view, where, route, middleware.filters, effects, (*seen, item.target))
+    _fold(view, where, route, middleware.filters, effects, (*seen, meant))
 
 
 def redirect(where: Where, item: Redirect) -> RedirectTo | None:
