@@ -250,8 +250,9 @@ class World:
         tls: ssl.SSLContext | None = None,
         sni: str | None = None,
         source: str = "127.0.0.1",
+        body: bytes = b"",
     ) -> Reply:
-        """One HTTP/1 request on a connection of its own."""
+        """One HTTP/1 request on a connection of its own; `body` as it goes over the wire."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1",
             self.port(port),
@@ -261,9 +262,10 @@ class World:
         )
         pairs = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
         lines = [f"{method} {target} HTTP/{version}", *([f"Host: {url_host}"] if url_host else [])]
-        lines += [f"{n}: {v}" for n, v in pairs] + ["Connection: close", "", ""]
+        closing = [] if any(n.lower() == "connection" for n, _ in pairs) else ["Connection: close"]
+        lines += [f"{n}: {v}" for n, v in pairs] + [*closing, "", ""]
         try:
-            writer.write("\r\n".join(lines).encode())
+            writer.write("\r\n".join(lines).encode() + body)
             async with asyncio.timeout(hm.DEADLINE):
                 return await _read(reader, head_only=method == "HEAD")
         finally:
@@ -278,7 +280,7 @@ async def _read(reader: asyncio.StreamReader, *, head_only: bool) -> Reply:
     headers = tuple((n.lower(), v.strip()) for n, _, v in (line.partition(":") for line in lines))
     status = int(first.split()[1])
     length = next((int(v) for n, v in headers if n == "content-length"), 0)
-    if head_only or status in (204, 304):
+    if head_only or status in (101, 204, 304):
         body = b""
     elif ("transfer-encoding", "chunked") in headers:
         body = b"".join([chunk async for chunk in _chunks(reader)])

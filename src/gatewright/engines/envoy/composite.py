@@ -25,13 +25,30 @@ from gatewright.base.problem import Problem
 from gatewright.engines.envoy import actions, filters
 from gatewright.engines.envoy.actions import Answer
 from gatewright.engines.envoy.protos import CompositePerRoute
-from gatewright.engines.envoy.steps import basic_auth, forward_auth, rate_limit, users
+from gatewright.engines.envoy.steps import (
+    authorize,
+    basic_auth,
+    body_limit,
+    certificate_headers,
+    compress,
+    forward_auth,
+    rate_limit,
+    tokens,
+    users,
+)
 from gatewright.engines.envoy.steps.conditions import Filter, Part, both
 from gatewright.engines.envoy.steps.context import Context, Refused
 from gatewright.engines.envoy.steps.forward_auth import Question
 from gatewright.engines.envoy.wire import extension, pack, serialise
-from gatewright.graph.nodes import AskAuth, BasicAuthUsers, Forward, Rule, Step
-from gatewright.kinds.intents.filters import RateLimit
+from gatewright.graph.nodes import AskAuth, BasicAuthUsers, ErrorPage, Forward, Rule, Step, TokenCheck
+from gatewright.kinds.intents.filters import (
+    Authorize,
+    BodyLimit,
+    ClientCertificateHeaders,
+    Compress,
+    InFlight,
+    RateLimit,
+)
 
 _UNAVAILABLE: Final = 503
 _MOST_CONDITIONS: Final = 4
@@ -64,7 +81,7 @@ def compile_steps(rule: Rule, context: Context) -> Steps | Refused:
     if isinstance(rule.action, Forward) and rule.action.persistence is not None:
         configs.append((filters.SESSION, filters.session(rule.action.persistence, "gatewright-session")))
     steps = (rule.auth, *rule.steps) if rule.auth is not None else rule.steps
-    compiled = [_compiled(rule, step, context) for step in steps]
+    compiled = [_compiled(step, context) for step in steps]
     for one in compiled:
         if isinstance(one, Refused):
             return one
@@ -91,7 +108,7 @@ def _carried(rule: Rule, compiled: Sequence[_Compiled]) -> list[tuple[str, Any]]
     return configs
 
 
-def _compiled(rule: Rule, step: Step, context: Context) -> _Compiled | Refused:
+def _compiled(step: Step, context: Context) -> _Compiled | Refused:
     match step:
         case BasicAuthUsers() if any(htpasswd.needs_asking(line) for line in htpasswd.lines(step.users.reveal())):
             return users.question(step)
@@ -102,8 +119,18 @@ def _compiled(rule: Rule, step: Step, context: Context) -> _Compiled | Refused:
             return forward_auth.question(step) or Refused(reason, step.question.origin)
         case RateLimit():
             return rate_limit.filters(step, context)
-        case _:
-            return Refused(f"{type(step).__name__} is not supported", rule.origin)
+        case TokenCheck():
+            return tokens.filters(step, context)
+        case Authorize():
+            return authorize.filters(step, context)
+        case BodyLimit():
+            return body_limit.filters(step, context)
+        case Compress():
+            return compress.filters(step, context)
+        case ClientCertificateHeaders():
+            return certificate_headers.filters(step, context)
+        case InFlight() | ErrorPage():
+            return []
 
 
 def carrier(carried: Sequence[Part]) -> Any | None:

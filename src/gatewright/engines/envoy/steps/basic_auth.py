@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import base_pb2
-from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 
 from gatewright.base import htpasswd
 from gatewright.engines.envoy.protos import BasicAuth
-from gatewright.engines.envoy.steps.conditions import Filter, Part, parts
+from gatewright.engines.envoy.steps.conditions import Part, parts
 from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.forwarded_client import without
 from gatewright.engines.envoy.wire import extension, serialise
 from gatewright.graph.nodes import BasicAuthUsers
 
@@ -30,12 +29,6 @@ def filters(step: BasicAuthUsers, context: Context) -> list[Part] | Refused:
     auth = BasicAuth(users=serialise(source), forward_username_header=step.user_header.lower(), realm=step.realm)
     made = [extension("envoy.filters.http.basic_auth", auth)]
     if step.remove_header:
-        made.append(_without("authorization"))
+        # Behind the check, so that whoever is asked next sees no password either.
+        made.append(without("authorization"))
     return parts(made, step.excepts)
-
-
-def _without(name: str) -> Filter:
-    """Behind the check, so that whoever is asked next sees no password either."""
-    mutation = mutation_rules_pb2.HeaderMutation(remove=name)
-    mutations = header_mutation_pb2.Mutations(request_mutations=[mutation])
-    return extension("envoy.filters.http.header_mutation", header_mutation_pb2.HeaderMutation(mutations=mutations))

@@ -13,12 +13,14 @@ from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.extensions.common.ratelimit.v3 import ratelimit_pb2
 from envoy.extensions.filters.http.local_ratelimit.v3 import local_rate_limit_pb2
 from envoy.type.v3 import http_status_pb2, token_bucket_pb2
+from msgspec import structs
 
 from gatewright.base import hostnames
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.protos import RetryAfter
-from gatewright.engines.envoy.steps.conditions import Part, parts
+from gatewright.engines.envoy.steps.conditions import Filter, Part, negated, parts, peer_in
 from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.forwarded_client import CLIENT_HEADER, forwarded_client, without
 from gatewright.engines.envoy.wire import extension, seconds, serialise
 from gatewright.kinds.intents.filters import LimitBy, RateLimit
 
@@ -29,12 +31,25 @@ _PLENTY: Final = 2**32 - 1
 _OTHERS: Final = "others"
 
 _Action: TypeAlias = route.RateLimit.Action
+_Counted: TypeAlias = list[tuple[tuple[str, str], _Action]]
 
 
 def filters(step: RateLimit, context: Context) -> list[Part] | Refused:
     """The limit, by what tells those apart who are counted together."""
     if step.requests < 1 or step.period <= 0 or step.burst < 1:
         return Refused(f"a rate limit of {step.requests} in {step.period:g} s is none", step.origin)
+    if step.by is not LimitBy.CLIENT or not step.depth or not context.gateway.settings.forwarded_from:
+        return parts([_limit(step, _told_apart(step, context))], step.excepts)
+    if step.excepts:
+        return Refused("a rate limit cannot both read X-Forwarded-For and make exceptions", step.origin)
+    # Who is not believed has one bucket, whatever he writes into X-Forwarded-For.
+    believed = peer_in(context.gateway.settings.forwarded_from)
+    by_peer = _limit(step, _told_apart(structs.replace(step, depth=0), context))
+    chain = [forwarded_client(step.depth), _limit(step, _by_header(CLIENT_HEADER)), without(CLIENT_HEADER)]
+    return [Part(by_peer, believed), *(Part(one, negated(believed)) for one in chain)]
+
+
+def _limit(step: RateLimit, counted: _Counted) -> Filter:
     made = local_rate_limit_pb2.LocalRateLimit(
         stat_prefix="rate_limit",
         status=http_status_pb2.HttpStatus(code=step.status),
@@ -46,13 +61,13 @@ def filters(step: RateLimit, context: Context) -> list[Part] | Refused:
     made.always_consume_default_token_bucket.value = False
     made.max_dynamic_descriptors.value = BUCKETS
     bucket = bucket_of(step)
-    for entries, action in _told_apart(step, context):
+    for entries, action in counted:
         descriptor = ratelimit_pb2.LocalRateLimitDescriptor(token_bucket=bucket)
         descriptor.entries.add(key=entries[0], value=entries[1])
         made.descriptors.append(descriptor)
         made.rate_limits.append(route.RateLimit(actions=[action]))
     made.MergeFromString(serialise(RetryAfter(enable_retry_after_header=True)))
-    return parts([extension("envoy.filters.http.local_ratelimit", made)], step.excepts)
+    return extension("envoy.filters.http.local_ratelimit", made)
 
 
 def bucket_of(step: RateLimit) -> token_bucket_pb2.TokenBucket:
@@ -68,7 +83,7 @@ def _bucket(most: int, tokens: int, interval: float) -> token_bucket_pb2.TokenBu
     return made
 
 
-def _told_apart(step: RateLimit, context: Context) -> list[tuple[tuple[str, str], _Action]]:
+def _told_apart(step: RateLimit, context: Context) -> _Counted:
     """What is counted together: (entry of the descriptor, value "" for any), and the action that makes it."""
     all_of_them = (("generic_key", _OTHERS), _Action(generic_key=_Action.GenericKey(descriptor_value=_OTHERS)))
     match step.by:
@@ -83,7 +98,7 @@ def _told_apart(step: RateLimit, context: Context) -> list[tuple[tuple[str, str]
             return [all_of_them]
 
 
-def _by_header(name: str) -> list[tuple[tuple[str, str], _Action]]:
+def _by_header(name: str) -> _Counted:
     """A bucket for each value, and one for all requests that have none."""
     value = _Action(request_headers=_Action.RequestHeaders(header_name=name, descriptor_key=name))
     none = _Action.HeaderValueMatch(descriptor_value=_OTHERS)
