@@ -62,6 +62,17 @@ def misdirected(host: VirtualHost, sni: str, depth: Depth) -> bool:
     )
 
 
+def other_tls(graph: Graph, gateway: Gateway, host: VirtualHost, sni: str) -> bool:
+    """Was the connection that a request for this VirtualHost came by, with this SNI, ended by other TLS settings?
+
+    Then the request is answered 421: what its own settings ask for (a client's certificate, say) was never asked.
+    """
+    if host.key.family is not Family.HTTPS:
+        return False
+    came_by = virtual_host(graph, gateway, host.key.port, Family.HTTPS, sni)
+    return (came_by.tls if came_by is not None else None) != host.tls
+
+
 def certificate(graph: Graph, gateway: Gateway, port: int, sni: str) -> Certificate | None:
     """The certificate that a terminating port serves for `sni` ("" without one), or None when nothing fits.
 

@@ -409,6 +409,8 @@ class Listener(Struct, frozen=True):
 
     `name` is unique in its gateway (a ListenerSet's are "namespace/set/name").  `problems` of its references.  `own`:
     what its entry point says where the door as a whole says something else; `options` and `redirection` as there.
+    `apart`: its `settings` are not those of its port.  `tls_options`: the TLSOption of routes that say nothing of TLS
+    (Traefik).
     """
 
     name: str
@@ -423,6 +425,8 @@ class Listener(Struct, frozen=True):
     conflict: str = ""
     problems: tuple[Problem, ...] = ()
     own: EntrySettings = EntrySettings()
+    apart: bool = False
+    tls_options: Key | None = None
     options: Options = NOTHING
     redirection: Redirection | None = None
 

@@ -207,6 +207,8 @@ class _Walk:
         self._enter(host)
         if family is Family.HTTPS and lookup.misdirected(host, request.sni, self._gateway.depth):
             return self._refuse(421, f"misdirected: SNI {request.sni or '(none)'} belongs to another listener")
+        if lookup.other_tls(self._graph, self._gateway, host, request.sni):
+            return self._refuse(421, f"misdirected: TLS for SNI {request.sni or '(none)'} has other settings")
         entry = self._choose(host, path)
         if entry is None:
             return self._refuse(404, "no rule matches")

@@ -11,8 +11,9 @@ from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.material import SecretIntent
-from support.keys import NOW
+from support.keys import NOW, pair
 
+ROOT = pair(ca=True, subject="root").cert_pem
 SECRET = Key("Secret", "web", "app-tls")
 
 
@@ -20,8 +21,9 @@ SECRET = Key("Secret", "web", "app-tls")
     ("entries", "bundle"),
     [
         ({"tls.crt": b"chain", "tls.key": b"key"}, b""),  # as an ACME issuer leaves it
-        ({"tls.crt": b"chain", "tls.key": b"key", "ca.crt": b"root"}, b"root\n"),
-        ({"tls.ca": b"root"}, b"root\n"),
+        ({"tls.crt": b"chain", "tls.key": b"key", "ca.crt": ROOT}, ROOT),
+        ({"tls.ca": ROOT}, ROOT),
+        ({"ca.crt": b"no certificate"}, b""),
     ],
 )
 def test_a_servers_own_chain_vouches_for_no_client(entries: dict[str, bytes], bundle: bytes) -> None:

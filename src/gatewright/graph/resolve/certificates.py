@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
 
 from gatewright.base.keypair import Fault, inspect
 from gatewright.base.problem import Problem, Severity
@@ -52,11 +55,20 @@ def authorities(view: View, keys: tuple[Key, ...], entry: str = "") -> tuple[byt
     for key in keys:
         found = view.get(key, SecretIntent)
         pem = next((value for name in ((entry,) if entry else CA_KEYS) if found and (value := found.get(name))), None)
-        if pem is None:
+        if pem is None or not readable(pem):
             missing.append(key)
         else:
             bundle += pem.rstrip() + b"\n"
     return bundle, tuple(missing)
+
+
+@lru_cache(maxsize=256)
+def readable(pem: bytes) -> bool:
+    """Are these certificates, at least one and all of them?  With others a data plane would refuse the whole door."""
+    try:
+        return bool(x509.load_pem_x509_certificates(pem))
+    except ValueError:
+        return False
 
 
 # With one of these on an Ingress or a Gateway, cert-manager makes the Secrets that it names (its two shims).

@@ -38,7 +38,7 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
     for group in _listener_sets(view, intent):
         prefix = f"{group.key.namespace}/{group.key.name}"
         listeners += [_listener(view, group.key, item, f"{prefix}/{item.name}") for item in group.listeners]
-    resolved = with_one_tls(without_conflicts(listeners))
+    resolved = with_tls_apart(without_conflicts(listeners))
     added = addition(view, intent.key)
     return Gateway(
         id=f"{intent.key.namespace}/{intent.key.name}",
@@ -196,26 +196,16 @@ def without_conflicts(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
     return tuple(result)
 
 
-def with_one_tls(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
-    """A port ends TLS in one way for all of its hosts: a listener that wants another way is not opened with less."""
+def with_tls_apart(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
+    """A port ends TLS as the first of its listeners wants it; others that want it otherwise keep to themselves."""
     first: dict[int, Listener] = {}
     result = []
     for listener in listeners:
         ends_tls = listener.tls and not listener.passthrough and not listener.conflict
         holder = first.setdefault(listener.port, listener) if ends_tls else listener
-        result.append(listener if holder.settings == listener.settings else _refused_tls(listener, holder))
+        apart = holder.settings != listener.settings
+        result.append(structs.replace(listener, apart=True) if apart else listener)
     return tuple(result)
-
-
-def _refused_tls(listener: Listener, holder: Listener) -> Listener:
-    problem = Problem(
-        "listener-conflict",
-        f"listener {listener.name} is not opened: its TLS settings differ from those of {holder.name} on that port",
-        listener.origin,
-        Severity.ERROR,
-        "give it another port, or the same versions, ciphers and client certificates",
-    )
-    return structs.replace(listener, conflict="TlsSettingsConflict", problems=(*listener.problems, problem))
 
 
 def _with_conflict(listener: Listener, conflict: str) -> Listener:

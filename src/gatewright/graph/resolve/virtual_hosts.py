@@ -30,7 +30,7 @@ from gatewright.graph.resolve.filters import Effects, fold, redirect
 from gatewright.graph.resolve.hosts import overlap, specialise
 from gatewright.graph.resolve.precedence import Order, age, exact_order, expression_order, order, traefik_match
 from gatewright.graph.resolve.rules import DEFAULT_PORTS
-from gatewright.graph.resolve.tls_options import tls_refusal
+from gatewright.graph.resolve.tls_options import host_tls
 from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
@@ -75,7 +75,9 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
     if listener.redirection is not None:
         _redirect_all(gateway, listener, key, found)
     found.entries.sort(key=lambda pair: pair[0])
-    entries = tuple(entry for _, entry in found.entries)
+    tls, problems = host_tls(view, gateway, listener, key, [*routes, *others])
+    found.problems += problems
+    entries = tls.kept(entry for _, entry in found.entries)
     host = VirtualHost(
         key=key,
         listener=listener.name,
@@ -83,6 +85,8 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
         entries=entries,
         certificates=_certificates(view, gateway, key, listener),
         sni=_sni_scope(view, gateway, listener, key),
+        tls=tls.settings,
+        client=tls.client,
     )
     return host, tuple(dict.fromkeys(found.problems))
 
@@ -253,14 +257,12 @@ class _Host:
     def add(self, route: RouteIntent) -> None:
         """Put the entries of a route in."""
         gateway, found = self._where.gateway, self._found
-        weaker = tls_refusal(self._view, gateway, self._listener, self._key.family, route, found.problems)
         for asked in route.rules:
             matches = _matches(gateway, self._key, route, asked)
             if not matches:
                 continue
             rule = self._told(route, asked)
             effects = fold(self._view, self._where, route, rule.filters)
-            effects.answer = weaker or effects.answer
             plain = self._resolve(route, rule, effects, ITSELF[0])
             for position, match in matches:
                 self._add_match(route, rule, effects, plain, (position, match))
