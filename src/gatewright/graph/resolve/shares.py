@@ -15,6 +15,7 @@ from msgspec import structs
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import MirrorTo, Respond, WeightedBackend
 from gatewright.graph.objects import View
+from gatewright.graph.resolve import service_annotations
 from gatewright.graph.resolve.backends import Failure, target
 from gatewright.graph.resolve.filters import Effects, fold
 from gatewright.graph.resolve.where import Where
@@ -61,6 +62,12 @@ class Shares:
         return found
 
     def _service(self, ref: BackendRef) -> WeightedBackend | None:
+        told = service_annotations.told(self._view, self._where.gateway, self._route, ref)
+        self.problems += told.problems
+        self.persistence = told.persistence or self.persistence
+        if told.missing:
+            return self._fail(Failure("backend-tls", 0, f"the ServersTransport {told.missing} does not exist"), ref)
+        ref = told.ref
         found = target(self._view, self._where.gateway, self._route, ref)
         if isinstance(found, Failure):
             return self._fail(found, ref)
