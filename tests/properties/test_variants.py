@@ -14,7 +14,7 @@ NAME = st.text("abcz09-.+=|/% ", min_size=1, max_size=12)
 SECONDS = st.floats(0, 1e6, allow_nan=False) | st.integers(0, 10_000).map(float)
 COUNT = st.integers(0, 2**31)
 KEYS = st.builds(Key, st.sampled_from(["Secret", "ConfigMap"]), NAME, NAME)
-TLS = st.builds(UpstreamTls, st.booleans(), TEXT, TEXT, st.none() | KEYS, st.none() | KEYS)
+TLS = st.builds(UpstreamTls, st.booleans(), TEXT, TEXT, st.none() | KEYS, st.none() | KEYS, TEXT)
 STATUSES = st.lists(st.tuples(st.integers(100, 599), st.integers(100, 599)), max_size=3).map(tuple)
 HEALTH = st.builds(HealthCheck, TEXT, SECONDS, SECONDS, COUNT, COUNT, STATUSES, TEXT, COUNT, st.integers(0, 100))
 UPSTREAMS = st.builds(
@@ -40,6 +40,12 @@ VARIANTS = st.builds(
     st.booleans(),
     UPSTREAMS,
 )
+
+
+def test_every_field_is_tried() -> None:
+    """One that is new, and in no variant, would be lost between the reference and its backend."""
+    assert (len(Upstream.__struct_fields__), len(UpstreamTls.__struct_fields__)) == (11, 6)
+    assert (len(HealthCheck.__struct_fields__), len(Variant.__struct_fields__)) == (9, 6)
 
 
 @given(VARIANTS)

@@ -31,13 +31,15 @@ _KEPT_BYTES: Final = 1024 * 1024
 
 
 class _Way(Struct, frozen=True):
-    """What holds for some of a rule's requests.
+    """What holds for some of a rule's requests.  Times in seconds; None: nothing is said, 0: no limit.
 
-    `idle`: nothing may move for `read_timeout`, in either direction, instead of only the backend's answer.
+    `answer`: between two pieces of a backend's answer, which no longer counts once a WebSocket is one.  `quiet`: in
+    which nothing moves in either direction.
     """
 
     retry: Retry | None
-    idle: bool
+    answer: float | None = None
+    quiet: float | None = None
 
 
 def routes(made: route.Route, rule: Rule, forward: Forward) -> tuple[route.Route, ...]:
@@ -45,21 +47,37 @@ def routes(made: route.Route, rule: Rule, forward: Forward) -> tuple[route.Route
     made.route.hash_policy.extend(_hash_policy(key) for key in forward.hash)
     if not rule.websocket:
         made.route.upgrade_configs.add(upgrade_type="websocket").enabled.value = False
-    retry, read = forward.retry, forward.read_timeout
-    hasty = read is not None and 0 < read < _SLOW_CLIENT_SECONDS
-    # What ends the stream ends all tries; what ends one try can be followed by the next.
-    again = _Way(retry, idle=not hasty and not (read and retry and retry.resets))
-    rest = again
+    retry = forward.retry
+    again = rest = _way(forward, retry)
     if retry is not None and retry.methods and retry.connects_always and _repeats(retry):
-        rest = _Way(_connecting(retry), idle=not hasty)
-    socket = _Way(rest.retry, idle=True)
+        rest = _way(forward, _connecting(retry))
+    socket = _socket_way(forward, rest) if rule.websocket else rest
     found = []
-    if rule.websocket and socket != rest:
+    if socket != rest:
         found.append(_route(made, forward, socket, _socket()))
     if retry is not None and rest != again:
         aside = [_socket(invert=True)] if rule.websocket and socket == rest else []
         found.append(_route(made, forward, again, _methods(retry.methods), *aside))
     return (*found, _route(made, forward, rest))
+
+
+def _way(forward: Forward, retry: Retry | None) -> _Way:
+    """For requests that stay requests."""
+    read, tunnel = forward.read_timeout, forward.tunnel_timeout
+    if not read:
+        return _Way(retry, quiet=read)
+    if tunnel is not None and read < tunnel <= _QUIET_SECONDS:
+        return _Way(retry, answer=read, quiet=tunnel)  # good for WebSockets as well
+    # What ends the stream ends all tries; what ends one try can be followed by the next.
+    if read < _SLOW_CLIENT_SECONDS or (retry is not None and retry.resets):
+        return _Way(retry, answer=read, quiet=read if read > _QUIET_SECONDS else None)
+    return _Way(retry, quiet=read)
+
+
+def _socket_way(forward: Forward, rest: _Way) -> _Way:
+    """For WebSockets, where the others' way does not do for them."""
+    quiet = forward.read_timeout if forward.tunnel_timeout is None else forward.tunnel_timeout
+    return rest if quiet == rest.quiet else _Way(rest.retry, quiet=quiet)
 
 
 def _repeats(retry: Retry) -> bool:
@@ -79,12 +97,10 @@ def _route(made: route.Route, forward: Forward, way: _Way, *conditions: route.He
     limits = [limit for limit in (forward.backend_timeout, way.retry.timeout if way.retry else None) if limit]
     if limits:
         policy.per_try_timeout.CopyFrom(seconds(min(limits)))
-    read = forward.read_timeout
-    if read is not None:
-        if not way.idle:
-            policy.per_try_idle_timeout.CopyFrom(seconds(read))
-        if way.idle or read > _QUIET_SECONDS:
-            one.route.idle_timeout.CopyFrom(seconds(read))
+    if way.answer is not None:
+        policy.per_try_idle_timeout.CopyFrom(seconds(way.answer))
+    if way.quiet is not None:
+        one.route.idle_timeout.CopyFrom(seconds(way.quiet))
     if not policy.ByteSize():
         one.route.ClearField("retry_policy")
     return one

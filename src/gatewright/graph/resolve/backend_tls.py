@@ -90,7 +90,10 @@ def _described(view: View, asked: UpstreamTls, nameless: str) -> tuple[BackendTl
     if asked.ca is not None and asked.verify:
         bundle, missing = authorities(view, (asked.ca,), asked.ca_entry)
     if missing:
-        return None, f"{missing[0]} with the CA of its certificate is missing or has no {asked.ca_entry or 'ca.crt'}"
+        return (
+            None,
+            f"{missing[0]} with the CA of its certificate is missing or has no usable {asked.ca_entry or 'ca.crt'}",
+        )
     certificate = view.certificate(asked.client) if asked.client is not None else None
     if asked.client is not None and certificate is None:
         return None, f"the client certificate {asked.client} is missing or unusable"
