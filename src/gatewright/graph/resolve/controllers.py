@@ -200,6 +200,8 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
             tls=item.protocol in (Protocol.HTTPS, Protocol.TLS),
             settings=settings,
             problems=problems if number == 0 else (),
+            options=item.options,
+            redirection=item.redirection,
         )
         for number, item in enumerate(intent.listeners)
     )
@@ -233,6 +235,8 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         settings=intent.settings,
         service=intent.service,
         namespaces=intent.namespaces,
+        options=intent.settings.options,
+        strict_prefixes=intent.strict_prefixes,
     )
 
 

@@ -10,7 +10,6 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import (
     Action,
-    BasicAuthUsers,
     Entry,
     Family,
     Forward,
@@ -66,7 +65,6 @@ def resolve(
         origin=rule.origin,
         action=action,
         access=tuple(effects.access),
-        auth=next((step for step in effects.steps if isinstance(step, BasicAuthUsers)), None),
         cors=effects.cors,
         steps=tuple(effects.steps),
         request_headers=tuple(effects.request_headers),
