@@ -377,10 +377,10 @@ def rules(notes: Notes, given: tuple[RuleIntent, ...]) -> tuple[RuleIntent, ...]
     return tuple(_narrowed(rule, headers) for rule in given)
 
 
-def implementation_specific(value: str, notes: Notes) -> PathMatch:
-    """A path whose pathType is ImplementationSpecific: as path-type says, else by characters, in any case."""
+def implementation_specific(value: str, *, kind: str = "") -> PathMatch:
+    """A path whose pathType is ImplementationSpecific: as path-type (`kind`) says, else by characters, in any case."""
     path = value or "/"
-    match (notes.text("path-type") or "begin").lower():
+    match kind.strip().lower():
         case "exact":
             return PathMatch(PathKind.EXACT, path)
         case "prefix":

@@ -9,16 +9,17 @@ graph's business.
 
 from __future__ import annotations
 
-import re
+import functools
+from collections.abc import Callable
 
 from msgspec import Struct, field
 
 from gatewright.base.document import Document
 from gatewright.base.problem import Severity
 from gatewright.kinds import syntax
+from gatewright.kinds.annotations import alb_rules, haproxy_community, readers, traefik
 from gatewright.kinds.annotations import judging as ingressannotations
 from gatewright.kinds.annotations import names as annotationnames
-from gatewright.kinds.annotations import readers, traefik
 from gatewright.kinds.annotations.judging import Meaning
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.identity import Key
@@ -117,6 +118,7 @@ class _Context(Struct, frozen=True):
     refusals: tuple[Refuse, ...]
     is_alb: bool
     is_v1: bool
+    specific: Callable[[str], PathMatch]
 
 
 def lower(document: Document) -> Lowered:
@@ -128,12 +130,14 @@ def lower(document: Document) -> Lowered:
     notes = ingress.metadata.annotations
     spec = ingress.spec
     class_name = spec.ingress_class_name or notes.get(CLASS_ANNOTATION)
+    is_alb = class_name == "alb" or any(note.startswith(ingressannotations.ALB) for note in notes)
     context = _Context(
         namespace=document.namespace,
         scheme=_scheme(notes, report),
         refusals=_judge(notes, report),
-        is_alb=class_name == "alb" or any(note.startswith(ingressannotations.ALB) for note in notes),
+        is_alb=is_alb,
         is_v1=document.api_version == "networking.k8s.io/v1",
+        specific=_specific(notes, is_alb=is_alb),
     )
     options, faults = readers.read(notes, key_of(document), document.origin)
     report.extend(faults)
@@ -200,9 +204,7 @@ def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
 
 def _scheme(notes: dict[str, str], report: Report) -> str:
     """How the controller's annotations say to speak to the backends; "" when they do not."""
-    if _is_true(notes.get(f"{ingressannotations.HAPROXY}server-ssl", "")):
-        return "https"
-    for prefix in (ingressannotations.NGINX, ingressannotations.HAPROXY_COMMUNITY, ingressannotations.ALB):
+    for prefix in (ingressannotations.NGINX,):
         protocol = notes.get(f"{prefix}backend-protocol", "")
         if not protocol:
             continue
@@ -235,7 +237,8 @@ def _rules(spec: _Spec, context: _Context, report: Report) -> list[RuleIntent]:
     rules: list[RuleIntent] = []
     for number, rule in enumerate(spec.rules):
         hosts = (HostMatch(HostKind.EXACT, rule.host),) if rule.host else ()
-        for position, path in enumerate(rule.http.paths if rule.http else ()):
+        paths = rule.http.paths if rule.http else ()
+        for position, path in alb_rules.in_order(paths) if context.is_alb else enumerate(paths):
             where = ("spec", "rules", number, "http", "paths", position)
             match = _path_match(path, context, where, report)
             rules.append(
@@ -276,7 +279,7 @@ def _path_match(path: _Path, context: _Context, where: Path, report: Report) -> 
         report.invalid("pathType is required", *where, hint="add pathType: Prefix")
     value = path.path
     if kind == "ImplementationSpecific":
-        return _implementation_specific(value, context)
+        return context.specific(value)
     if not value.startswith("/"):
         report.invalid(f"a path starts with '/', got {value[:60]!r}", *where, "path")
     for trap in _TRAPS:
@@ -287,15 +290,16 @@ def _path_match(path: _Path, context: _Context, where: Path, report: Report) -> 
     return PathMatch(PathKind.PREFIX, value.rstrip("/") or "/")
 
 
-def _implementation_specific(value: str, context: _Context) -> PathMatch:
-    if not context.is_alb:
-        return PathMatch(PathKind.RAW_PREFIX, value or "/")
-    if not value or value == "/*":
-        return PathMatch(PathKind.PREFIX, "/")
-    if not set(value) & set("*?"):
-        return PathMatch(PathKind.EXACT, value)
-    pattern = re.escape(value).replace(r"\*", ".*").replace(r"\?", ".")
-    return PathMatch(PathKind.REGEX, pattern)
+def _specific(notes: dict[str, str], *, is_alb: bool) -> Callable[[str], PathMatch]:
+    """What a path means whose pathType leaves it to the controller; usually the characters that paths start with."""
+    if is_alb:
+        regex = _is_true(notes.get(f"{ingressannotations.ALB}use-regex-path-match", ""))
+        return functools.partial(alb_rules.implementation_specific, regex=regex)
+    community = {name: value for name, value in notes.items() if name.startswith(ingressannotations.HAPROXY_COMMUNITY)}
+    if community:
+        kind = community.get(f"{ingressannotations.HAPROXY_COMMUNITY}path-type", "")
+        return functools.partial(haproxy_community.implementation_specific, kind=kind)
+    return lambda value: PathMatch(PathKind.RAW_PREFIX, value or "/")
 
 
 def _backend(backend: _Backend, context: _Context, where: Path, report: Report) -> tuple[BackendRef, ...]:
