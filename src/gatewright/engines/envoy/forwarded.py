@@ -20,12 +20,14 @@ from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from envoy.extensions.http.original_ip_detection.custom_header.v3 import custom_header_pb2
 from envoy.extensions.http.original_ip_detection.xff.v3 import xff_pb2
 from msgspec import Struct
 
 from gatewright.engines.envoy.wire import extension, pack
 from gatewright.graph.nodes import Family, Gateway
 from gatewright.kinds.intents.doors import EntrySettings
+from gatewright.kinds.intents.options import DoorOptions
 
 FILTER: Final = "gatewright.forwarded"
 _FORWARDED_FOR: Final = "x-forwarded-for"
@@ -131,6 +133,10 @@ def proxy_protocol_from(gateway: Gateway, port: int) -> tuple[str, ...]:
     return gateway.settings.proxy_protocol_from if own is None else own
 
 
+def _said(gateway: Gateway) -> DoorOptions:
+    return gateway.options.door or DoorOptions()
+
+
 def everybody(cidrs: Iterable[str]) -> bool:
     """Are these all addresses there are, in both families?"""
     return {"0.0.0.0/0", "::/0"} <= set(cidrs)
@@ -155,6 +161,11 @@ def detect(made: hcm.HttpConnectionManager, gateway: Gateway, port: int, peers: 
         return
     # Where it is not to look at the peer, Envoy leaves the scheme to the peer, too; it appends it all the same.
     made.use_remote_address.value = False
+    header = _said(gateway).header.lower()
+    if header and header != _FORWARDED_FOR:
+        named = custom_header_pb2.CustomHeaderConfig(header_name=header)
+        made.original_ip_detection_extensions.append(extension("envoy.http.original_ip_detection.custom_header", named))
+        return
     found = xff_pb2.XffConfig()
     found.skip_xff_append.value = False
     found.xff_trusted_cidrs.cidrs.extend(ranges(forwarded_from(gateway, port)))
@@ -186,7 +197,7 @@ def filters(gateway: Gateway, port: int, peers: Peers) -> list[hcm.HttpFilter]:
         return []
     texts = _texts(gateway, port, "%REQ(X-FORWARDED-PROTO)%")
     wanted = [(one.name, texts[one.told], one.kept) for one in manner.sent if one.told is not Told.ARRIVED]
-    if manner.replaces:
+    if manner.replaces and not _said(gateway).appends:
         wanted.append((_FORWARDED_FOR, texts[Told.CLIENT], False))
     made = header_mutation_pb2.HeaderMutation()
     for name, text, kept in wanted:

@@ -18,9 +18,11 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
 from gatewright.graph.resolve import command_lines, helm_values
+from gatewright.graph.resolve.door_options import configured
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
+from gatewright.graph.resolve.tls_options import of_traefik
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import ControllerIntent, IngressClassIntent
+from gatewright.kinds.intents.doors import ControllerIntent, IngressClassIntent, ListenerIntent
 from gatewright.kinds.intents.material import TlsOptionIntent, TlsStoreIntent, WorkloadIntent
 from gatewright.kinds.intents.routing import Dialect, Protocol
 from gatewright.kinds.site_map import ingresscontroller
@@ -188,27 +190,13 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
     known = classes_of(view)
     classes = tuple(name for name in used if serves(intent, name, known))
     traefik = intent.implementation == "traefik"
-    settings, problems = _traefik_tls(view) if traefik else (TlsSettings(), ())
+    shared = _traefik_tls(view) if traefik else None
     default = _traefik_certificate(view) if traefik else None
-    listeners = tuple(
-        Listener(
-            name=item.name,
-            port=item.port,
-            protocol=item.protocol,
-            hostname="*",
-            origin=item.origin,
-            tls=item.protocol in (Protocol.HTTPS, Protocol.TLS),
-            settings=settings,
-            problems=problems if number == 0 else (),
-            options=item.options,
-            redirection=item.redirection,
-        )
-        for number, item in enumerate(intent.listeners)
-    )
+    listeners = tuple(_entry_point(view, item, number, shared) for number, item in enumerate(intent.listeners))
     sockets = ports(listeners)
     if traefik:  # every entry point of a Traefik looks whether TLS is spoken and serves both
         sockets = tuple(p if p.udp else structs.replace(p, tls=True, plain=True) for p in sockets)
-    return Gateway(
+    door = Gateway(
         id=gateway_id(intent.key),
         key=intent.key,
         dialect=Dialect.TRAEFIK if traefik else Dialect.INGRESS,
@@ -238,6 +226,36 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         options=intent.settings.options,
         strict_prefixes=intent.strict_prefixes,
     )
+    return configured(door)
+
+
+def _entry_point(
+    view: View, item: ListenerIntent, number: int, shared: tuple[TlsSettings, tuple[Problem, ...]] | None
+) -> Listener:
+    """An entry point.  `shared`: TLS settings of all of them (Traefik), told of at the first."""
+    conflict = ""
+    secure = item.protocol in (Protocol.HTTPS, Protocol.TLS)
+    if shared is not None:
+        settings, problems = shared[0], shared[1] if number == 0 else ()
+    elif item.tls is not None and secure:
+        settings, conflict, problems = tls_settings(view, item.tls)
+    else:
+        settings, problems = TlsSettings(), ()
+    return Listener(
+        name=item.name,
+        port=item.port,
+        protocol=item.protocol,
+        hostname="*",
+        origin=item.origin,
+        tls=secure,
+        settings=settings,
+        conflict=conflict,
+        problems=problems,
+        own=item.own,
+        tls_options=item.tls_options,
+        options=item.options,
+        redirection=item.redirection,
+    )
 
 
 def _traefik_tls(view: View) -> tuple[TlsSettings, tuple[Problem, ...]]:
@@ -247,6 +265,7 @@ def _traefik_tls(view: View) -> tuple[TlsSettings, tuple[Problem, ...]]:
         return TlsSettings(), ()
     used, *others = options
     settings, _, problems = tls_settings(view, used.tls)
+    settings = of_traefik(settings)
     hint = "keep one: Traefik uses none of several"
     doubled = tuple(
         Problem("duplicate-default", f"{other.key} is not used beside {used.key}", other.origin, Severity.WARNING, hint)

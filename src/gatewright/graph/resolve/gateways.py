@@ -15,6 +15,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, Port, TlsSettings
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities, promised
+from gatewright.graph.resolve.door_options import by_policy
 from gatewright.graph.resolve.references import grant, grant_hint, granted, namespace_allowed
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import (
@@ -38,6 +39,7 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
     for group in _listener_sets(view, intent):
         prefix = f"{group.key.namespace}/{group.key.name}"
         listeners += [_listener(view, group.key, item, f"{prefix}/{item.name}") for item in group.listeners]
+    listeners = [by_policy(view, intent.key, item) for item in listeners]
     resolved = with_tls_apart(without_conflicts(listeners))
     added = addition(view, intent.key)
     return Gateway(
