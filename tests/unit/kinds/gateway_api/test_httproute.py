@@ -211,9 +211,9 @@ def test_filters_of_one_backend() -> None:
 
 
 def test_backends_of_other_kinds_keep_their_group() -> None:
-    reference = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "a"}
+    reference = {"group": "example.org", "kind": "Backend", "name": "a"}
     (backend,) = rule({"backendRefs": [reference]}).backends
-    assert backend.target == Key("Backend.gateway.envoyproxy.io", "web", "a")
+    assert backend.target == Key("Backend.example.org", "web", "a")
     (other,) = rule({"backendRefs": [{"group": "serving.knative.dev", "kind": "Service", "name": "a"}]}).backends
     assert other.target.kind != "Service"
 
