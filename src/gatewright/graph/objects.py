@@ -70,6 +70,10 @@ ANNOTATED_FOR = "annotated-for"
 """The index of the Ingresses and Gateways whose annotations ask for a Secret: by its Key."""
 OPTIONS_POLICIES = "options-policies"
 """The index of the policies that give options: by each Key that they target (with a selector: one without a name)."""
+BALANCED_PORTS = "balanced-ports"
+"""The index of Ingresses that say where their load balancer listens: by (class, port, "HTTP" or "HTTPS")."""
+BALANCED_GROUPS = "balanced-groups"
+"""The index of Ingresses that share a load balancer: by the name of their group."""
 ISSUED_UNDER = "issued-under"
 """The index of what asks an issuer for certificates of single hosts: by (issuer, domain directly above the host)."""
 
@@ -112,6 +116,36 @@ def _asked_by_annotation(intent: RouteIntent | GatewayIntent) -> Iterator[tuple[
         for use in intent.tls if issuer is not None else ():
             if use.secret is not None:
                 yield from _issued_under(issuer, use.hosts)
+
+
+def _of_route(intent: RouteIntent) -> Iterator[tuple[str, Hashable]]:
+    if intent.annotations:
+        # The names that a route asks external-dns for, although it has no rule for them.
+        for name in annotationnames.of_external_dns(intent.annotations).get("hostname", "").split(","):
+            if name.strip():
+                yield "announces", name.strip().rstrip(".").lower()
+    if isinstance(intent.attach, ClassRef):
+        for _, said in intent.options:
+            yield from ((BALANCED_PORTS, (intent.attach.name, *at)) for at in said.listen)
+            if said.group:
+                yield BALANCED_GROUPS, said.group
+    if intent.doors is not None:
+        for name in intent.hostnames:
+            yield from ((OWN_ROUTES, pattern) for pattern in hostnames.parents(name, hostnames.Depth.MANY))
+
+
+def _of_programs(intent: WorkloadIntent | HelmIntent | SecretIntent) -> Iterator[tuple[str, Hashable]]:
+    match intent:
+        case WorkloadIntent():
+            for label in intent.labels:
+                yield "workloads", (intent.key.namespace, label)
+            yield "workloads-in", intent.key.namespace
+            if any("traefik" in image for image in intent.images):
+                yield TRAEFIKS, ALL
+        case HelmIntent():
+            yield "charts", intent.chart
+        case _ if any(name in TRAEFIK_CONFIGURATIONS for name, _ in intent.data):
+            yield TRAEFIK_FILES, intent.key.namespace
 
 
 def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
@@ -159,14 +193,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield TRAEFIKS, ALL
     if isinstance(intent, RouteIntent | GatewayIntent) and intent.annotations:
         yield from _asked_by_annotation(intent)
-    if isinstance(intent, RouteIntent) and intent.annotations:
-        # The names that a route asks external-dns for, although it has no rule for them.
-        for name in annotationnames.of_external_dns(intent.annotations).get("hostname", "").split(","):
-            if name.strip():
-                yield "announces", name.strip().rstrip(".").lower()
-    if isinstance(intent, RouteIntent) and intent.doors is not None:
-        for name in intent.hostnames:
-            yield from ((OWN_ROUTES, pattern) for pattern in hostnames.parents(name, hostnames.Depth.MANY))
+    if isinstance(intent, RouteIntent):
+        yield from _of_route(intent)
     if isinstance(intent, WorldIntent | GatewayClassIntent):
         yield "kind", intent.key.kind
 

@@ -11,7 +11,7 @@ from gatewright.base import hostnames
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener, Refusal, VirtualHostKey
 from gatewright.graph.objects import ALL, Placement, View
-from gatewright.graph.resolve import controllers, further_hosts
+from gatewright.graph.resolve import controllers, further_hosts, load_balancers
 from gatewright.graph.resolve.certificates import promised
 from gatewright.graph.resolve.parents import DENIED, NO_PARENT
 from gatewright.graph.resolve.placing import Placed, Places
@@ -84,6 +84,8 @@ def _on_entry_points(route: RouteIntent, ref: ClassRef, gateway: Gateway, places
                 message = f"entry point {name} of {gateway.id} speaks {listener.protocol}"
                 hint = f"use one for {route.protocol} ({has})"
                 places.refusals.append(Refusal(gateway.id, DENIED, message, route.origin, hint))
+            continue
+        if not ref.entry_points and not load_balancers.takes(gateway, route, listener):
             continue
         for family, host in _hosts(route, gateway, listener):
             key = VirtualHostKey(gateway.id, listener.port, family, host)

@@ -17,7 +17,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
-from gatewright.graph.resolve import command_lines, helm_values
+from gatewright.graph.resolve import command_lines, helm_values, load_balancers
 from gatewright.graph.resolve.door_options import configured
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
 from gatewright.graph.resolve.tls_options import of_traefik
@@ -192,7 +192,8 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
     traefik = intent.implementation == "traefik"
     shared = _traefik_tls(view) if traefik else None
     default = _traefik_certificate(view) if traefik else None
-    listeners = tuple(_entry_point(view, item, number, shared) for number, item in enumerate(intent.listeners))
+    points = load_balancers.listeners(view, intent, classes)
+    listeners = tuple(_entry_point(view, item, number, shared) for number, item in enumerate(points))
     sockets = ports(listeners)
     if traefik:  # every entry point of a Traefik looks whether TLS is spoken and serves both
         sockets = tuple(p if p.udp else structs.replace(p, tls=True, plain=True) for p in sockets)
@@ -207,7 +208,10 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         ports=sockets,
         addresses=addresses(view, intent),
         classes=classes,
-        default_entry_points=intent.default_entry_points,
+        default_entry_points=(
+            *intent.default_entry_points,
+            *(item.name for item in points[len(intent.listeners) :]),
+        ),
         tls_entry_points=intent.tls_entry_points,
         allow_external_name=tuple(
             provider

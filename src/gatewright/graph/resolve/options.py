@@ -18,6 +18,7 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener
 from gatewright.graph.objects import OPTIONS_POLICIES, View
+from gatewright.graph.resolve import load_balancers
 from gatewright.graph.resolve.backends import Failure, backend, target
 from gatewright.graph.resolve.nginx_hosts import expression
 from gatewright.graph.resolve.references import selects
@@ -29,6 +30,7 @@ from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.filters import (
     AllowSources,
     BasicAuth,
+    BodyLimit,
     DenySources,
     Filter,
     ForwardAuth,
@@ -60,9 +62,13 @@ def effective(view: View, gateway: Gateway, listener: Listener, route: RouteInte
     """The options of a rule of a route at a listener; of the route as a whole without a rule."""
     if route.doors is not None:
         return NOTHING
-    found = laid_over(_usual(gateway.implementation, gateway.options), listener.options)
+    settings = gateway.settings
+    usual = _usual(gateway.implementation, gateway.options, settings.idle_timeout, settings.body_limit, gateway.origin)
+    found = laid_over(usual, listener.options)
     if gateway.dialect is Dialect.GATEWAY_API:
         found = laid_over(found, _policies(view, gateway, listener.name, route, rule))
+    if gateway.implementation == load_balancers.ALB:
+        found = laid_over(found, load_balancers.shared(view, route))
     for implementation, said in route.options:
         if implementation in ("", gateway.implementation):
             found = laid_over(found, said)
@@ -70,8 +76,14 @@ def effective(view: View, gateway: Gateway, listener: Listener, route: RouteInte
 
 
 @lru_cache(maxsize=256)
-def _usual(implementation: str, door: Options) -> Options:
-    return laid_over(readers.usual(implementation), door)
+def _usual(
+    implementation: str, door: Options, idle_timeout: float | None, body_limit: int | None, origin: Origin
+) -> Options:
+    """What holds at a door: as its implementation does it, as it is configured, as the site map says."""
+    described = Options(
+        read_timeout=idle_timeout, body_limit=None if body_limit is None else BodyLimit(origin, body_limit)
+    )
+    return laid_over(laid_over(readers.usual(implementation), door), described)
 
 
 # --- policies -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import math
 from msgspec import structs
 
 from gatewright.graph.nodes import Gateway
+from gatewright.graph.resolve import load_balancers
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.routing import (
     Dialect,
@@ -42,7 +43,9 @@ def order(gateway: Gateway, route: RouteIntent, rule: RuleIntent, match: Match, 
         return (*_grpc(match), *tie)
     if gateway.dialect is Dialect.GATEWAY_API:
         return (*_gateway_api(match), *tie)
-    return (rule.default, *_path(match), *tie)
+    if gateway.implementation == load_balancers.ALB:
+        return (rule.default, *load_balancers.rank(route), rule.index, position)
+    return (rule.default, *_path(match), -len(match.headers), *tie)
 
 
 def expression_order(route: RouteIntent, rule: RuleIntent, match: Match, position: int) -> Order:

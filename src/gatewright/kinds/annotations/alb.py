@@ -138,8 +138,8 @@ def document(notes: Notes, name: str) -> Any:
 
 
 def _listen(notes: Notes) -> tuple[tuple[int, str], ...]:
-    """Where the load balancer listens; without anything said, for TLS where there is a certificate."""
-    usual = ((443, "HTTPS"),) if notes.items("certificate-arn") else ((80, "HTTP"),)
+    """Where the load balancer listens: for TLS where there is a certificate, as the door does where nothing is said."""
+    usual = ((443, "HTTPS"),) if notes.items("certificate-arn") else ()
     if notes.text("listen-ports") is None:
         return usual
     found = []
@@ -147,12 +147,12 @@ def _listen(notes: Notes) -> tuple[tuple[int, str], ...]:
     for one in listed if isinstance(listed, list) else [None]:
         protocol, port = next(iter(one.items()), (None, None)) if isinstance(one, dict) else (None, None)
         if protocol not in ("HTTP", "HTTPS") or not isinstance(port, int) or not 0 < port < 65536:
-            notes.bad("listen-ports", """JSON such as [{"HTTP": 80}, {"HTTPS": 443}]""", f"it listens on {usual[0][0]}")
+            notes.bad("listen-ports", """JSON such as [{"HTTP": 80}, {"HTTPS": 443}]""", "it listens as without it")
             return usual
         found.append((port, protocol))
     ports = [port for port, _ in found]
     if len(set(ports)) < len(ports):
-        notes.bad("listen-ports", "each port once", f"it listens on {usual[0][0]}")
+        notes.bad("listen-ports", "each port once", "it listens as without it")
         return usual
     return tuple(found) or usual
 
@@ -313,7 +313,14 @@ def _attributes(notes: Notes, name: str, known: set[str] | frozenset[str]) -> di
     return found
 
 
-COMPATIBILITY = Compatibility("AWS Load Balancer Controller: annotations", _OF, "annotation", alb_features.ANNOTATIONS)
+COMPATIBILITY = Compatibility(
+    "AWS Load Balancer Controller: annotations",
+    _OF,
+    "annotation",
+    alb_features.ANNOTATIONS,
+    "At AWS an Ingress without group.name has a load balancer of its own; here all of a class are at one door, unless"
+    " the site map describes several.",
+)
 RULES = Compatibility("AWS Load Balancer Controller: rules", _OF, "document", alb_features.RULES)
 
 READER = Reader("alb", ALB, read, (COMPATIBILITY, RULES), usual=USUAL, rules=alb_rules.rules)

@@ -32,7 +32,7 @@ _WILD = frozenset("*?")
 
 def searched(pattern: str) -> str:
     """A full match for what ALB looks for anywhere in the text."""
-    return f"(?s:.*)(?:{pattern})(?s:.*)"
+    return f".*(?:{pattern}).*"
 
 
 def path(value: str) -> PathMatch:
@@ -131,7 +131,7 @@ def _sources(texts: list[str]) -> list[Match] | str:
 
 def _wildcards(value: str) -> str:
     """A full match for a text with * and ?."""
-    return re.escape(value).replace(r"\*", "(?s:.*)").replace(r"\?", "(?s:.)")
+    return re.escape(value).replace(r"\*", ".*").replace(r"\?", ".")
 
 
 def _together(parts: Iterable[Match]) -> Match:

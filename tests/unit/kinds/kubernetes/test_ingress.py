@@ -131,9 +131,6 @@ def test_traefik_annotations() -> None:
         ("nginx.ingress.kubernetes.io/backend-protocol", "http", "http"),
         ("nginx.ingress.kubernetes.io/backend-protocol", "GRPC", "grpc"),
         ("nginx.ingress.kubernetes.io/backend-protocol", "GRPCS", "grpcs"),
-        ("haproxy.org/server-ssl", "true", "https"),
-        ("haproxy.org/server-ssl", "false", ""),
-        ("alb.ingress.kubernetes.io/backend-protocol", "HTTPS", "https"),
     ],
 )
 def test_backend_protocols(annotation: str, value: str, scheme: str) -> None:
@@ -173,13 +170,6 @@ def test_passthrough_that_is_off_is_off() -> None:
         "nginx.ingress.kubernetes.io/whitelist-source-range",
         "nginx.ingress.kubernetes.io/denylist-source-range",
         "nginx.ingress.kubernetes.io/enable-modsecurity",
-        "haproxy.org/allow-list",
-        "haproxy.org/auth-type",
-        "haproxy-ingress.github.io/oauth",
-        "alb.ingress.kubernetes.io/inbound-cidrs",
-        "alb.ingress.kubernetes.io/auth-type",
-        "traefik.ingress.kubernetes.io/router.middlewares",
-        "traefik.ingress.kubernetes.io/router.tls.options",
     ],
 )
 @pytest.mark.parametrize("passthrough", ["true", "false"])
@@ -239,11 +229,6 @@ def test_other_annotations_of_controllers_give_one_problem_each() -> None:
         "traefik.ingress.kubernetes.io/router.priority": "7",
         "cert-manager.io/cluster-issuer": "le",
         "external-dns.alpha.kubernetes.io/hostname": "x",
-        "alb.ingress.kubernetes.io/scheme": "internal",
-        "alb.ingress.kubernetes.io/target-type": "ip",
-        "alb.ingress.kubernetes.io/listen-ports": "[]",
-        "alb.ingress.kubernetes.io/certificate-arn": "arn",
-        "alb.ingress.kubernetes.io/healthcheck-path": "/",
     }
     result = lowered(ingress(annotations))
     assert [p.id for p in result.problems] == ["unsupported-annotation"] * 3
@@ -254,9 +239,8 @@ def test_other_annotations_of_controllers_give_one_problem_each() -> None:
 @pytest.mark.parametrize(
     "annotation",
     [
-        *(name for names in limits.IDLE_ANNOTATIONS.values() for name in names),
-        *limits.BODY_ANNOTATIONS.values(),
-        limits.ALB_ATTRIBUTES,
+        *limits.IDLE_ANNOTATIONS["ingress-nginx"],
+        limits.BODY_ANNOTATIONS["ingress-nginx"],
     ],
 )
 def test_a_limit_counts_for_trace_alone(annotation: str) -> None:
