@@ -226,3 +226,21 @@ def test_a_host_with_usual_tls_changes_no_listener(tmp_path: Path) -> None:
         await c.hm.eventually(lambda: arrives("c.test"))
 
     c.serve(served(*hosts), scenario)
+
+
+@pytest.mark.parametrize(("pattern", "expected"), [("CN=test", "one"), ("CN=somebody", 403)])
+def test_the_subject_of_a_client_certificate(tmp_path: Path, pattern: str, expected: str | int) -> None:
+    settings = TlsSettings(client_ca=CA.cert_pem, client_mode="optional")
+    asked = ClientAuth(c.ORIGIN, None, mode="optional", common_name=pattern)
+    graph = served(https("a.test", "one", tls=settings, client=asked))
+
+    async def scenario(world: c.World) -> None:
+        assert await ask(world, "a.test", client(tmp_path, "good")) == expected
+        for who, status in (("", 403), ("foreign", 400)):
+            made = client(tmp_path, who)
+            reply = await world.get("a.test", headers={"x-gatewright-subject": "CN=test"}, port=443, tls=made)
+            assert reply.status == status, who
+        reply = await world.get("a.test", port=443, tls=client(tmp_path, "good"))
+        assert "X-Gatewright-Subject" not in reply.echo.get("headers", {})
+
+    c.serve(graph, scenario)

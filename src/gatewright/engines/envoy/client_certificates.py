@@ -12,27 +12,47 @@ from urllib.parse import urlsplit
 
 from envoy.config.route.v3 import route_components_pb2 as route
 
-from gatewright.engines.envoy import actions
+from gatewright.engines.envoy import actions, names
 from gatewright.graph.nodes import VirtualHost
 from gatewright.kinds.intents.options import ClientAuth
 
 _BAD_REQUEST: Final = 400
+_FORBIDDEN: Final = 403
 _NAME: Final = "client certificate"
 
 
 def client_refusals(host: VirtualHost) -> list[route.Route]:
     """The routes that come first in a scope; none where the handshake says it all, or nobody is asked."""
     client = host.client
-    if client is None or client.mode not in ("answer", "optional"):
+    if client is None:
         return []
-    invalid = _route(client)
-    invalid.match.tls_context.validated.value = False
+    made = []
     if client.mode == "answer":
         nobody = _route(client)
         nobody.match.tls_context.presented.value = False
-        return [nobody, invalid]
-    invalid.match.tls_context.presented.value = True
-    return [invalid]
+        made.append(nobody)
+    if client.mode in ("answer", "optional"):
+        invalid = _route(client)
+        invalid.match.tls_context.validated.value = False
+        invalid.match.tls_context.presented.value = True
+        made.append(invalid)
+    return made + (_others(client.common_name) if client.common_name else [])
+
+
+def further_notes(host: VirtualHost) -> tuple[str, ...]:
+    """The headers set on arrival for these routes, which no backend gets."""
+    return (names.SUBJECT_HEADER,) if host.tls is not None and host.tls.client_mode else ()
+
+
+def _others(pattern: str) -> list[route.Route]:
+    """403 for whose certificate names another subject, and for one that anybody may have written."""
+    unknown, other = (actions.respond(_FORBIDDEN, _NAME) for _ in range(2))
+    unknown.match.prefix = other.match.prefix = ""
+    unknown.match.tls_context.validated.value = False
+    condition = other.match.headers.add(name=names.SUBJECT_HEADER, invert_match=True)
+    condition.string_match.safe_regex.regex = pattern
+    condition.treat_missing_header_as_empty = True
+    return [unknown, other]
 
 
 def _route(client: ClientAuth) -> route.Route:

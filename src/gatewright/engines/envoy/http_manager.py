@@ -20,8 +20,8 @@ from msgspec import Struct
 
 from gatewright.engines.envoy import filters, forwarded, names
 from gatewright.engines.envoy.bindings import Bindings
-from gatewright.engines.envoy.local_replies import local_replies
 from gatewright.engines.envoy.forwarded import Peers
+from gatewright.engines.envoy.local_replies import local_replies
 from gatewright.engines.envoy.wire import ads, extension, pack, seconds
 from gatewright.graph.nodes import Family, Gateway, TlsSettings
 
@@ -79,7 +79,7 @@ def manager(
         stat_prefix=prefix.rstrip("|").replace("|", "_"),
         scoped_routes=_scoped_routes(),
         http_filters=[*forwarded.filters(door, port, peers), *filters.chain(gateway, port, family)],
-        early_header_mutation_extensions=[_arrival(door, port, family, prefix, peers)],
+        early_header_mutation_extensions=[_arrival(door, port, family, prefix, taken)],
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
         merge_slashes=True,
@@ -128,7 +128,7 @@ def _times(made: hcm.HttpConnectionManager, door: Gateway, port: int) -> None:
 
 
 def _arrival(
-    gateway: Gateway, port: int, family: Family, prefix: str, peers: Peers
+    gateway: Gateway, port: int, family: Family, prefix: str, taken: Taken
 ) -> extension_pb2.TypedExtensionConfig:
     """Overwrites (or clears) the headers that select scope and rule, so that no client chooses its own, and those that
     speak of the client."""
@@ -138,7 +138,10 @@ def _arrival(
         mutations.append(mutation_rules_pb2.HeaderMutation(remove=names.HOST_HEADER))
     if names.PATH_HEADER in notes:
         mutations.append(_overwrite(names.PATH_HEADER, "%PATH(NQ)%"))
-    mutations += forwarded.on_arrival(gateway, port, family, peers)
+    if taken.apart and taken.settings is not None and taken.settings.client_mode:
+        mutations.append(mutation_rules_pb2.HeaderMutation(remove=names.SUBJECT_HEADER))
+        mutations.append(_overwrite(names.SUBJECT_HEADER, "%DOWNSTREAM_PEER_SUBJECT%"))
+    mutations += forwarded.on_arrival(gateway, port, family, taken.peers)
     return extension(
         "envoy.http.early_header_mutation.header_mutation",
         header_mutation_pb2.HeaderMutation(mutations=mutations),

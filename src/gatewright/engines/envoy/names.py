@@ -23,6 +23,9 @@ HOST_HEADER: Final = "x-gatewright-host"
 PATH_HEADER: Final = "x-gatewright-path"
 """The path without query, set on arrival, for rules with several conditions on it."""
 
+SUBJECT_HEADER: Final = "x-gatewright-subject"
+"""The subject of the client's certificate (RFC 2253), set on arrival where clients are asked for one."""
+
 SNI_STATE: Final = "gatewright.sni"
 """Filter state: the SNI of the connection; absent without one."""
 PEER_STATE: Final = "gatewright.peer"

@@ -21,7 +21,7 @@ from gatewright.base.problem import Problem
 from gatewright.engines.envoy import actions, match, names
 from gatewright.engines.envoy.access import passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
-from gatewright.engines.envoy.client_certificates import client_refusals
+from gatewright.engines.envoy.client_certificates import client_refusals, further_notes
 from gatewright.engines.envoy.composite import with_steps
 from gatewright.engines.envoy.filters import UNNEEDED, switched_off
 from gatewright.engines.envoy.match import Condition
@@ -73,7 +73,8 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
 def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:
     name, hostname = names.scope_key(host), host.key.hostname
     looked_up = hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
-    ours = dict.fromkeys([names.SCOPE_HEADER, *notes, *([names.HOST_HEADER] if looked_up else [])])
+    patterns = [names.HOST_HEADER] if looked_up else []
+    ours = dict.fromkeys([names.SCOPE_HEADER, *notes, *further_notes(host), *patterns])
     virtual_host = route.VirtualHost(name=hostname, domains=["*"], routes=made)
     configuration = route_pb2.RouteConfiguration(
         name=name,
