@@ -81,6 +81,11 @@ class Notes:
         message = f"{self.prefix}{name} differs here: {how}"
         self.tell(Severity.INFO, "annotation-differs", message, name, hint)
 
+    def idle(self, name: str, why: str) -> None:
+        """What the original does not look at where it stands: `why`, such as "without auth-url"."""
+        message = f"{self.prefix}{name} has no effect {why}"
+        self.tell(Severity.WARNING, "annotation-without-effect", message, name)
+
     # --- values ---
 
     def text(self, name: str) -> str | None:

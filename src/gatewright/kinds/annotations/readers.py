@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
-from gatewright.kinds.annotations import alb, haproxy, haproxy_community, traefik
+from gatewright.kinds.annotations import alb, haproxy, haproxy_community, nginx, traefik
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.identity import Key
@@ -18,6 +18,7 @@ READERS: tuple[Reader, ...] = (
     haproxy.ENTERPRISE_READER,
     haproxy_community.READER,
     alb.READER,
+    nginx.READER,
     traefik.READER,
 )
 

@@ -3,7 +3,7 @@
 Every path becomes a rule whose matches carry the host, since an Ingress has no hostnames of its own.
 `ImplementationSpecific` paths go by characters, as ingress-nginx, Traefik and HAProxy all do; under an ALB
 `*` and `?` are wildcards.  With an ssl-passthrough annotation the Ingress becomes a TLS route by SNI.
-Controllers' annotations are judged in `ingressannotations`; which controller serves the Ingress is the
+Controllers' annotations are read in `annotations`; which controller serves the Ingress is the
 graph's business.
 """
 
@@ -15,12 +15,9 @@ from collections.abc import Callable
 from msgspec import Struct, field
 
 from gatewright.base.document import Document
-from gatewright.base.problem import Severity
 from gatewright.kinds import syntax
-from gatewright.kinds.annotations import alb_rules, haproxy_community, readers, traefik
-from gatewright.kinds.annotations import judging as ingressannotations
-from gatewright.kinds.annotations import names as annotationnames
-from gatewright.kinds.annotations.judging import Meaning
+from gatewright.kinds.annotations import alb_rules, foreign, haproxy_community, readers, traefik
+from gatewright.kinds.annotations.names import ALB, HAPROXY, HAPROXY_COMMUNITY, NGINX
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
@@ -42,17 +39,8 @@ from gatewright.kinds.kind import Kind
 CLASS_ANNOTATION = "kubernetes.io/ingress.class"
 
 _PATH_TYPES = ("Exact", "Prefix", "ImplementationSpecific")
+_PASSTHROUGH = (*(f"{prefix}ssl-passthrough" for prefix in (NGINX, HAPROXY, HAPROXY_COMMUNITY)), foreign.PASSTHROUGH)
 _TRAPS = ("//", "/./", "/../", "%2f", "%2F")
-_SCHEMES = {
-    "HTTP": "http",
-    "H1": "http",
-    "HTTPS": "https",
-    "H1-SSL": "https",
-    "GRPC": "grpc",
-    "H2": "h2c",
-    "GRPCS": "grpcs",
-    "H2-SSL": "grpcs",
-}
 
 
 class _ServicePort(Schema, frozen=True):
@@ -114,7 +102,6 @@ class _Context(Struct, frozen=True):
     """What holds for all rules of one Ingress."""
 
     namespace: str
-    scheme: str
     refusals: tuple[Refuse, ...]
     is_alb: bool
     is_v1: bool
@@ -130,11 +117,12 @@ def lower(document: Document) -> Lowered:
     notes = ingress.metadata.annotations
     spec = ingress.spec
     class_name = spec.ingress_class_name or notes.get(CLASS_ANNOTATION)
-    is_alb = class_name == "alb" or any(note.startswith(ingressannotations.ALB) for note in notes)
+    is_alb = class_name == "alb" or any(note.startswith(ALB) for note in notes)
+    refusals, foreign_faults = foreign.judge(notes, document.origin, {reader.prefix for reader in readers.READERS})
+    report.extend(foreign_faults)
     context = _Context(
         namespace=document.namespace,
-        scheme=_scheme(notes, report),
-        refusals=_judge(notes, report),
+        refusals=refusals,
         is_alb=is_alb,
         is_v1=document.api_version == "networking.k8s.io/v1",
         specific=_specific(notes, is_alb=is_alb),
@@ -142,7 +130,7 @@ def lower(document: Document) -> Lowered:
     options, faults = readers.read(notes, key_of(document), document.origin)
     report.extend(faults)
     _check_hosts(spec, report)
-    passthrough = any(_is_true(notes.get(note, "")) for note in ingressannotations.PASSTHROUGH)
+    passthrough = any(_is_true(notes.get(note, "")) for note in _PASSTHROUGH)
     rules = _passthrough_rules(spec, context, report) if passthrough else _rules(spec, context, report)
     if not rules:
         message = "the Ingress has neither rules nor a default backend, so it serves nothing"
@@ -169,51 +157,6 @@ def lower(document: Document) -> Lowered:
 
 def _is_true(value: str) -> bool:
     return value.strip().lower() in ("true", "1", "yes", "enabled")
-
-
-def _judge(notes: dict[str, str], report: Report) -> tuple[Refuse, ...]:
-    """One Problem for each annotation without effect, and a refusal for each access control among them."""
-    refusals = []
-    for note, value in sorted(notes.items()):
-        if any(note.startswith(reader.prefix) for reader in readers.READERS):
-            continue
-        path = ("metadata", "annotations", note)
-        match ingressannotations.meaning(note, value):
-            case Meaning.LIMIT:
-                message = f"trace and check go by the limits in {note}; gatewright run does not apply it yet"
-                report.add(Severity.INFO, "unsupported-annotation", message, path)
-            case Meaning.UNSUPPORTED:
-                message = f"the annotation {note} is not supported yet, so it has no effect"
-                report.add(Severity.WARNING, "unsupported-annotation", message, path)
-            case Meaning.UNKNOWN:
-                message = f"no version of its controller knows the annotation {note}, so it has no effect"
-                hint = annotationnames.nearest(note)
-                report.add(Severity.WARNING, "annotation-unknown", message, path, hint)
-            case Meaning.ACCESS if not annotationnames.exists(note):
-                message = f"no version of its controller knows {note}; the rules answer 503, since it looks like a lock"
-                report.add(Severity.ERROR, "annotation-unknown", message, path, annotationnames.nearest(note))
-                refusals.append(Refuse(report.origin.at(*path), 503, f"{note} is not known"))
-            case Meaning.ACCESS:
-                message = f"the access control {note} is not supported yet; the rules answer 503 to stay closed"
-                report.add(Severity.ERROR, "unsupported-access-control", message, path)
-                refusals.append(Refuse(report.origin.at(*path), 503, f"{note} is not supported"))
-            case _:
-                pass
-    return tuple(refusals)
-
-
-def _scheme(notes: dict[str, str], report: Report) -> str:
-    """How the controller's annotations say to speak to the backends; "" when they do not."""
-    for prefix in (ingressannotations.NGINX,):
-        protocol = notes.get(f"{prefix}backend-protocol", "")
-        if not protocol:
-            continue
-        if scheme := _SCHEMES.get(protocol.strip().upper()):
-            return scheme
-        path = ("metadata", "annotations", f"{prefix}backend-protocol")
-        message = f"the backend protocol {protocol!r} is not supported; the backend is spoken to by HTTP"
-        report.unsupported(message, *path, hint="HTTP, HTTPS, GRPC or GRPCS")
-    return ""
 
 
 # --- rules --------------------------------------------------------------------------------------
@@ -293,11 +236,11 @@ def _path_match(path: _Path, context: _Context, where: Path, report: Report) -> 
 def _specific(notes: dict[str, str], *, is_alb: bool) -> Callable[[str], PathMatch]:
     """What a path means whose pathType leaves it to the controller; usually the characters that paths start with."""
     if is_alb:
-        regex = _is_true(notes.get(f"{ingressannotations.ALB}use-regex-path-match", ""))
+        regex = _is_true(notes.get(f"{ALB}use-regex-path-match", ""))
         return functools.partial(alb_rules.implementation_specific, regex=regex)
-    community = {name: value for name, value in notes.items() if name.startswith(ingressannotations.HAPROXY_COMMUNITY)}
+    community = {name: value for name, value in notes.items() if name.startswith(HAPROXY_COMMUNITY)}
     if community:
-        kind = community.get(f"{ingressannotations.HAPROXY_COMMUNITY}path-type", "")
+        kind = community.get(f"{HAPROXY_COMMUNITY}path-type", "")
         return functools.partial(haproxy_community.implementation_specific, kind=kind)
     return lambda value: PathMatch(PathKind.RAW_PREFIX, value or "/")
 
@@ -323,7 +266,7 @@ def _backend(backend: _Backend, context: _Context, where: Path, report: Report) 
     elif isinstance(port, str) and has_variable(port):
         report.invalid(f"{port!r} was not substituted", *where)
     origin = report.origin.at(*where)
-    return (BackendRef(Key("Service", context.namespace, name), port, origin, scheme=context.scheme),)
+    return (BackendRef(Key("Service", context.namespace, name), port, origin),)
 
 
 def _passthrough_rules(spec: _Spec, context: _Context, report: Report) -> list[RuleIntent]:
