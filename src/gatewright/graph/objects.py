@@ -33,6 +33,7 @@ from gatewright.kinds.intents.material import (
     BackendTlsIntent,
     EndpointsIntent,
     GrantIntent,
+    SecretIntent,
     ServiceIntent,
     TlsOptionIntent,
     TlsStoreIntent,
@@ -41,6 +42,7 @@ from gatewright.kinds.intents.material import (
 from gatewright.kinds.intents.options import OptionsPolicyIntent
 from gatewright.kinds.intents.policies import PolicyIntent
 from gatewright.kinds.intents.programs import HelmIntent
+from gatewright.kinds.traefik.static import FILES as TRAEFIK_CONFIGURATIONS
 
 
 class Placement(Struct, frozen=True, order=True, gc=False):
@@ -58,7 +60,10 @@ T = TypeVar("T")
 ALL = ""
 """The value under which an index lists every object, whatever it refers to."""
 TRAEFIKS = "traefiks"
-"""The index of the workloads that may be a Traefik with its configuration on the command line."""
+"""The index of the workloads that may be a Traefik."""
+
+TRAEFIK_FILES = "traefik-files"
+"""The index of the ConfigMaps and Secrets with a Traefik's configuration file: by namespace."""
 
 ISSUER_ANNOTATIONS = (("cert-manager.io/cluster-issuer", "ClusterIssuer"), ("cert-manager.io/issuer", "Issuer"))
 """By which annotations cert-manager makes the Secrets of an Ingress or a Gateway, and the kind of issuer each names."""
@@ -155,9 +160,6 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "endpoints", intent.service
         case GrantIntent():
             yield "grants", intent.key.namespace
-        case WorkloadIntent():
-            for label in intent.labels:
-                yield "workloads", (intent.key.namespace, label)
         case BackendTlsIntent():
             for target, _ in intent.targets:
                 yield "backend-tls", target
@@ -183,14 +185,10 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "certificates-for", intent.secret
             yield from (("certificates-naming", name) for name in intent.names)
             yield from _issued_under(intent.issuer, intent.names)
-        case HelmIntent():
-            yield "charts", intent.chart
         case _:
             pass
-    if isinstance(intent, WorkloadIntent):
-        yield "workloads-in", intent.key.namespace
-        if intent.args and any("traefik" in image for image in intent.images):
-            yield TRAEFIKS, ALL
+    if isinstance(intent, WorkloadIntent | HelmIntent | SecretIntent):
+        yield from _of_programs(intent)
     if isinstance(intent, RouteIntent | GatewayIntent) and intent.annotations:
         yield from _asked_by_annotation(intent)
     if isinstance(intent, RouteIntent):

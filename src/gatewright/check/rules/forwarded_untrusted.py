@@ -32,10 +32,10 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import open_ports
 from gatewright.graph.network import cidrs
 from gatewright.graph.nodes import Access, Entry, Gateway, VirtualHost
-from gatewright.graph.resolve.traefik_config import EVERYBODY
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.routing import Dialect
+from gatewright.kinds.traefik.static import EVERYBODY
 from gatewright.trace.edges import ENTRANCES
 from gatewright.trace.hops import OutcomeKind
 

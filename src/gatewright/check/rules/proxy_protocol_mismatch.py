@@ -26,9 +26,9 @@ from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import behind
 from gatewright.graph.network import cidrs
-from gatewright.graph.resolve.traefik_config import EVERYBODY
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.doors import ControllerIntent, RouteIntent
+from gatewright.kinds.traefik.static import EVERYBODY
 
 ID = "proxy-protocol-mismatch"
 BROKEN = "every connection that comes that way fails: 400 over HTTP, a broken handshake over TLS"

@@ -1,20 +1,19 @@
-"""Doors whose configuration is the command line of a workload: a Traefik that the manifests run.
+"""Doors whose configuration is the command line of a workload, or its file in a ConfigMap: a Traefik of the manifests.
 
-Only one with entry points on its command line is a door; where a configuration file has them, nobody can tell.  What
-is on the nodes' ports, or on those of its load balancer Service, is open.  Counterpart for charts: `helm_values`.
+Only one whose entry points are in either is a door.  What is on the nodes' ports, or on those of its load balancer
+Service, is open.  Counterpart for charts: `helm_values`.
 """
 
 from __future__ import annotations
 
-from gatewright.graph.objects import ALL, TRAEFIKS
-from gatewright.graph.resolve import traefik_config
+from gatewright.graph.objects import ALL, TRAEFIK_FILES, TRAEFIKS
 from gatewright.graph.resolve.releases import Objects
-from gatewright.graph.resolve.traefik_config import EntryPoint
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings, FrontendTls, ListenerIntent
-from gatewright.kinds.intents.material import ServiceIntent, WorkloadIntent
+from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings
+from gatewright.kinds.intents.material import SecretIntent, ServiceIntent, WorkloadIntent
 from gatewright.kinds.intents.places import Spot
-from gatewright.kinds.intents.routing import Protocol
+from gatewright.kinds.traefik import static
+from gatewright.kinds.traefik.static import Config, EntryPoint
 
 
 def controllers(objects: Objects) -> list[tuple[WorkloadIntent, ControllerIntent]]:
@@ -28,13 +27,13 @@ def controllers(objects: Objects) -> list[tuple[WorkloadIntent, ControllerIntent
 
 
 def _controller(objects: Objects, workload: WorkloadIntent) -> ControllerIntent | None:
-    config = traefik_config.from_arguments(workload.args)
+    config = _config(objects, workload)
     service = _service(objects, workload)
-    points = {point.name: point for point in traefik_config.entry_points(config)}
+    points = {point.name: point for point in static.entry_points(config)}
     open_ = {name: port for name, point in points.items() if (port := _outside(point, workload, service))}
     if not open_:
         return None
-    told = traefik_config.providers(config)
+    told = static.providers(config)
     shown = [points[name] for name in open_]
     node = workload.node_name or dict(workload.node_selector).get("kubernetes.io/hostname", "")
     settings = DoorSettings(
@@ -50,7 +49,9 @@ def _controller(objects: Objects, workload: WorkloadIntent) -> ControllerIntent 
         key=Key("IngressController", workload.key.namespace, workload.key.name),
         origin=workload.origin,
         implementation="traefik",
-        listeners=tuple(_listener(point, open_[point.name], workload) for point in shown),
+        listeners=tuple(
+            static.listener(point, points.values(), point.name, open_[point.name], workload.origin) for point in shown
+        ),
         classes=(*told.classes, "traefik") if told.classes and told.classless else told.classes,
         claims_classless=told.classless,
         default_entry_points=tuple(p.name for p in shown if p.default) or tuple(p.name for p in shown if not p.udp),
@@ -59,9 +60,27 @@ def _controller(objects: Objects, workload: WorkloadIntent) -> ControllerIntent 
         allow_external_name_crd=told.external_name_crd,
         allow_external_name_ingress=told.external_name_ingress,
         allow_cross_namespace=told.cross_namespace,
+        strict_prefixes=told.strict_prefixes,
         service=service.key if service else None,
         settings=settings,
     )
+
+
+def _config(objects: Objects, workload: WorkloadIntent) -> Config:
+    """The options of its command line; without entry points there, those of its file, which a ConfigMap holds.
+
+    Traefik reads one of both alone.  The ConfigMap is any of its namespace that has such a file.
+    """
+    config = static.from_arguments(workload.args)
+    if any(name.startswith("entrypoints.") for name in config):
+        return config
+    for holder in objects.listed(TRAEFIK_FILES, workload.key.namespace, SecretIntent):
+        for name in static.FILES:
+            text = holder.get(name)
+            values = static.from_text(name, text.decode("utf-8", "replace")) if text is not None else None
+            if values is not None:
+                return static.from_mapping(values)
+    return config
 
 
 def _service(objects: Objects, workload: WorkloadIntent) -> ServiceIntent | None:
@@ -87,9 +106,3 @@ def _outside(point: EntryPoint, workload: WorkloadIntent, service: ServiceIntent
         if (offered.protocol == "UDP") == point.udp and (offered.target == point.port or offered.target in names):
             return offered.port
     return 0
-
-
-def _listener(point: EntryPoint, port: int, workload: WorkloadIntent) -> ListenerIntent:
-    protocol = Protocol.UDP if point.udp else Protocol.HTTPS if point.tls else Protocol.HTTP
-    tls = FrontendTls(workload.origin) if point.tls and not point.udp else None
-    return ListenerIntent(point.name, port, protocol, workload.origin, tls=tls)

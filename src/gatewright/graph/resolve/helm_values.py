@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
-from gatewright.graph.resolve import traefik_config
+from gatewright.graph.resolve import traefik_values
 from gatewright.graph.resolve.releases import (
     Objects,
     Release,
@@ -28,7 +28,6 @@ from gatewright.graph.resolve.releases import (
     text,
     texts,
 )
-from gatewright.graph.resolve.traefik_config import EVERYBODY, Config, EntryPoint, Providers, cidrs
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import (
     ControllerIntent,
@@ -41,6 +40,8 @@ from gatewright.kinds.intents.material import ContainerPort, ServiceIntent, Serv
 from gatewright.kinds.intents.places import Spot
 from gatewright.kinds.intents.routing import Protocol
 from gatewright.kinds.programs.charts import merged
+from gatewright.kinds.traefik import static
+from gatewright.kinds.traefik.static import EVERYBODY, EntryPoint, Providers, cidrs
 
 TRAEFIK = ("traefik",)
 NGINX = ("ingress-nginx",)
@@ -105,40 +106,13 @@ def _class(name: str, controller: str, release: Release, *path: str, default: bo
 
 # --- Traefik --------------------------------------------------------------------------------------
 
-_TRAEFIK_DEFAULTS: Values = {
-    "deployment": {"kind": "Deployment"},
-    "ingressClass": {"enabled": True, "isDefaultClass": True},
-    "ports": {
-        "traefik": {"port": 8080, "expose": {"default": False}, "exposedPort": 8080},
-        "web": {"port": 8000, "expose": {"default": True}, "exposedPort": 80},
-        "websecure": {
-            "port": 8443,
-            "expose": {"default": True},
-            "exposedPort": 443,
-            "http": {"tls": {"enabled": True}},
-        },
-        "metrics": {"port": 9100, "expose": {"default": False}, "exposedPort": 9100},
-    },
-    "providers": {"kubernetesCRD": {"enabled": True}, "kubernetesIngress": {"enabled": True}},
-    "service": {"enabled": True, "type": "LoadBalancer"},
-    "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-}
-# Options of ports.<name> with the names that Traefik has for them.
-_PORT_OPTIONS: tuple[tuple[str, ...], ...] = (
-    ("proxyProtocol", "trustedIPs"),
-    ("proxyProtocol", "insecure"),
-    ("forwardedHeaders", "trustedIPs"),
-    ("forwardedHeaders", "insecure"),
-    ("asDefault",),
-)
-
 
 def _traefik(release: Release) -> Installation:
-    values = merged(_TRAEFIK_DEFAULTS, release.values)
-    config = _traefik_options(values)
-    config.update(traefik_config.from_arguments(texts(values, "globalArguments")))
-    config.update(traefik_config.from_arguments(texts(values, "additionalArguments")))
-    points = traefik_config.entry_points(config)
+    values = merged(traefik_values.DEFAULTS, release.values)
+    config = traefik_values.options(values)
+    config.update(static.from_arguments(texts(values, "globalArguments")))
+    config.update(static.from_arguments(texts(values, "additionalArguments")))
+    points = static.entry_points(config)
     openings = [_traefik_opening(point, values, release) for point in points]
     name = text(values, "fullnameOverride") or _fullname(release, "traefik")
     labels = {
@@ -154,7 +128,7 @@ def _traefik(release: Release) -> Installation:
         forwarded_from=tuple(dict.fromkeys(cidr for point in points for cidr in point.forwarded_from)),
         publishes_status=flag(values, "providers", "kubernetesIngress", "publishedService", "enabled"),
     )
-    controller = _traefik_controller(release, traefik_config.providers(config), openings)
+    controller = _traefik_controller(release, static.providers(config), openings, points)
     default = tuple(o.name for o, point in zip(openings, points, strict=True) if point.default)
     controller = structs.replace(
         controller,
@@ -168,13 +142,20 @@ def _traefik(release: Release) -> Installation:
     return Installation(release.name, release.namespace, controller, service, workload, made)
 
 
-def _traefik_controller(release: Release, told: Providers, openings: list[_Opening]) -> ControllerIntent:
+def _traefik_controller(
+    release: Release, told: Providers, openings: list[_Opening], points: list[EntryPoint]
+) -> ControllerIntent:
     shown = [opening for opening in openings if opening.outside]
+    listeners: dict[tuple[int, bool], ListenerIntent] = {}
+    for opening, point in zip(openings, points, strict=True):
+        if opening.outside:
+            item = static.listener(point, points, opening.name, opening.outside, opening.origin)
+            listeners.setdefault((opening.outside, opening.udp), item)
     return ControllerIntent(
         key=Key("IngressController", release.namespace, release.name),
         origin=release.origin,
         implementation="traefik",
-        listeners=_listeners(shown, release),
+        listeners=tuple(listeners.values()),
         classes=(*told.classes, "traefik") if told.classes and told.classless else told.classes,
         claims_classless=told.classless,
         default_entry_points=tuple(opening.name for opening in shown if not opening.udp),
@@ -183,6 +164,7 @@ def _traefik_controller(release: Release, told: Providers, openings: list[_Openi
         allow_external_name_crd=told.external_name_crd,
         allow_external_name_ingress=told.external_name_ingress,
         allow_cross_namespace=told.cross_namespace,
+        strict_prefixes=told.strict_prefixes,
     )
 
 
@@ -192,38 +174,6 @@ def _traefik_class(release: Release, values: Values, name: str) -> IngressClassI
     own = text(values, "ingressClass", "name") or name
     default = flag(values, "ingressClass", "isDefaultClass") is not False
     return _class(own, "traefik.io/ingress-controller", release, "ingressClass", default=default)
-
-
-def _traefik_options(values: Values) -> Config:
-    """The options that the chart's templates give Traefik."""
-    config: Config = {}
-    for name, one in mapping(values, "ports").items():
-        own = f"entrypoints.{name.lower()}"
-        number = port(one, "port")
-        if not number:
-            continue
-        config[f"{own}.address"] = f":{number}/{(text(one, 'protocol') or 'TCP').lower()}"
-        for option in _PORT_OPTIONS:
-            value = given(one, *option)
-            if value is not None:
-                spelled = ",".join(texts(one, *option)) if isinstance(value, list) else str(value).lower()
-                config[f"{own}.{'.'.join(option).lower()}"] = spelled
-        tls = flag(one, "tls", "enabled")  # where the chart had it before `http.tls`
-        if tls if tls is not None else flag(one, "http", "tls", "enabled"):
-            config[f"{own}.http.tls"] = "true"
-    for provider in ("kubernetesCRD", "kubernetesIngress"):
-        own = f"providers.{provider.lower()}"
-        if flag(values, "providers", provider, "enabled") is False:
-            continue
-        config[own] = "true"
-        for name in ("allowCrossNamespace", "allowExternalNameServices", "ingressClass"):
-            value = given(values, "providers", provider, name)
-            if isinstance(value, str | bool) and value != "":
-                config[f"{own}.{name.lower()}"] = str(value).lower() if isinstance(value, bool) else value
-        namespaces = texts(values, "providers", provider, "namespaces")
-        if namespaces:
-            config[f"{own}.namespaces"] = ",".join(namespaces)
-    return config
 
 
 def _traefik_opening(point: EntryPoint, values: Values, release: Release) -> _Opening:

@@ -112,12 +112,19 @@ def seconds(value: IntOrString | None, report: Report, *path: str | int) -> floa
     """A duration of Traefik: a Go duration (`1m30s`) or a number of seconds; None if absent or wrong."""
     if value is None:
         return None
-    if isinstance(value, int) or value.isdigit():
-        return float(value)
-    if _DURATION.fullmatch(value) is None:
+    found = float(value) if isinstance(value, int) else duration(value)
+    if found is None:
         report.invalid(f"{value!r} is not a duration", *path, hint="write for example 30s")
+    return found
+
+
+def duration(text: str) -> float | None:
+    """Seconds of a Go duration (`1m30s`) or a number of them; None for what is neither."""
+    if text.isdecimal() and text.isascii() and len(text) < 16:
+        return float(text)
+    if _DURATION.fullmatch(text) is None:
         return None
-    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(value))
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
 def port(value: IntOrString | None, report: Report, where: Path) -> int | str | None:

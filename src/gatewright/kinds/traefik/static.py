@@ -1,28 +1,50 @@
-"""Traefik's static configuration as command-line arguments spell it: entry points, providers and their permissions.
+"""Traefik's static configuration: entry points, providers and their permissions, from wherever it is written.
 
-Values of the chart are turned into the same words (see `helm_values`), so that there is one reading of them.
-Counterpart: `kinds.ingresscontroller`, where the site map says the same by hand.
+A command line, a file (YAML or TOML) and the values of the chart become the same words, so that there is one reading of
+them: `from_arguments`, `from_mapping`, and `graph.resolve.helm_values`.  What of it is not carried over is told by
+`static_features`.  Counterpart: `site_map.ingresscontroller`, where the site map says the same by hand.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from msgspec import Struct
+
+from gatewright.base import yaml
+from gatewright.base.origin import Origin
+from gatewright.kinds.annotations.traefik import meanings
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import EntrySettings, FrontendTls, ListenerIntent, Redirection
+from gatewright.kinds.intents.filters import Filter, FilterRef, Redirect, Refuse
+from gatewright.kinds.intents.options import Options
+from gatewright.kinds.intents.routing import Protocol
+from gatewright.kinds.traefik.common import NOT_FOUND, duration
 
 Config = dict[str, str]
 """Options by name, lower-case and without dashes: `entrypoints.web.address` -> `:8000/tcp`."""
 
+FILES = ("traefik.yml", "traefik.yaml", "traefik.toml")
+"""What the file is called, beside Traefik or in a ConfigMap."""
+
 EVERYBODY = ("0.0.0.0/0", "::/0")
+REDIRECTION_PRIORITY = 2**63 - 2
+"""That of the router of an entry point's redirection, unless one is given: before nearly all others."""
+
 _ADDRESS = re.compile(r".*:([0-9]{1,5})(?:/(tcp|udp))?", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEPTH, _MOST = 16, 10_000
 
 
 class EntryPoint(Struct, frozen=True):
     """One entry point: `port` is the one that the process listens on.
 
     `proxy_from` CIDRs that must send PROXY protocol, `forwarded_from` those whose X-Forwarded-* are believed.
+    `redirects_to` is a port or the name of another entry point, "" for none.  Times in seconds, None as usual.
     """
 
     name: str
@@ -32,6 +54,14 @@ class EntryPoint(Struct, frozen=True):
     default: bool = False
     proxy_from: tuple[str, ...] = ()
     forwarded_from: tuple[str, ...] = ()
+    redirects_to: str = ""
+    redirect_scheme: str = "https"
+    redirect_permanent: bool = True
+    redirect_priority: int = REDIRECTION_PRIORITY
+    middlewares: tuple[str, ...] = ()
+    tls_options: str = ""
+    read_timeout: float | None = None
+    idle_timeout: float | None = None
 
 
 class Providers(Struct, frozen=True):
@@ -43,7 +73,11 @@ class Providers(Struct, frozen=True):
     external_name_crd: bool = False
     external_name_ingress: bool = False
     cross_namespace: bool = False
+    strict_prefixes: bool = False
     publishes_status: bool | None = None
+
+
+# --- reading --------------------------------------------------------------------------------------
 
 
 def from_arguments(arguments: Iterable[str]) -> Config:
@@ -61,27 +95,78 @@ def from_arguments(arguments: Iterable[str]) -> Config:
     return config
 
 
+def from_mapping(values: Mapping[str, Any]) -> Config:
+    """The options of a file: nested names joined, lists with commas.  An empty mapping is a switch, as in Traefik."""
+    return dict(_flat(values, "", 0))
+
+
+def _flat(values: Mapping[str, Any], before: str, depth: int) -> Iterator[tuple[str, str]]:
+    for name, value in list(values.items())[:_MOST]:
+        own = f"{before}{str(name).lower()}"
+        if isinstance(value, Mapping):
+            if not value:
+                yield own, "true"
+            elif depth < _DEPTH:
+                yield from _flat(value, f"{own}.", depth + 1)
+        elif isinstance(value, list):
+            yield own, ",".join(str(item) for item in value if isinstance(item, str | int))
+        elif isinstance(value, bool):
+            yield own, str(value).lower()
+        elif value is not None:
+            yield own, str(value)
+
+
+def from_text(name: str, text: str) -> Mapping[str, Any] | None:
+    """The configuration in a file of this name; None when it is none."""
+    if name.endswith(".toml"):
+        try:
+            return tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return None
+    value = yaml.parse(text).value
+    return value if isinstance(value, dict) else None
+
+
 def entry_points(config: Config) -> list[EntryPoint]:
     """The entry points by name, without those whose address is none."""
     names = dict.fromkeys(key.split(".")[1] for key in config if key.startswith("entrypoints.") and key.count(".") > 1)
-    found = []
-    for name in sorted(names):
-        own = f"entrypoints.{name}"
-        address = _ADDRESS.fullmatch(config.get(f"{own}.address", ""))
-        if address is None or not 0 < int(address[1]) < 65536:
-            continue
-        found.append(
-            EntryPoint(
-                name=name,
-                port=int(address[1]),
-                udp=(address[2] or "").lower() == "udp",
-                tls=_has_tls(config, own),
-                default=_is_on(config, f"{own}.asdefault"),
-                proxy_from=_trusted(config, f"{own}.proxyprotocol"),
-                forwarded_from=_trusted(config, f"{own}.forwardedheaders"),
-            )
-        )
-    return found
+    found = (_entry_point(config, name) for name in sorted(names))
+    return [point for point in found if point is not None]
+
+
+def _entry_point(config: Config, name: str) -> EntryPoint | None:
+    own = f"entrypoints.{name}"
+    address = _ADDRESS.fullmatch(config.get(f"{own}.address", ""))
+    if address is None or not 0 < int(address[1]) < 65536:
+        return None
+    redirection = f"{own}.http.redirections.entrypoint"
+    timeouts = f"{own}.transport.respondingtimeouts"
+    priority = config.get(f"{redirection}.priority", "")
+    return EntryPoint(
+        name=name,
+        port=int(address[1]),
+        udp=(address[2] or "").lower() == "udp",
+        tls=_has_tls(config, own),
+        default=_is_on(config, f"{own}.asdefault"),
+        proxy_from=_trusted(config, f"{own}.proxyprotocol"),
+        forwarded_from=_trusted(config, f"{own}.forwardedheaders"),
+        redirects_to=config.get(f"{redirection}.to", "").strip(),
+        redirect_scheme=config.get(f"{redirection}.scheme", "").strip().lower() or "https",
+        redirect_permanent=config.get(f"{redirection}.permanent", "true").lower() not in ("false", "0", "f"),
+        redirect_priority=int(priority) if re.fullmatch(r"-?[0-9]{1,19}", priority) else REDIRECTION_PRIORITY,
+        middlewares=_list(config, f"{own}.http.middlewares"),
+        tls_options=config.get(f"{own}.http.tls.options", "").strip(),
+        read_timeout=duration(config.get(f"{timeouts}.readtimeout", "")),
+        idle_timeout=duration(config.get(f"{timeouts}.idletimeout", "")),
+    )
+
+
+def _list(config: Config, name: str) -> tuple[str, ...]:
+    """A list with commas, or option by option (`name[0]`)."""
+    numbered = [config[key] for key in sorted(config) if key.startswith(f"{name}[")]
+    return tuple(
+        item for text in (config.get(name, ""), *numbered) for part in text.split(",") if (item := part.strip())
+    )
 
 
 def _has_tls(config: Config, own: str) -> bool:
@@ -93,7 +178,7 @@ def _has_tls(config: Config, own: str) -> bool:
 def _trusted(config: Config, own: str) -> tuple[str, ...]:
     if _is_on(config, f"{own}.insecure"):
         return EVERYBODY
-    return cidrs(config.get(f"{own}.trustedips", "").split(","))
+    return cidrs(_list(config, f"{own}.trustedips"))
 
 
 def cidrs(texts: Iterable[str]) -> tuple[str, ...]:
@@ -122,6 +207,7 @@ def providers(config: Config) -> Providers:
         external_name_crd=_is_on(config, f"{crd}.allowexternalnameservices"),
         external_name_ingress=_is_on(config, f"{ingress}.allowexternalnameservices"),
         cross_namespace=_is_on(config, f"{crd}.allowcrossnamespace"),
+        strict_prefixes=_is_on(config, f"{ingress}.strictprefixmatching"),
         publishes_status=any(key.startswith(published) for key in config) if ingress in on else None,
     )
 
@@ -134,3 +220,70 @@ def _is_used(config: Config, provider: str) -> bool:
 
 def _is_on(config: Config, name: str) -> bool:
     return config.get(name, "").lower() in ("true", "1", "t")
+
+
+# --- what it means ---------------------------------------------------------------------------------
+
+
+def listener(point: EntryPoint, points: Iterable[EntryPoint], name: str, port: int, origin: Origin) -> ListenerIntent:
+    """The listener that an entry point is for clients, who find it on `port`, under its `name` as written.
+
+    It believes nobody but whom it names, also where another entry point of the door names somebody.
+    """
+    protocol = Protocol.UDP if point.udp else Protocol.HTTPS if point.tls else Protocol.HTTP
+    return ListenerIntent(
+        name=name,
+        port=port,
+        protocol=protocol,
+        origin=origin,
+        tls=FrontendTls(origin) if point.tls and not point.udp else None,
+        own=EntrySettings(
+            forwarded_from=point.forwarded_from,
+            proxy_protocol_from=point.proxy_from,
+            request_timeout=point.read_timeout,
+            keepalive_timeout=point.idle_timeout,
+        ),
+        tls_options=_tls_options(point),
+        options=Options(first=_middlewares(point, origin)),
+        redirection=redirection(point, points, origin),
+    )
+
+
+def _tls_options(point: EntryPoint) -> Key | None:
+    """The TLSOption that is named; one that no manifest can hold is a reference that finds nothing."""
+    if not point.tls_options or point.tls_options == "default":
+        return None
+    readings = meanings("TLSOption", point.tls_options, "")
+    return readings[0] if readings else Key("TLSOption", "", point.tls_options)
+
+
+def _middlewares(point: EntryPoint, origin: Origin) -> tuple[Filter, ...]:
+    """Those that run before the middlewares of every router; without one of them Traefik builds none."""
+    filters: list[Filter] = []
+    for reference in point.middlewares:
+        readings = meanings("Middleware", reference, "")
+        if not readings:
+            return (Refuse(origin, NOT_FOUND, f"the middleware {reference} of the entry point does not exist"),)
+        filters.append(FilterRef(origin, readings[0], anywhere=True, others=readings[1:]))
+    return tuple(filters)
+
+
+def redirection(point: EntryPoint, points: Iterable[EntryPoint], origin: Origin) -> Redirection | None:
+    """Where all of an entry point is redirected to; None where it is not, or to what does not exist."""
+    to = point.redirects_to
+    if not to or point.redirect_scheme not in _DEFAULT_PORTS:
+        return None
+    port = next((other.port for other in points if other.name == to.lower()), 0)
+    if to.startswith(":") and to[1:].isdecimal() and len(to) < 7:
+        port = int(to[1:])
+    if not 0 < port < 65536:
+        return None
+    redirect = Redirect(
+        origin=origin,
+        scheme=point.redirect_scheme,
+        port=0 if port == _DEFAULT_PORTS[point.redirect_scheme] else port,
+        status=301 if point.redirect_permanent else 302,
+        status_other=308 if point.redirect_permanent else 307,
+        only_if_scheme_differs=True,
+    )
+    return Redirection(redirect, point.redirect_priority)
