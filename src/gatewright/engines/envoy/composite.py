@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeAlias
 
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
@@ -21,7 +21,8 @@ from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3 import matcher_pb2 as xds
 
 from gatewright.base import htpasswd
-from gatewright.base.problem import Problem
+from gatewright.base.origin import Origin
+from gatewright.base.problem import Problem, Severity
 from gatewright.engines.envoy import actions, filters
 from gatewright.engines.envoy.actions import Answer
 from gatewright.engines.envoy.protos import CompositePerRoute
@@ -31,16 +32,18 @@ from gatewright.engines.envoy.steps import (
     body_limit,
     certificate_headers,
     compress,
+    error_page,
     forward_auth,
+    in_flight,
     rate_limit,
     tokens,
     users,
 )
-from gatewright.engines.envoy.steps.conditions import Filter, Part, both
+from gatewright.engines.envoy.steps.conditions import Filter, Part, both, parts
 from gatewright.engines.envoy.steps.context import Context, Refused
 from gatewright.engines.envoy.steps.forward_auth import Question
 from gatewright.engines.envoy.wire import extension, pack, serialise
-from gatewright.graph.nodes import AskAuth, BasicAuthUsers, ErrorPage, Forward, Rule, Step, TokenCheck
+from gatewright.graph.nodes import AskAuth, BasicAuthUsers, ErrorPage, Forward, Rule, TokenCheck
 from gatewright.kinds.intents.filters import (
     Authorize,
     BodyLimit,
@@ -54,26 +57,49 @@ _UNAVAILABLE: Final = 503
 _MOST_CONDITIONS: Final = 4
 
 
+_NO_PAGE: Final = (
+    "a rule has pages of one backend, whose path may name the status and nothing else, and whose headers may tell what "
+    "a request says but for its query"
+)
+_NO_COUNT: Final = "Envoy counts those of all clients at a backend, not of each; limit the rate instead"
+
+_Compiled: TypeAlias = list[Part] | Question
+_Filtered: TypeAlias = (
+    BasicAuthUsers | AskAuth | RateLimit | TokenCheck | Authorize | BodyLimit | Compress | ClientCertificateHeaders
+)
+
+
 class Steps(Struct, frozen=True):
-    """What a rule switches on: (filter of the chain, its configuration in the route)."""
+    """What a rule switches on: (filter of the chain, its configuration in the route).
+
+    `scopes`: (resource, value) of those that it needs beside its VirtualHost's.
+    """
 
     configs: tuple[tuple[str, Any], ...] = ()
     problems: tuple[Problem, ...] = ()
+    scopes: tuple[tuple[str, bytes], ...] = ()
 
 
-def with_steps(rule: Rule, made: Answer, context: Context) -> Answer:
-    """The routes with all that the rule switches on; one route that answers 503 where that is not possible."""
-    steps = compile_steps(rule, context)
+class Carried(Struct, frozen=True):
+    """A rule's routes with its steps; `scopes` as in Steps."""
+
+    answer: Answer
+    scopes: tuple[tuple[str, bytes], ...] = ()
+
+
+def with_steps(rule: Rule, made: Answer, context: Context, number: int) -> Carried:
+    """The routes with all that the `number`-th rule switches on; where that is not possible, one that answers 503."""
+    steps = compile_steps(rule, context, number)
     if isinstance(steps, Refused):
         problem = Problem(steps.identity, f"{steps.reason}; the rule answers {_UNAVAILABLE}", steps.origin)
-        return Answer((actions.respond(_UNAVAILABLE),), (problem,))
+        return Carried(Answer((actions.respond(_UNAVAILABLE),), (problem,)))
     for one in made.routes:
         for name, config in steps.configs:
             one.typed_per_filter_config[name].CopyFrom(config)
-    return Answer(made.routes, (*made.problems, *steps.problems))
+    return Carried(Answer(made.routes, (*made.problems, *steps.problems)), steps.scopes)
 
 
-def compile_steps(rule: Rule, context: Context) -> Steps | Refused:
+def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
     """The configurations of a rule's filters, in no order: that of the chain counts."""
     configs: list[tuple[str, Any]] = []
     if rule.cors is not None:
@@ -81,15 +107,35 @@ def compile_steps(rule: Rule, context: Context) -> Steps | Refused:
     if isinstance(rule.action, Forward) and rule.action.persistence is not None:
         configs.append((filters.SESSION, filters.session(rule.action.persistence, "gatewright-session")))
     steps = (rule.auth, *rule.steps) if rule.auth is not None else rule.steps
-    compiled = [_compiled(step, context) for step in steps]
+    compiled: list[_Compiled | Refused] = []
+    problems: list[Problem] = []
+    scopes: list[tuple[str, bytes]] = []
+    for step in steps:
+        match step:
+            case ErrorPage():
+                page = error_page.page(step, context, number)
+                if page is None or scopes:
+                    problems.append(_differs(step.pages.origin, "errors are passed on as they are", _NO_PAGE))
+                    continue
+                scopes.append((page.name, page.scope))
+                configs.append((filters.PAGES, page.config))
+                compiled.insert(0, parts([page.keep] if page.keep is not None else []))
+            case InFlight():
+                if not in_flight.is_limited(step, rule.action):
+                    problems.append(_differs(step.origin, "requests at the same time are not limited", _NO_COUNT))
+            case _:
+                compiled.append(_compiled(step, context))
     for one in compiled:
         if isinstance(one, Refused):
             return one
     carried = _carried(rule, [one for one in compiled if not isinstance(one, Refused)])
-    return carried if isinstance(carried, Refused) else Steps((*configs, *carried))
+    if isinstance(carried, Refused):
+        return carried
+    return Steps((*configs, *carried), tuple(problems), tuple(scopes))
 
 
-_Compiled = list[Part] | Question
+def _differs(origin: Origin, what: str, why: str) -> Problem:
+    return Problem("step-differs", f"{what}: {why}", origin, Severity.WARNING)
 
 
 def _carried(rule: Rule, compiled: Sequence[_Compiled]) -> list[tuple[str, Any]] | Refused:
@@ -98,17 +144,17 @@ def _carried(rule: Rule, compiled: Sequence[_Compiled]) -> list[tuple[str, Any]]
     questions = [one for one in compiled if not isinstance(one, list)]
     configs = [(forward_auth.FILTER, forward_auth.per_route(questions))] if questions else []
     for name, some in ((filters.BEFORE, compiled[:first]), (filters.RULE, compiled[first:])):
-        parts = [part for one in some if isinstance(one, list) for part in one]
-        if not parts:
+        found = [part for one in some if isinstance(one, list) for part in one]
+        if not found:
             continue
-        config = carrier(parts)
+        config = carrier(found)
         if config is None:
             return Refused("its steps make exceptions for too many different groups of clients", rule.origin)
         configs.append((name, config))
     return configs
 
 
-def _compiled(step: Step, context: Context) -> _Compiled | Refused:
+def _compiled(step: _Filtered, context: Context) -> _Compiled | Refused:
     match step:
         case BasicAuthUsers() if any(htpasswd.needs_asking(line) for line in htpasswd.lines(step.users.reveal())):
             return users.question(step)
@@ -129,8 +175,6 @@ def _compiled(step: Step, context: Context) -> _Compiled | Refused:
             return compress.filters(step, context)
         case ClientCertificateHeaders():
             return certificate_headers.filters(step, context)
-        case InFlight() | ErrorPage():
-            return []
 
 
 def carrier(carried: Sequence[Part]) -> Any | None:

@@ -16,6 +16,7 @@ from envoy.config.core.v3 import config_source_pb2
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.cors.v3 import cors_pb2
+from envoy.extensions.filters.http.custom_response.v3 import custom_response_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.stateful_session.v3 import stateful_session_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
@@ -37,11 +38,12 @@ BEFORE: Final = "gatewright.before"
 RULE: Final = "gatewright.rule"
 """These run the filters that a route carries (see `composite`), before and after a server is asked."""
 CORS: Final = "envoy.filters.http.cors"
+PAGES: Final = "envoy.filters.http.custom_response"
 SESSION: Final = "envoy.filters.http.stateful_session"
 ROUTER: Final = "envoy.filters.http.router"
 LUA: Final = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 
-UNNEEDED: Final = (BEFORE, forward_auth.FILTER, RULE)
+UNNEEDED: Final = (PAGES, BEFORE, forward_auth.FILTER, RULE)
 """What a scope switches off, beside its listener's fallback filter."""
 
 
@@ -52,6 +54,7 @@ def chain(gateway: str, port: int, family: Family) -> list[hcm.HttpFilter]:
             name=names.fallback(gateway, port, family),
             config_discovery=config_source_pb2.ExtensionConfigSource(config_source=ads(), type_urls=[LUA]),
         ),
+        hcm.HttpFilter(name=PAGES, typed_config=pack(custom_response_pb2.CustomResponse())),
         # A preflight carries no credentials, so it is answered before they are asked for.
         hcm.HttpFilter(name=CORS, typed_config=pack(cors_pb2.Cors())),
         hcm.HttpFilter(name=BEFORE, typed_config=pack(composite_pb2.Composite())),

@@ -54,8 +54,9 @@ class State(Struct, frozen=True):
 
     `hosts` hostnames by place; `resources` listeners and fallback tables by gateway; `backends` what stands
     behind names that are passed on as bytes, and `users` the reverse; `special` the names that have a filter
-    chain of their own, by place; `apart` those whose TLS is ended otherwise than their port's; `needs` how many others
-    a backend serves; `graph` and `bindings` those of the last pass.
+    chain of their own, by place; `apart` those whose TLS is ended otherwise than their port's; `others` the scopes
+    that rules of a VirtualHost need beside its own; `needs` how many others a backend serves; `graph` and `bindings`
+    those of the last pass.
     """
 
     hosts: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
@@ -64,6 +65,7 @@ class State(Struct, frozen=True):
     users: immutables.Map[BackendKey, immutables.Map[VirtualHostKey, None]] = field(default_factory=immutables.Map)
     special: immutables.Map[Place, immutables.Map[str, None]] = field(default_factory=immutables.Map)
     apart: immutables.Map[Place, immutables.Map[str, TlsSettings]] = field(default_factory=immutables.Map)
+    others: immutables.Map[VirtualHostKey, tuple[str, ...]] = field(default_factory=immutables.Map)
     needs: immutables.Map[BackendKey, int] = field(default_factory=immutables.Map)
     graph: Graph | None = None
     bindings: Bindings | None = None
@@ -132,6 +134,7 @@ class _Work:
         """Ports with other names to tell by SNI than before."""
         self._users, self._backends, self._special = state.users, state.backends, state.special
         self._apart = state.apart
+        self._others = state.others
         self._needs = state.needs.mutate()
         self._counted: set[BackendKey] = set()
         self.refresh: set[str] = set()
@@ -245,11 +248,26 @@ class _Work:
         sockets = self._bindings.sockets.get(PortKey(key.gateway, key.port))
         if host is None or gateway is None or not sockets:
             self._put(SCOPE, names.scope_resource(key), None)
+            self._other_scopes(key, ())
             self.problems[f"{key.family} {key}"] = ()
             return
         compiled = compile_scope(host, gateway, sockets[0].port)
         self.problems[f"{key.family} {key}"] = compiled.problems
+        self._other_scopes(key, compiled.others)
         self._put(SCOPE, names.scope_resource(key), compiled.value)
+
+    def _other_scopes(self, key: VirtualHostKey, scopes: tuple[tuple[str, bytes], ...]) -> None:
+        """The scopes that rules of a VirtualHost need beside its own, and no others."""
+        before, now = self._others.get(key, ()), tuple(name for name, _ in scopes)
+        for name, value in scopes:
+            self._put(SCOPE, name, value)
+        for name in before:
+            if name not in now:
+                self._put(SCOPE, name, None)
+        if now:
+            self._others = self._others.set(key, now)
+        elif before:
+            self._others = self._others.delete(key)
 
     def _index(self, key: VirtualHostKey, *, present: bool) -> bool:
         """Note that the hostname is (or is not) served; True if that is no news."""
@@ -373,6 +391,7 @@ class _Work:
             users=self._users,
             special=self._special,
             apart=self._apart,
+            others=self._others,
             needs=self._needs.finish(),
             graph=self._graph,
             bindings=self._bindings,

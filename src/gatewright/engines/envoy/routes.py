@@ -36,10 +36,11 @@ _MISDIRECTED: Final = 421
 
 
 class Scope(Struct, frozen=True):
-    """A compiled scope and what could not be carried over."""
+    """A compiled scope and what could not be carried over; `others`: (resource, value) of those that its rules need."""
 
     value: bytes
     problems: tuple[Problem, ...] = ()
+    others: tuple[tuple[str, bytes], ...] = ()
 
 
 def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
@@ -56,7 +57,8 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
         if sni.own != hostnames.ANY:
             owned = [match.sni(sni.own, depth)]
     made += client_refusals(host)
-    for entry in host.entries:
+    others: list[tuple[str, bytes]] = []
+    for number, entry in enumerate(host.entries):
         if len(entry.match.paths) > 1 and names.PATH_HEADER not in notes:
             reason = "several conditions on one path are not possible in this dialect"
             answer = actions.refuse(entry.origin, reason)
@@ -64,10 +66,12 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
             entry = structs.replace(entry, match=structs.replace(entry.match, paths=()))  # noqa: PLW2901
         else:
             answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
-            answer = with_steps(entry.rule, answer, Context(gateway, key))
+            carried = with_steps(entry.rule, answer, Context(gateway, host), number)
+            answer = carried.answer
+            others += carried.scopes
         problems += _entry(made, entry, answer, depth, owned)
     made += _end(owned)
-    return Scope(_resource(host, made, notes), tuple(problems))
+    return Scope(_resource(host, made, notes), tuple(problems), tuple(others))
 
 
 def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:

@@ -5,14 +5,22 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.graph.nodes import Gateway, VirtualHostKey
+from gatewright.graph.nodes import Family, Gateway, VirtualHost
 
 
 class Context(Struct, frozen=True):
     """Where a rule stands: the VirtualHost, and the gateway that it is one of."""
 
     gateway: Gateway
-    host: VirtualHostKey
+    host: VirtualHost
+
+    @property
+    def hostname(self) -> str:
+        return self.host.key.hostname
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.host.key.family is Family.HTTPS else "http"
 
 
 class Refused(Struct, frozen=True):

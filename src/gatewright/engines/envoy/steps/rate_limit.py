@@ -91,7 +91,7 @@ def _told_apart(step: RateLimit, context: Context) -> _Counted:
             return [(("remote_address", ""), _Action(remote_address=_Action.RemoteAddress()))]
         case LimitBy.HEADER:
             return _by_header(step.header.lower())
-        case LimitBy.HOST if hostnames.is_wildcard(context.host.hostname) or context.host.hostname == hostnames.ANY:
+        case LimitBy.HOST if hostnames.is_wildcard(context.hostname) or context.hostname == hostnames.ANY:
             # As the fallback filter normalised it: who spells a host in another way has no bucket of his own.
             return _by_header(names.HOST_HEADER)
         case _:

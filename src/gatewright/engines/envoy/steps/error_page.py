@@ -1,0 +1,193 @@
+"""Pages of an error backend in place of answers with certain statuses.
+
+Envoy starts the request anew, as a GET, in a scope of the page's own, which no Host leads to.  By then the router has
+removed our headers and the path is the page's: the scope is named again, and what the page's backend is told about the
+request was kept when it arrived.  Counterpart: `composite`, which puts this in the chain before all other steps.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Final
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2 as route
+from envoy.config.route.v3 import route_pb2, scoped_route_pb2
+from envoy.extensions.filters.common.set_filter_state.v3 import value_pb2
+from envoy.extensions.filters.http.custom_response.v3 import custom_response_pb2
+from envoy.extensions.filters.http.set_filter_state.v3 import set_filter_state_pb2
+from envoy.extensions.http.custom_response.redirect_policy.v3 import redirect_policy_pb2
+from envoy.type.matcher.v3 import status_code_input_pb2
+from google.protobuf.any_pb2 import Any
+from google.protobuf.wrappers_pb2 import BoolValue
+from msgspec import Struct
+from xds.core.v3.extension_pb2 import TypedExtensionConfig
+from xds.type.matcher.v3 import matcher_pb2 as xds
+from xds.type.matcher.v3 import regex_pb2
+
+from gatewright.engines.envoy import names
+from gatewright.engines.envoy.filters import PAGES, UNNEEDED, switched_off
+from gatewright.engines.envoy.steps.conditions import Filter
+from gatewright.engines.envoy.steps.context import Context
+from gatewright.engines.envoy.wire import extension, pack, seconds, serialise
+from gatewright.graph.nodes import ErrorPage
+from gatewright.kinds.intents.filters import ErrorPages, Template, Variable
+
+_STATUSES: Final = range(100, 600)
+_KEPT: Final = "gatewright.request."
+_ON_ARRIVAL: Final = {
+    Variable.HOST: "%REQ(:AUTHORITY)%",
+    Variable.METHOD: "%REQ(:METHOD)%",
+    Variable.PATH: "%PATH(NQ)%",
+    Variable.URI: "%REQ(:PATH)%",
+    Variable.REQUEST_ID: "%REQ(X-REQUEST-ID)%",
+}
+"""What the second request does not have any more."""
+
+
+class Page(Struct, frozen=True):
+    """`config`: for the route; `keep`: the filter that keeps what is told later, if anything; `name` and `scope`: the
+    scope that the page is got in."""
+
+    config: Any
+    keep: Filter | None
+    name: str
+    scope: bytes
+
+
+def page(step: ErrorPage, context: Context, number: int) -> Page | None:
+    """The page of the `number`-th rule of a VirtualHost; None where it would have to be told what nobody keeps."""
+    pages = step.pages
+    told = {piece for _, value in pages.tells for piece in value if isinstance(piece, Variable)}
+    if any(_format(piece, context) is None for piece in told):
+        return None
+    if any(isinstance(piece, Variable) and piece is not Variable.STATUS for piece in pages.path):
+        return None
+    key = f"errors|{names.scope_key(context.host)}|{number}"
+    matcher = xds.Matcher()
+    for (path, status), codes in _grouped(pages).items():
+        policy = redirect_policy_pb2.RedirectPolicy()
+        policy.redirect_action.path_redirect = path
+        policy.redirect_action.strip_query = True
+        if status is not None:
+            policy.status_code.value = status
+        policy.request_headers_to_add.append(_told(names.SCOPE_HEADER, key.replace("%", "%%")))
+        for name, value in pages.tells:
+            policy.request_headers_to_add.append(_told(name, _text(value, context, status)))
+        _add(matcher, codes, policy)
+    kept = [piece for piece in _ON_ARRIVAL if piece in told or (piece in _PARTS_OF_URL and Variable.URL in told)]
+    return Page(
+        pack(custom_response_pb2.CustomResponse(custom_response_matcher=matcher)),
+        _keep(kept) if kept else None,
+        _resource(key),
+        _scope(step, context, key),
+    )
+
+
+def _grouped(pages: ErrorPages) -> dict[tuple[str, int | None], list[int]]:
+    """Statuses by what is done with them: the path of the page, and the status in their place."""
+    found: dict[tuple[str, int | None], list[int]] = {}
+    for code in _STATUSES:
+        new = next((to for first, last, to in pages.rewrites if first <= code <= last), code)
+        if any(first <= new <= last for first, last in pages.statuses):
+            path = "".join(str(new) if piece is Variable.STATUS else piece for piece in pages.path)
+            found.setdefault((path, new if new != code else None), []).append(code)
+    return found
+
+
+def _add(matcher: xds.Matcher, codes: Iterable[int], policy: redirect_policy_pb2.RedirectPolicy) -> None:
+    field = matcher.matcher_list.matchers.add()
+    status = status_code_input_pb2.HttpResponseStatusCodeMatchInput()
+    single = field.predicate.single_predicate
+    single.input.CopyFrom(TypedExtensionConfig(name="status", typed_config=pack(status)))
+    pattern = "|".join(map(str, codes))
+    single.value_match.safe_regex.CopyFrom(
+        regex_pb2.RegexMatcher(google_re2=regex_pb2.RegexMatcher.GoogleRE2(), regex=pattern)
+    )
+    field.on_match.action.CopyFrom(TypedExtensionConfig(name="page", typed_config=pack(policy)))
+
+
+def _resource(key: str) -> str:
+    """As short as the names of other scopes."""
+    return urlsafe_b64encode(blake2b(key.encode(), digest_size=16).digest()).rstrip(b"=").decode()
+
+
+# --- what is told -------------------------------------------------------------------------------
+
+
+_PARTS_OF_URL: Final = (Variable.HOST, Variable.URI)
+
+
+def _text(template: Template, context: Context, status: int | None) -> str:
+    parts = []
+    for piece in template:
+        if piece is Variable.STATUS and status is not None:
+            parts.append(str(status))
+        elif isinstance(piece, Variable):
+            parts.append(_format(piece, context) or "")
+        else:
+            parts.append(piece.replace("%", "%%"))
+    return "".join(parts)
+
+
+def _format(piece: Variable, context: Context) -> str | None:
+    """What Envoy writes for a variable; None for what it cannot."""
+    if piece in _ON_ARRIVAL:
+        return f"%FILTER_STATE({_KEPT}{piece.value}:PLAIN)%"
+    match piece:
+        case Variable.STATUS:
+            return "%RESPONSE_CODE%"
+        case Variable.CLIENT:
+            return "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+        case Variable.SCHEME:
+            return context.scheme
+        case Variable.PORT:
+            return str(context.host.key.port)
+        case Variable.URL:
+            host, uri = (_format(part, context) for part in _PARTS_OF_URL)
+            return f"{context.scheme}://{host}{uri}"
+        case _:
+            return None
+
+
+def _told(name: str, value: str) -> base_pb2.HeaderValueOption:
+    return base_pb2.HeaderValueOption(
+        header=base_pb2.HeaderValue(key=name.lower(), value=value),
+        append_action=base_pb2.HeaderValueOption.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+
+
+def _keep(pieces: Iterable[Variable]) -> Filter:
+    made = set_filter_state_pb2.Config()
+    for piece in pieces:
+        value = value_pb2.FilterStateValue(object_key=_KEPT + piece.value, factory_key="envoy.string")
+        value.format_string.text_format_source.inline_string = _ON_ARRIVAL[piece]
+        made.on_request_headers.append(value)
+    return extension("envoy.filters.http.set_filter_state", made)
+
+
+# --- where it comes from ------------------------------------------------------------------------
+
+
+def _scope(step: ErrorPage, context: Context, key: str) -> bytes:
+    """One route to the page's backend.  With the filter on, clients get the status that led there."""
+    to = route.Route(name=f"error pages of {context.hostname}")
+    to.match.prefix = ""
+    to.route.cluster = names.cluster(step.backend)
+    to.route.timeout.CopyFrom(seconds(0))
+    configuration = route_pb2.RouteConfiguration(
+        name=key,
+        virtual_hosts=[route.VirtualHost(name="errors", domains=["*"], routes=[to])],
+        validate_clusters=BoolValue(value=False),
+        request_headers_to_remove=[names.SCOPE_HEADER, names.HOST_HEADER, names.PATH_HEADER],
+    )
+    place = context.host.key
+    for name in (names.fallback(place.gateway, place.port, place.family), *UNNEEDED):
+        configuration.typed_per_filter_config[name].CopyFrom(switched_off())
+    if not step.pages.passes_status:
+        configuration.typed_per_filter_config[PAGES].CopyFrom(pack(custom_response_pb2.CustomResponse()))
+    made = scoped_route_pb2.ScopedRouteConfiguration(name=_resource(key), route_configuration=configuration)
+    made.key.fragments.add(string_key=key)
+    return serialise(made)

@@ -1,0 +1,136 @@
+"""Error pages on a real Envoy: instead of what backends answer, of what Envoy answers itself, and of denials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from gatewright.base.sensitive import Sensitive
+from gatewright.graph.nodes import BackendKey, BasicAuthUsers, ErrorPage, Respond
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.filters import ErrorPages, Variable
+from gatewright.kinds.intents.routing import BackendRef
+from support import compiled as c
+from support import needs
+from support.handmade import eventually, free_port
+
+pytestmark = pytest.mark.real
+
+SPELLINGS = ("a.test", "A.test", "x.b.test")
+REF = BackendRef(Key("Service", "apps", "pages"), c.ORIGIN, 80)
+
+
+@pytest.fixture(autouse=True)
+def _envoy() -> None:
+    needs.package("envoy")
+    needs.package("grpc")
+
+
+def pages(*statuses: tuple[int, int], **more: Any) -> ErrorPage:
+    return ErrorPage(ErrorPages(c.ORIGIN, statuses, REF, **more), BackendKey("apps", "pages", 80))
+
+
+def everywhere(*entries: Any, **backends: Any) -> c.Graph:
+    hosts = [c.host(name, *entries) for name in ("a.test", "*.b.test")]
+    return c.graph([c.gateway(c.http_port())], hosts, [c.backend("one"), c.backend("pages"), *backends.values()])
+
+
+GONE = c.backend("gone", reason="no endpoints")
+TOLD = (
+    ("X-Code", (Variable.STATUS,)),
+    ("X-Original-URI", (Variable.URI,)),
+    ("X-Was", ("100% ", Variable.METHOD, " ", Variable.URL)),
+)
+
+
+@pytest.mark.parametrize("passes_status", [False, True])
+def test_pages_stand_in_for_errors(passes_status: bool) -> None:
+    step = pages((500, 599), path=("/e/", Variable.STATUS, ".html?u=1"), passes_status=passes_status, tells=TOLD)
+    broken = c.entry(Respond(502, "broken"), c.path("/broken"), steps=(step,))
+    gone = c.entry(c.to("gone"), c.path("/gone"), steps=(step,))
+    lacking = c.entry(Respond(404, "lacking"), c.path("/lacking"), steps=(step,))
+    fine = c.entry(c.to("one"), steps=(step,))
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            for path, status in (("/broken?q=1", 502), ("/gone?q=1", 503)):
+                reply = await world.get(name, path, method="PUT", headers={"x-gatewright-scope": "errors|x"})
+                assert (reply.status, reply.backend) == (200 if passes_status else status, "pages"), (name, path)
+                sent = {k.lower(): v for k, v in reply.echo["headers"].items()}
+                assert (reply.echo["method"], reply.echo["path"]) == ("GET", f"/e/{status}.html?u=1"), reply.echo
+                assert sent["x-code"] == [str(status)]
+                assert sent["x-original-uri"] == [path]
+                assert sent["x-was"] == [f"100% PUT http://{name}{path}"]
+                assert not [header for header in sent if header.startswith("x-gatewright")], sent
+            assert (await world.get(name, "/lacking")).status == 404
+            assert (await world.get(name, "/")).backend == "one"
+        assert (await world.get("errors|x")).status in (400, 404)
+
+    c.serve(everywhere(broken, gone, lacking, fine, gone=GONE), scenario)
+
+
+def test_statuses_are_rewritten() -> None:
+    step = pages((500, 503), path=("/", Variable.STATUS), rewrites=((418, 418, 502), (503, 503, 599)))
+    entries = [c.entry(Respond(status, "x"), c.path(f"/{status}"), steps=(step,)) for status in (418, 500, 503)]
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            replies = [await world.get(name, f"/{status}") for status in (418, 500, 503)]
+            assert [(r.status, r.echo.get("path")) for r in replies] == [(502, "/502"), (500, "/500"), (503, None)]
+
+    c.serve(everywhere(*entries), scenario)
+
+
+def test_denials_have_pages_and_a_page_that_is_gone_is_no_way_in() -> None:
+    auth = BasicAuthUsers(Sensitive(b"ann:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M="), c.ORIGIN)
+    step = pages((401, 401))
+    lost = structs.replace(step, backend=BackendKey("apps", "lost", 80))
+    entries = [
+        c.entry(c.to("one"), c.path("/with"), steps=(auth, step)),
+        c.entry(c.to("one"), c.path("/without"), steps=(auth, lost)),
+    ]
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            reply = await world.get(name, "/with")
+            assert (reply.status, reply.backend) == (401, "pages"), name
+            reply = await world.get(name, "/without")
+            assert (reply.status >= 400, reply.backend) == (True, ""), name
+            login = {"Authorization": "Basic YW5uOnRlc3Q="}
+            assert (await world.get(name, "/with", headers=login)).backend == "one", name
+
+    c.serve(everywhere(*entries), scenario)
+
+
+def test_what_a_backend_answers_is_replaced_and_its_headers_gone() -> None:
+    refused = c.backend("refused", endpoints=(c.Endpoint("127.0.0.1", free_port()),))
+    entry = c.entry(c.to("refused"), steps=(pages((500, 599)),))
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            reply = await world.get(name)
+            assert (reply.status, reply.backend) == (503, "pages"), name
+
+    c.serve(everywhere(entry, refused=refused), scenario)
+
+
+def test_scopes_of_pages_come_and_go_with_their_rules() -> None:
+    with_page = everywhere(c.entry(Respond(500, "x"), steps=(pages((500, 500)),)))
+    without = everywhere(c.entry(Respond(500, "x")))
+
+    async def scenario(world: c.World) -> None:
+        assert (await world.get("a.test")).backend == "pages"
+        made = await world.apply(without)
+        assert sum(change.value is None for change in made.changes) >= 2
+        assert not made.state.others
+
+        async def backend_is(name: str) -> bool:
+            return (await world.get("a.test")).backend == name
+
+        await eventually(lambda: backend_is(""))
+        await world.apply(with_page)
+        await eventually(lambda: backend_is("pages"))
+
+    c.serve(with_page, scenario)
