@@ -15,7 +15,8 @@ from msgspec import structs
 
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import Backend, BackendKey, BackendTls, Endpoint, Forward, Graph, UpstreamProtocol
-from gatewright.kinds.intents.routing import HashKey, HealthCheck, Upstream
+from gatewright.kinds.intents.filters import PathEdit, PathEditKind
+from gatewright.kinds.intents.routing import HashKey, HealthCheck, SessionPersistence, Upstream
 from support import backends as b
 from support import compiled as c
 from support import keys
@@ -109,6 +110,47 @@ def test_a_cookie_is_given_where_asked() -> None:
                 assert "Max-Age=60" in given
                 cookie = given.partition(";")[0]
                 assert len(await _asked(world, backends, headers={"cookie": cookie})) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_session_stays_and_its_cookie_is_as_described() -> None:
+    async def scenario() -> None:
+        async with several(3) as backends:
+            one = at("one", *(backend.endpoint for backend in backends), upstream=Upstream(balance="round-robin"))
+            asked = SessionPersistence(
+                "cookie", "stay", "/", 60, secure=True, http_only=True, same_site="lax", domain="example.com"
+            )
+            async with c.running(one_rule(c.to("one", persistence=asked), one)) as world:
+                given = (await world.get(HOST)).header("set-cookie") or ""
+                value, *attributes = given.split("; ")
+                assert value.startswith("stay=")
+                expected = ["Domain=example.com", "HttpOnly", "Max-Age=60", "Path=/", "SameSite=Lax", "Secure"]
+                assert sorted(attributes) == expected
+                assert len(await _asked(world, backends, headers={"cookie": value})) == 1
+                assert len(await _asked(world, backends)) == 3
+
+    asyncio.run(scenario())
+
+
+def test_what_decides_a_little_differently_is_told() -> None:
+    async def scenario() -> None:
+        edit = (PathEdit(PathEditKind.REPLACE, "/always"),)
+        hosts = [
+            c.host("path.test", c.entry(c.to("one", hash=(HashKey("path"),), paths=edit))),
+            c.host("host.test", c.entry(c.to("one", hash=(HashKey("host"),), host="other.test"))),
+            c.host("both.test", c.entry(c.to("one", "two", persistence=SessionPersistence()))),
+            c.host("fine.test", c.entry(c.to("one", hash=(HashKey("uri"),), persistence=SessionPersistence()))),
+        ]
+        graph = c.graph([c.gateway(c.http_port())], hosts, [c.backend("one"), c.backend("two")])
+        async with c.running(graph) as world:
+            assert world.plan is not None
+            told = {name.split(":")[0]: [p.id for p in found] for name, found in world.plan.problems.items() if found}
+        assert told == {
+            "http path.test": ["hash-after-rewrite"],
+            "http host.test": ["hash-after-rewrite"],
+            "http both.test": ["sticky-within-shares"],
+        }
 
     asyncio.run(scenario())
 

@@ -293,8 +293,8 @@ def build(suite: Path, folder: Path) -> Built:
     for problem in model.problems():
         problems.setdefault(Path(problem.origin.file).stem, []).append(problem.id)
     backends = state.graph.backends
-    for key, backend in backends.items():  # every backend is the echo server
-        if not backend.dns_name:
+    for key, backend in backends.items():  # every backend that may be asked at all is the echo server
+        if backend.usable and not backend.dns_name:
             backends = backends.set(key, msgspec.structs.replace(backend, reason="", pods="echo"))
     return Built(msgspec.structs.replace(state.graph, backends=backends), problems)
 

@@ -18,7 +18,7 @@ from envoy.type.v3 import percent_pb2
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
-from gatewright.base.problem import Problem
+from gatewright.base.problem import Problem, Severity
 from gatewright.engines.envoy import attempts, headers, names
 from gatewright.engines.envoy.headers import Headers
 from gatewright.engines.envoy.wire import seconds
@@ -137,6 +137,7 @@ def _forward(rule: Rule, forward: Forward, prefix: PathMatch | None) -> Answer:
     problems = _send(made, rule, forward, shares)
     for mirror in forward.mirrors:
         _mirror(made.route.request_mirror_policies.add(), mirror)
+    problems += _approximate(rule, forward, made.route, several=len(shares) > 1)
     return Answer(attempts.routes(made, rule, forward), tuple(problems))
 
 
@@ -168,6 +169,25 @@ def _send(made: route.Route, rule: Rule, forward: Forward, shares: list[Weighted
     if request.removes_host:
         return [Problem("host-header-removed", "the Host header cannot be removed; it is passed on", rule.origin)]
     return []
+
+
+def _approximate(rule: Rule, forward: Forward, made: route.RouteAction, *, several: bool) -> list[Problem]:
+    """What decides the endpoint a little differently than asked."""
+    found = []
+    kinds = {key.kind for key in forward.hash}
+    rewritten = [
+        *(["path"] if kinds & {"uri", "path"} and made.HasField("regex_rewrite") else []),
+        *(["host"] if "host" in kinds and made.host_rewrite_literal else []),
+    ]
+    for what in rewritten:
+        why = f"the {what} decides the endpoint as the backend sees it, after the rewrite"
+        hint = "choose the endpoint by something that is not rewritten where that makes too many requests equal"
+        found.append(Problem("hash-after-rewrite", why, rule.origin, Severity.INFO, hint))
+    if several and forward.persistence is not None:
+        why = "a client stays at one endpoint of each backend, but which backend it gets is decided for each request"
+        hint = "give the rule one backend where sessions must not move"
+        found.append(Problem("sticky-within-shares", why, rule.origin, Severity.INFO, hint))
+    return found
 
 
 def _share(share: WeightedBackend) -> str:

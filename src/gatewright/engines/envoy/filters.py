@@ -113,11 +113,12 @@ def session(persistence: SessionPersistence, fallback_name: str) -> Any:
 
 
 def _cookie(persistence: SessionPersistence, name: str) -> http_cookie.Cookie:
+    """The cookie; Envoy makes it HttpOnly in any case."""
     made = http_cookie.Cookie(name=name, path=persistence.path or "/", ttl=seconds(persistence.max_age))
+    if persistence.domain:
+        made.attributes.add(name="Domain", value=persistence.domain)
     if persistence.secure:
         made.attributes.add(name="Secure")
-    if persistence.http_only:
-        made.attributes.add(name="HttpOnly")
     if persistence.same_site:
         made.attributes.add(name="SameSite", value=persistence.same_site.capitalize())
     return made

@@ -194,7 +194,11 @@ class BackendRef(Struct, frozen=True):
 
 
 class SessionPersistence(Struct, frozen=True, gc=False):
-    """Stick to one endpoint by cookie or header.  `max_age` in seconds, 0 for a session cookie."""
+    """Stick to one endpoint by cookie or header.  `max_age` in seconds, 0 for a session cookie.
+
+    `domain`: of the cookie, "" for the host alone.  Scripts see it in no case, whatever `http_only` says.  An endpoint
+    that is gone is replaced by another.
+    """
 
     kind: str = "cookie"
     name: str = ""
@@ -203,6 +207,7 @@ class SessionPersistence(Struct, frozen=True, gc=False):
     secure: bool = False
     http_only: bool = False
     same_site: str = ""
+    domain: str = ""
 
 
 class Retry(Struct, frozen=True, gc=False):
