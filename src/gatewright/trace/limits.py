@@ -1,19 +1,19 @@
-"""What doors bear: seconds without traffic and octets of body, by implementation, by setting and by annotation.
+"""What doors bear: seconds without traffic and octets of body, by implementation, by setting and by rule.
 
-The defaults are those of each program's documentation; a site map overrides them for a door, an annotation for the
-routes of one object.
+The defaults are those of each program's documentation; a site map overrides them for a door, and what annotations and
+policies say stands in the rules, which the engines go by as well.
 """
 
 from __future__ import annotations
-
-import re
 
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Forward, Gateway, Rule
 from gatewright.graph.sight import Sight
+from gatewright.kinds.annotations import readers
 from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.filters import BodyLimit
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits, smaller
 
 MIB = 1024 * 1024
@@ -34,27 +34,6 @@ DEFAULTS = {
     "cloudflare": Usual(idle_timeout=100, body=100 * 1000 * 1000),  # proxy read timeout and upload limit, Free and Pro
 }
 
-# Annotations that set the limits of one route, by implementation.
-IDLE_ANNOTATIONS = {
-    "ingress-nginx": ("nginx.ingress.kubernetes.io/proxy-read-timeout",),
-    "haproxy": (
-        "haproxy.org/timeout-server",
-        "haproxy.org/timeout-client",
-        "haproxy-ingress.github.io/timeout-server",
-        "haproxy-ingress.github.io/timeout-client",
-    ),
-}
-BODY_ANNOTATIONS = {
-    "ingress-nginx": "nginx.ingress.kubernetes.io/proxy-body-size",
-    "haproxy": "haproxy-ingress.github.io/proxy-body-size",
-}
-ALB_ATTRIBUTES = "alb.ingress.kubernetes.io/load-balancer-attributes"
-
-_SIZE = re.compile(r"(\d+)([kmg]?)")
-_TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
-_SIZES = {"": 1, "k": 1024, "m": MIB, "g": 1024 * MIB}
-_TIMES = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
-
 
 def of_implementation(name: str, hop: str, origin: Origin | None) -> Limits:
     """The usual limits of an implementation, set by `hop`."""
@@ -73,40 +52,21 @@ def of_gateway(sight: Sight, gateway: Gateway, rule: Rule | None) -> Limits:
     if rule is None:
         return Limits(idle, body)
     route = sight.get(rule.route, RouteIntent)
-    if route is not None and route.annotations:
-        said = _annotated(gateway.implementation, dict(route.annotations), route)
-        idle, body = said.idle_timeout or idle, said.body or body
-    if isinstance(rule.action, Forward) and rule.action.timeout:
-        idle = smaller(idle, Limit(rule.action.timeout, rule.id, rule.origin))
+    own = [said for name, said in route.options if name in ("", gateway.implementation)] if route else []
+    step = next((step for step in rule.steps if isinstance(step, BodyLimit)), None)
+    if step is not None or readers.usual(gateway.implementation).body_limit is not None:
+        said = any(options.body_limit is not None for options in own)
+        octets = step.octets if step is not None else 0
+        body = Limit(octets, str(rule.route) if said else hop, route.origin if said and route else origin)
+    if isinstance(rule.action, Forward):
+        if rule.action.read_timeout is not None:
+            said = any(options.read_timeout is not None for options in own)
+            where = (str(rule.route), route.origin) if said and route else (hop, origin)
+            idle = Limit(rule.action.read_timeout, *where)
+        if rule.action.timeout:
+            idle = smaller(idle, Limit(rule.action.timeout, rule.id, rule.origin))
     return Limits(idle, body)
 
 
 def _limit(value: float | None, hop: str, origin: Origin | None) -> Limit | None:
     return None if value is None else Limit(value, hop, origin)
-
-
-def _annotated(implementation: str, annotations: dict[str, str], route: RouteIntent) -> Limits:
-    """What a route's annotations say; the smallest of several timeouts counts."""
-    hop = str(route.key)
-    idle: Limit | None = None
-    for name in IDLE_ANNOTATIONS.get(implementation, ()):
-        if (value := seconds(annotations.get(name, ""))) is not None:
-            idle = smaller(idle, Limit(value, hop, route.origin))
-    if implementation == "alb":
-        attributes = dict(item.partition("=")[::2] for item in annotations.get(ALB_ATTRIBUTES, "").split(","))
-        if (value := seconds(attributes.get("idle_timeout.timeout_seconds", ""))) is not None:
-            idle = Limit(value, hop, route.origin)
-    size = octets(annotations.get(BODY_ANNOTATIONS.get(implementation, ""), ""))
-    return Limits(idle, _limit(size, hop, route.origin))
-
-
-def octets(text: str) -> int | None:
-    """A size as nginx writes it ("8m"); None when it is not one."""
-    found = _SIZE.fullmatch(text.strip().lower())
-    return int(found[1]) * _SIZES[found[2]] if found else None
-
-
-def seconds(text: str) -> float | None:
-    """A time with or without a unit; None when it is not one."""
-    found = _TIME.fullmatch(text.strip().lower())
-    return float(found[1]) * _TIMES[found[2]] if found else None

@@ -151,9 +151,8 @@ def test_what_cannot_be_built_closes_every_rule() -> None:
 def test_satisfy_any_asks_those_who_are_not_allowed() -> None:
     graph = model(APP, app=Options(satisfy_any=True, allow=ALLOW, filters=(BasicAuth(HERE, users=USERS),))).graph
     (entry,) = entries(graph)
-    (step,) = entry.rule.steps
+    (step,) = (step for step in entry.rule.steps if isinstance(step, BasicAuthUsers))
     assert entry.rule.access == ()
-    assert isinstance(step, BasicAuthUsers)
     assert step.excepts == ALLOW.cidrs
     assert ask(graph, "http://a.test/", client="192.0.2.1") == "200 app /"
     assert ask(graph, "http://a.test/", client="198.51.100.1") == "401"
@@ -283,7 +282,7 @@ def test_a_canary_by_header_cookie_and_lot() -> None:
     last = entries(graph)[-1].rule
     assert isinstance(last.action, Forward)
     assert [(s.weight, s.backend and s.backend.name) for s in last.action.backends] == [(80, "app"), (20, "new")]
-    assert all(entry.rule.steps == (RateLimit(HERE, 3),) for entry in entries(graph)), "the filters are the primary's"
+    assert all(RateLimit(HERE, 3) in entry.rule.steps for entry in entries(graph)), "the filters are the primary's"
 
 
 def test_a_canary_by_value() -> None:

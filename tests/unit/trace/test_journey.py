@@ -17,7 +17,6 @@ from gatewright.trace import tunnels
 from gatewright.trace.branches import Branch, Limit, Limits, Trust, smaller, tightest
 from gatewright.trace.hops import HopKind, OutcomeKind
 from gatewright.trace.journey import MAX_BRANCHES, MAX_REDIRECTS, Walks, journey
-from gatewright.trace.limits import octets, seconds
 from gatewright.trace.request import request
 from support.keys import NOW, pair
 
@@ -692,11 +691,6 @@ def test_the_smallest_limit_counts_and_says_whose_it_is() -> None:
     assert smaller(tight, none) is tight
     assert smaller(None, loose) is loose
     assert tightest(Limits(loose), Limits(tight, body=loose)) == Limits(tight, loose)
-
-
-def test_sizes_and_times_as_annotations_write_them() -> None:
-    assert [octets(text) for text in ("8m", "0", "1K", "2g", "many")] == [8 << 20, 0, 1024, 2 << 30, None]
-    assert [seconds(text) for text in ("3600", "60s", "5m", "500ms", "soon")] == [3600, 60, 300, 0.5, None]
 
 
 def test_the_limits_of_a_way_are_those_of_its_hops(world: World) -> None:

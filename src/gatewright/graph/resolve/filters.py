@@ -128,6 +128,8 @@ def _fold(
                 effects.retry = item.retry
             case RateLimit() | InFlight():
                 effects.steps.append(_counted(where, item, effects))
+            case BodyLimit(octets=0):
+                pass
             case Authorize() | BodyLimit() | Compress() | ClientCertificateHeaders():
                 effects.steps.append(item)
             case ErrorPages():

@@ -52,11 +52,17 @@ def start_page(route: RouteIntent, target: str) -> Entry:
     return Entry(match, Rule(f"{route.key} start page", route.key, route.origin, action), route.origin)
 
 
+def wants_slash(entry: Entry) -> bool:
+    """Is its path one that nginx sends others to: `/x/`, by characters?"""
+    path = entry.match.paths[0] if entry.match.paths else None
+    return path is not None and path.kind is PathKind.RAW_PREFIX and len(path.value) > 1 and path.value.endswith("/")
+
+
 def without_slash(entry: Entry, taken: Iterable[str]) -> Entry | None:
     """The redirect of `/x` to `/x/`, which nginx sends where a location is `/x/` and none is `/x`."""
-    path = entry.match.paths[0] if entry.match.paths else None
-    if path is None or path.kind is not PathKind.RAW_PREFIX or len(path.value) < 2 or not path.value.endswith("/"):
+    if not wants_slash(entry):
         return None
+    path = entry.match.paths[0]
     bare = path.value[:-1]
     if bare in taken:
         return None

@@ -43,10 +43,10 @@ class Shares:
 
     def resolve(self, refs: Sequence[BackendRef]) -> tuple[WeightedBackend, ...]:
         """The shares of a rule; with weights as written unless groups divide theirs."""
+        if all(ref.target.kind != "TraefikService" for ref in refs):
+            return tuple(share for ref in refs if (share := self._service(ref)) is not None)
         found = self._divide(refs, Fraction(1), ())
-        if not self._nested:
-            return tuple(share for share, _ in found)
-        return tuple(_in_whole_numbers(found))
+        return tuple(share for share, _ in found) if not self._nested else tuple(_in_whole_numbers(found))
 
     def _divide(
         self, refs: Sequence[BackendRef], part: Fraction, seen: tuple[Key, ...]
@@ -71,6 +71,8 @@ class Shares:
         found = target(self._view, self._where.gateway, self._route, ref)
         if isinstance(found, Failure):
             return self._fail(found, ref)
+        if not ref.filters:
+            return WeightedBackend(ref.weight, found, ref.origin, pass_host=ref.pass_host)
         own = fold(self._view, self._where, self._route, ref.filters)
         self.problems += own.problems
         self.mirrors += own.mirrors

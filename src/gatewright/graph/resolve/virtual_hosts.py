@@ -304,6 +304,8 @@ class _Host:
             return
         if self._key.family not in DEFAULT_PORTS:
             return
+        if not any(nginx_hosts.wants_slash(entry) for _, entry in self._found.entries):
+            return
         taken = nginx_hosts.plain_paths(entry for _, entry in self._found.entries)
         added: dict[Match, tuple[Order, Entry]] = {}
         for rank, entry in self._found.entries:

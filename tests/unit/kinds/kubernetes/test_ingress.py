@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from gatewright.base.origin import Origin
-from gatewright.base.problem import Severity
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent, TlsUse
 from gatewright.kinds.intents.filters import Refuse
@@ -22,7 +21,6 @@ from gatewright.kinds.intents.routing import (
     PathMatch,
     Protocol,
 )
-from gatewright.trace import limits
 from support.lowering import bad, good, lowered, told
 
 AT = Origin("manifest.yaml", "1")
@@ -234,19 +232,6 @@ def test_other_annotations_of_controllers_give_one_problem_each() -> None:
     assert [p.id for p in result.problems] == ["unsupported-annotation"] * 3
     assert isinstance(result.intent, RouteIntent)
     assert result.intent.rules[0].filters == ()
-
-
-@pytest.mark.parametrize(
-    "annotation",
-    [
-        *limits.IDLE_ANNOTATIONS["ingress-nginx"],
-        limits.BODY_ANNOTATIONS["ingress-nginx"],
-    ],
-)
-def test_a_limit_counts_for_trace_alone(annotation: str) -> None:
-    (problem,) = lowered(ingress({annotation: "1"})).problems
-    assert (problem.id, problem.severity) == ("unsupported-annotation", Severity.INFO)
-    assert problem.message.endswith("gatewright run does not apply it yet")
 
 
 @pytest.mark.parametrize(
