@@ -25,6 +25,8 @@ from gatewright.engines.dns import workers as dns_workers
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
 from gatewright.engines.envoy.process import StateFolder, find_running
+from gatewright.engines.users import server as users_server
+from gatewright.system import children
 from gatewright.system.processes import is_alive
 from support.live import READY_SECONDS, Live, program
 
@@ -201,6 +203,12 @@ class Session:
         """The process ids of the session's DNS workers, whoever started them."""
         return tuple(found.pid for found in dns_workers.running(self.state / "dns"))
 
+    def checking(self) -> tuple[int, ...]:
+        """The process ids of what checks the session's passwords, whoever started them."""
+        return tuple(
+            found.pid for found in children.running(self.state / "users" / "process.json", users_server.MODULE)
+        )
+
     def clear(self) -> None:
         """End what still runs."""
         if self.process is not None and self.process.poll() is None:
@@ -213,7 +221,7 @@ class Session:
         if found is not None:
             os.kill(found.pid, signal.SIGKILL)
             wait(lambda: not is_alive(found))
-        for worker in self.answering():
+        for worker in (*self.answering(), *self.checking()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
 

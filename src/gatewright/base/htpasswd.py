@@ -43,6 +43,11 @@ def needs_asking(line: bytes) -> bool:
     return _NAME.fullmatch(name) is not None and _is_slow(hashed)
 
 
+def asks(text: bytes) -> bool:
+    """Has a file users whom Envoy cannot check?  Then all of them are asked about."""
+    return any(needs_asking(line) for line in lines(text))
+
+
 def digest(text: bytes, *more: str) -> str:
     """What stands for users (and what else decides) where they are spoken of: no two have the same, in any run."""
     made = blake2b(digest_size=16)

@@ -1,4 +1,5 @@
-"""What runs beside the gateways: names that are answered, certificates that are got, and what each needs of the other.
+"""What runs beside the gateways: names that are answered, certificates that are got, passwords that are checked, and
+what each needs of the other.
 
 Certificates need names (a challenge in our own zones) and gateways (a challenge at our own doors); names need to know
 where gateways listen.  Here they meet; counterpart: `run`, the loop that feeds both.
@@ -23,10 +24,12 @@ from gatewright.kinds.intents import Intent
 from gatewright.pipeline import State
 from gatewright.runtime import report
 from gatewright.runtime.certificates import Certificates, Tell
+from gatewright.runtime.dataplane import DataPlane
 from gatewright.runtime.folder import StateFolder
 from gatewright.runtime.http_challenges import HttpChallenges
 from gatewright.runtime.names_metrics import CertificateMetrics, DnsMetrics
 from gatewright.runtime.options import RunOptions
+from gatewright.runtime.users import Users
 
 if TYPE_CHECKING:
     from gatewright.engines.certificates.solvers.choose import Offers
@@ -40,9 +43,9 @@ GLANCE = 1.0
 
 
 class Beside:
-    """Names and certificates of one run.
+    """Names, certificates and users of one run.
 
-    `provide` takes what was made here into the model; `settled` returns when Envoy has taken everything.
+    `provide` takes what was made here into the model; `plane` is Envoy, which takes it and asks about users.
     """
 
     def __init__(
@@ -51,13 +54,14 @@ class Beside:
         options: RunOptions,
         analysis: Analysis,
         provide: Callable[[Mapping[Key, Intent | None]], Awaitable[Graph]],
-        settled: Callable[[], Awaitable[bool]],
+        plane: DataPlane,
         tell: Tell,
     ) -> None:
         self._folder = folder
         self._options = options
         self._analysis = analysis
-        self._http = HttpChallenges(asyncio.get_running_loop(), provide, settled)
+        self._http = HttpChallenges(asyncio.get_running_loop(), provide, plane.wait_live)
+        self.users = Users(folder.users, plane.wait_live, plane.reach_users)
         self._names: Names | None = None
         self._dns: DnsChallenges | None = None
         self.certificates = Certificates(
@@ -117,11 +121,13 @@ class Beside:
 
     async def stop(self) -> None:
         """Answer no more."""
+        await self.users.stop()
         if self._names is not None:
             await self._names.stop()
 
     async def detach(self) -> None:
-        """Leave those who answer names to answer what they know."""
+        """Leave those who answer names or check passwords to go on with what they know."""
+        await self.users.detach()
         if self._names is not None:
             await self._names.detach()
 

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from msgspec import structs
@@ -26,8 +27,10 @@ from gatewright.engines.envoy.concerned import Concerned
 from gatewright.engines.envoy.metrics import TransportMetrics
 from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess
 from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
+from gatewright.engines.envoy.resources import Change as Resource
 from gatewright.engines.envoy.resources import Resources
 from gatewright.engines.envoy.secrets import KeyPair, terminating
+from gatewright.engines.envoy.steps import users
 from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, LISTENER, SCOPE, SECRET
 from gatewright.engines.envoy.xds import XdsServer
 from gatewright.graph.builder import empty_graph
@@ -74,6 +77,8 @@ class DataPlane:
         self._graph = empty_graph()
         self._bindings = Bindings()
         self._resolver = planning.resolver(self._graph, self._bindings)
+        self._ours: tuple[Resource, ...] = ()
+        """What of our own goes to Envoy with the next changes."""
         self._concerned = Concerned()
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._refused: dict[tuple[str, str], Nack] = {}
@@ -104,8 +109,16 @@ class DataPlane:
                 self._problems[node] = problems
             else:
                 self._problems.pop(node, None)
-        self._server.apply(plan.changes)
+        self._server.apply((*self._ours, *plan.changes))
+        self._ours = ()
         self._refresh(change, plan.refresh, moved=moved)
+
+    def reach_users(self, socket: Path) -> None:
+        """Let Envoy ask the server that checks passwords, which listens there; from the next `apply` on.
+
+        Not at once: what an Envoy that is taken over is told first has to be everything.
+        """
+        self._ours = (Resource(CLUSTER, users.CLUSTER, users.cluster(str(socket))),)
 
     async def wait_live(self) -> bool:
         """Wait until Envoy serves and has answered for everything that it was sent; False if it does not in time."""

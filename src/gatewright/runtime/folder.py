@@ -7,6 +7,7 @@ DIR/            0700
   ca/           the private CA
   certificates/ what issuers have given: keys, chains, accounts, open orders
   dns/          the DNS server's own: serials, dynamic records, sockets, pids
+  users/        the server that checks passwords: its socket, pid, log
   challenges.json  the TXT records of open orders in it
   envoy/        Envoy's own: sockets, pid, log
   access.log    one JSON line per request
@@ -42,6 +43,7 @@ class StateFolder:
         self.authority = self.root / "ca"
         self.certificates = self.root / "certificates"
         self.dns = self.root / "dns"
+        self.users = self.root / "users"
         self.challenges = self.root / "challenges.json"
         self.envoy = self.root / "envoy"
         self.access_log = self.root / "access.log"

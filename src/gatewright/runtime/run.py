@@ -151,8 +151,7 @@ class Run:
 
     def _make_beside(self) -> Beside:
         tell = Tell(renewed=self._data_plane.renew_certificates, changed=self._journal.soon)
-        settled = self._data_plane.wait_live
-        return Beside(self._folder, self._options, self._model.analysis, self._provide, settled, tell)
+        return Beside(self._folder, self._options, self._model.analysis, self._provide, self._data_plane, tell)
 
     def _with_issued(self, state: State, beside: Beside) -> State:
         """What earlier runs have got of issuers is there from the first handshake."""
@@ -245,6 +244,8 @@ class Run:
         self._graph = graph
         for key in change.backends:
             self._note_emptiness(key, graph.backends.get(key))
+        if self._beside is not None:
+            await self._beside.users.apply(graph, change)  # before Envoy asks about them
         self._data_plane.apply(graph, change, self._bindings)
         self._metrics.virtual_hosts.set(len(graph.virtual_hosts))
         if self._beside is not None:

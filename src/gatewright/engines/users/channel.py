@@ -17,9 +17,13 @@ class Know(Struct, frozen=True, tag="know"):
 
 
 class Serve(Struct, frozen=True, tag="serve"):
-    """Listen on this Unix socket, in the place of whoever does."""
+    """Listen on these Unix sockets, in the place of whoever does.
+
+    `socket`: for Envoy.  `heirs`: whoever connects is sent what we were told to `Know`, for the next control plane.
+    """
 
     socket: str
+    heirs: str
 
 
 class Sync(Struct, frozen=True, tag="sync"):

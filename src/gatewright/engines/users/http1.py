@@ -6,7 +6,7 @@ Counterpart: `engines/envoy/steps/users.py`, which says what is asked.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -25,7 +25,6 @@ class Service:
         self.checker = checker
         self.users: dict[str, Users] = {}
         self.connections: set[Connection] = set()
-        self.is_ending = False
         self.empty = asyncio.Event()
 
     def know(self, users: dict[str, Users]) -> None:
@@ -44,23 +43,21 @@ class Service:
             said.append(users.user_header.encode() + b": " + verdict.user)
         elif users is not None and verdict.status == 401:
             said.append(b'www-authenticate: Basic realm="' + _quoted(users.realm) + b'"')
-        return _encoded(verdict.status, said, stays=not self.is_ending)
+        return _encoded(verdict.status, said)
 
 
 class Connection(asyncio.Protocol):
-    """One of Envoy's connections.  The `on_*` methods are what httptools calls."""
+    """One of Envoy's connections, for one question.  The `on_*` methods are what httptools calls."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._parser = httptools.HttpRequestParser(self)
         self._headers: dict[bytes, bytes] = {}
         self._size = 0
-        self._waiting: list[dict[bytes, bytes]] = []
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)
         self._service.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -77,35 +74,23 @@ class Connection(asyncio.Protocol):
                 raise httptools.HttpParserError("too long")
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._transport.write(_encoded(400, [], stays=False))
+            self._transport.write(_encoded(400, []))
             self._transport.close()
-
-    def on_message_begin(self) -> None:
-        self._headers = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
 
     def on_message_complete(self) -> None:
-        self._size = 0
-        self._waiting.append(self._headers)
-        if self._task is None or self._task.done():
+        if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
-        """Answer in the order of the questions."""
-        while self._waiting:
-            answer = await self._service.answer(self._waiting.pop(0))
-            self._transport.write(answer)
-            if self._service.is_ending:
-                self._transport.close()
-                return
+        self._transport.write(await self._service.answer(self._headers))
+        self._transport.close()
 
 
-def _encoded(status: int, headers: list[bytes], *, stays: bool) -> bytes:
-    lines = [b"HTTP/1.1 %d %b" % (status, _PHRASES[status]), *headers, b"content-length: 0"]
-    if not stays:
-        lines.append(b"connection: close")
+def _encoded(status: int, headers: list[bytes]) -> bytes:
+    lines = [b"HTTP/1.1 %d %b" % (status, _PHRASES[status]), *headers, b"content-length: 0", b"connection: close"]
     return b"\r\n".join([*lines, b"", b""])
 
 

@@ -29,6 +29,7 @@ MODULE: Final = "gatewright.engines.users.worker"
 BACKOFF_FIRST: Final = 0.1
 BACKOFF_MOST: Final = 10.0
 STABLE_SECONDS: Final = 30.0
+INHERIT_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class UsersServer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.socket = folder / "sock"
+        self._heirs = folder / "heirs"
         self._record = folder / "process.json"
         self._users: dict[str, Users] = {}
         self._child: Child | None = None
@@ -47,13 +49,16 @@ class UsersServer:
         self._ending: set[asyncio.Task[None]] = set()
         self._number = 0
         self._synced = -1
+        self._is_more = False
+        """The process knows users of the run before, too."""
         self._failure = ""
         self._changed = asyncio.Event()
 
     def apply(self, users: Mapping[str, Users]) -> None:
         """Know these from now on, by digest; returns before the process does (see `settled`)."""
-        if dict(users) == self._users and (users or self._keeper is None):
+        if dict(users) == self._users and not self._is_more:
             return
+        self._is_more = False
         self._users = dict(users)
         self._number += 1
         if self._child is not None:
@@ -89,7 +94,7 @@ class UsersServer:
             child.writer.close()
             await asyncio.to_thread(child.process.wait)
         self._former = ()
-        for file in (self._record, self.socket):
+        for file in (self._record, self.socket, self._heirs):
             file.unlink(missing_ok=True)
 
     async def detach(self) -> None:
@@ -131,9 +136,23 @@ class UsersServer:
         self._folder.chmod(0o700)
         child = await children.launch(MODULE, self._folder / "users.log", "the server that checks passwords")
         self._write((*self._former, child.id))
-        serve = encode(channel.Serve(str(self.socket)))
-        child.writer.write(encode(channel.Know(self._users)) + serve + encode(channel.Sync(self._number)))
+        # An Envoy that was taken over asks about the users of the run before until it has other routes.
+        inherited = await self._inherited() if self._former else {}
+        self._is_more = bool(inherited)
+        known = {**inherited, **self._users}
+        serve = encode(channel.Serve(str(self.socket), str(self._heirs)))
+        child.writer.write(encode(channel.Know(known)) + serve + encode(channel.Sync(self._number)))
         return child
+
+    async def _inherited(self) -> dict[str, Users]:
+        try:
+            async with asyncio.timeout(INHERIT_SECONDS):
+                reader, writer = await asyncio.open_unix_connection(str(self._heirs))
+                message = await Receiver(reader, channel.Know).next()
+                writer.close()
+        except (OSError, TimeoutError):
+            return {}
+        return message.users if message is not None else {}
 
     def _told(self) -> bytes:
         return encode(channel.Know(self._users)) + encode(channel.Sync(self._number))
@@ -155,7 +174,7 @@ class UsersServer:
         self._changed.set()
 
     def _spawn_end(self) -> None:
-        """End the process of the run before, which has no place any more but some connections."""
+        """End the process of the run before, which nobody finds any more."""
         former, self._former = self._former, ()
 
         async def end() -> None:

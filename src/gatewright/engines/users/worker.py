@@ -1,7 +1,7 @@
 """The server's process: `python -m gatewright.engines.users.worker DESCRIPTOR`, its end of a channel.
 
-It listens only when it has been told everything, and answers on when the control plane is gone.  SIGTERM ends it once
-Envoy has no connection to it any more.  Counterpart: `server`, which starts it.
+It listens only when it has been told everything, and answers on when the control plane is gone.  SIGTERM ends it when
+what it was asked is answered.  Counterpart: `server`, which starts it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Worker:
         self._receiver = Receiver(reader, channel.ToWorker)
         self._writer = writer
         self._service = Service(Checker())
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._ended = asyncio.Event()
         self._failed = False
 
@@ -46,13 +46,11 @@ class Worker:
         following = loop.create_task(self._follow())
         await self._ended.wait()
         following.cancel()
-        if self._server is not None:
-            self._server.close()
-            self._service.is_ending = True
-            if self._service.connections:
-                # Envoy closes what is idle; to close it ourselves could cut off a question that is on its way.
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._service.empty.wait(), DRAIN_SECONDS)
+        for server in self._servers:
+            server.close()
+        if self._service.connections:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._service.empty.wait(), DRAIN_SECONDS)
         return not self._failed
 
     async def _follow(self) -> None:
@@ -61,22 +59,31 @@ class Worker:
                 case channel.Know():
                     self._service.know(message.users)
                 case channel.Serve():
-                    await self._serve(message.socket)
+                    await self._serve(message)
                 case channel.Sync():
                     self._tell(channel.Synced(message.number))
         self._writer.close()
-        if self._server is None:
+        if not self._servers:
             self._ended.set()  # nobody will ever tell us what to serve
 
-    async def _serve(self, path: str) -> None:
+    async def _serve(self, message: channel.Serve) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            with _placed(path) as listening:
-                loop = asyncio.get_running_loop()
-                self._server = await loop.create_unix_server(lambda: Connection(self._service), sock=listening)
+            with _placed(message.heirs) as ours:
+                self._servers.append(await asyncio.start_unix_server(self._inherit, sock=ours))
+            with _placed(message.socket) as envoys:
+                self._servers.append(await loop.create_unix_server(lambda: Connection(self._service), sock=envoys))
         except OSError as error:
-            self._tell(channel.Failed(f"cannot listen on {path}: {error.strerror or error}"))
+            self._tell(channel.Failed(f"cannot listen on {message.socket}: {error.strerror or error}"))
             self._failed = True
             self._ended.set()
+
+    async def _inherit(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Tell the next control plane whom we know: until Envoy has its routes, it asks about them."""
+        writer.write(encode(channel.Know(self._service.users)))
+        with contextlib.suppress(OSError):
+            await writer.drain()
+        writer.close()
 
     def _tell(self, message: channel.ToControl) -> None:
         if not self._writer.is_closing():

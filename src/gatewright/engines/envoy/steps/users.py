@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.core.v3 import address_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2 as upstream
 
@@ -23,8 +23,6 @@ CLUSTER: Final = "gatewright_users"
 """The server's cluster; no backend's is called so, for theirs have a slash."""
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-_IDLE_SECONDS: Final = 5.0
-"""A server that is to end waits until Envoy has closed its idle connections, so that no question is cut off."""
 _SECONDS: Final = 20.0
 """For the slowest hash that is taken, behind some others."""
 _UNAVAILABLE: Final = "503"
@@ -57,10 +55,13 @@ def question(auth: BasicAuthUsers) -> Question:
 
 
 def cluster(socket: str) -> bytes:
-    """The cluster of the server that listens on this Unix socket."""
-    options = upstream.HttpProtocolOptions(
-        common_http_protocol_options=protocol_pb2.HttpProtocolOptions(idle_timeout=seconds(_IDLE_SECONDS))
-    )
+    """The cluster of the server that listens on this Unix socket.
+
+    Each question has a connection of its own: it goes to whoever has the socket now, and none is cut off when one
+    server takes over from another.
+    """
+    options = upstream.HttpProtocolOptions()
+    options.common_http_protocol_options.max_requests_per_connection.value = 1
     options.explicit_http_config.http_protocol_options.SetInParent()
     made = cluster_pb2.Cluster(name=CLUSTER, type=cluster_pb2.Cluster.STATIC, connect_timeout=seconds(1))
     made.typed_extension_protocol_options[_HTTP_OPTIONS].CopyFrom(pack(options))
