@@ -591,11 +591,18 @@ def test_no_endpoints_is_503() -> None:
 def test_access_lists() -> None:
     near = Access(("127.0.0.8/29", "::1/128"), c.ORIGIN)
     teapot = Access(("127.0.0.8/30",), c.ORIGIN, status=418)
-    proxied = Access(("10.0.0.0/9", "2001:db8::1/128"), c.ORIGIN, depth=2)
+    near_by = ("127.0.0.0/29",)
+    proxied = Access(("10.0.0.0/9", "2001:db8::1/128"), c.ORIGIN, depth=2, trusted=near_by)
+    banned = Access(("10.0.0.0/9",), c.ORIGIN, depth=2, trusted=near_by, deny=True)
+    banned6 = Access(("2001:db8::/32",), c.ORIGIN, depth=2, trusted=near_by, deny=True, status=418)
+    gone = Access(("127.0.0.8/30",), c.ORIGIN, deny=True, status=410)
     graph = plain(
         c.host("near.test", c.entry(c.to("one"), access=(near,))),
         c.host("both.test", c.entry(c.to("one"), access=(near, teapot))),
         c.host("proxied.test", c.entry(c.to("one"), access=(proxied,))),
+        c.host("banned.test", c.entry(c.to("one"), access=(banned,))),
+        c.host("banned6.test", c.entry(c.to("one"), access=(banned6,))),
+        c.host("gone.test", c.entry(c.to("one"), access=(gone,))),
     )
 
     async def scenario(world: c.World) -> None:
@@ -613,9 +620,29 @@ def test_access_lists() -> None:
             "10.1.2.3, 8.8.8.8, 192.0.2.1": 403,
             "2001:db8::1, 192.0.2.1": "one",
         }.items():
-            forwarded = {"headers": {"X-Forwarded-For": chain}}
+            forwarded: dict[str, Any] = {"headers": {"X-Forwarded-For": chain}}
             assert await outcomes(world, ("proxied.test", "/", forwarded)) == [wanted], chain
-        assert await outcomes(world, "proxied.test") == [403]
+            forwarded["source"] = "127.0.0.8"  # who is not believed
+            assert await outcomes(world, ("proxied.test", "/", forwarded)) == [403], chain
+        assert await outcomes(world, "proxied.test", "banned.test") == [403, 403]
+        assert await outcomes(world, *(("gone.test", "/", s) for s in sources)) == [410, "one", "one"]
+        for chain, wanted, wanted6 in (
+            ("10.1.2.3, 192.0.2.1", 403, "one"),
+            ("10.128.2.3, 192.0.2.1", "one", "one"),
+            ("10.1.2.3, 10.128.2.3, 192.0.2.1", "one", "one"),
+            ("10.128.2.3, 10.1.2.3, 192.0.2.1", 403, "one"),
+            ("10.01.2.3, 192.0.2.1", 403, 418),
+            ("10.128.2.3", 403, 418),
+            ("unknown, 192.0.2.1", 403, 418),
+            ("2001:db8::1, 192.0.2.1", "one", 418),
+            ("::ffff:10.1.2.3, 192.0.2.1", 403, 418),
+            ("0:0:0:0:0:FFFF:a01:203, 192.0.2.1", 403, 418),
+        ):
+            forwarded = {"headers": {"X-Forwarded-For": chain}}
+            asked = [(name, "/", forwarded) for name in ("banned.test", "banned6.test")]
+            assert await outcomes(world, *asked) == [wanted, wanted6], chain
+            forwarded["source"] = "127.0.0.8"
+            assert await outcomes(world, *asked) == [403, 418], chain
 
     serve(graph, scenario)
 

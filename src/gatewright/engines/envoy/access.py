@@ -1,9 +1,9 @@
 r"""Access lists as route conditions: who may pass is decided where the route is chosen, without a filter.
 
 The direct peer is known from the connection (filter state).  A client behind trusted proxies is an
-entry of X-Forwarded-For, which Envoy has as text only: IPv4 ranges become a regular expression, of IPv6
-only single addresses and "all" can be recognised.  Who cannot be recognised is not let in, and a Problem
-says so.
+entry of X-Forwarded-For, which counts if the peer is believed, and which Envoy has as text only: IPv4 ranges become a
+regular expression, of IPv6 only single addresses and "all" can be recognised.  Who cannot be recognised is not let in,
+and a Problem says so.
 """
 
 from __future__ import annotations
@@ -14,20 +14,43 @@ from collections.abc import Iterable
 from envoy.config.route.v3 import route_components_pb2 as route
 
 from gatewright.base.problem import Problem, Severity
-from gatewright.engines.envoy.match import Condition, peer, regex
+from gatewright.engines.envoy.match import Condition, complement, peer, regex
 from gatewright.graph.nodes import Access
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_ANY_FOUR = r"\.".join([_OCTET] * 4)
+_ANY_SIX = "[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
+_MAPPED = r"(?i:[0:]*:ffff:[0-9a-f:.]*|[0-9a-f:]*:[0-9.]*\.[0-9.]*)"
+"""An address of IPv4 in the form of one of IPv6."""
+_NOBODY = ("255.255.255.255/32",)
+"""No connection comes from there."""
 
 
 def passes(access: Access) -> list[Condition]:
     """What has to hold for a client to be let in."""
     if access.depth == 0:
-        return [peer(access.cidrs)]
-    # The peer itself has been appended: the n-th entry of what arrived is followed by n others.
-    others = r"\s*,[^,]*" * access.depth
-    pattern = rf"(?:.*,)?\s*(?:{forwarded(access.cidrs)}){others}"
-    return [route.HeaderMatcher(name="x-forwarded-for", string_match=regex(pattern))]
+        return [peer(complement(access.cidrs) if access.deny else access.cidrs)]
+    believed = peer(access.trusted or _NOBODY)
+    listed = _entry(access.depth, forwarded(access.cidrs))
+    if not access.deny:
+        return [believed, listed]
+    # Whose entry cannot be told from the ranges is not let in either: one address of IPv6 has many written forms.
+    listed.invert_match = True
+    if any(":" in cidr for cidr in access.cidrs):
+        return [believed, listed, _entry(access.depth, _ANY_FOUR)]
+    mapped = _entry(access.depth, _MAPPED)
+    mapped.invert_match = True
+    return [believed, listed, mapped, _entry(access.depth, f"{_ANY_FOUR}|{_ANY_SIX}")]
+
+
+def _entry(depth: int, pattern: str) -> route.HeaderMatcher:
+    """The n-th entry of what arrived is like this: behind it come n others, of which the last is the peer."""
+    others = r"\s*,[^,]*" * depth
+    return route.HeaderMatcher(
+        name="x-forwarded-for",
+        string_match=regex(rf"(?:.*,)?\s*(?:{pattern}){others}"),
+        treat_missing_header_as_empty=True,
+    )
 
 
 def forwarded(cidrs: Iterable[str]) -> str:
@@ -52,18 +75,21 @@ def _four(network: ipaddress.IPv4Network) -> str:
 
 def _six(network: ipaddress.IPv6Network) -> str:
     if network.prefixlen == 0:
-        return "[0-9a-fA-F:.]*:[0-9a-fA-F:.]*"
+        return _ANY_SIX
     if network.prefixlen == 128:
         return "(?i:" + str(network.network_address).replace(".", r"\.") + ")"
     return ""
 
 
 def unrecognisable(access: Access) -> list[Problem]:
-    """The ranges whose clients are turned away although they are listed."""
+    """The clients who are turned away although they are listed, or not denied."""
     if access.depth == 0:
         return []
     networks = [ipaddress.ip_network(cidr, strict=False) for cidr in access.cidrs]
-    lost = [str(n) for n in networks if isinstance(n, ipaddress.IPv6Network) and not _six(n)]
+    ranges = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
+    lost = [] if access.deny else [str(n) for n in ranges if not _six(n)]
+    if access.deny and ranges and all(n.prefixlen for n in ranges):
+        lost = ["::/0"]
     if not lost:
         return []
     message = (
