@@ -59,6 +59,8 @@ T = TypeVar("T")
 
 ALL = ""
 """The value under which an index lists every object, whatever it refers to."""
+CONFIGURED = "configured"
+"""The index of the workloads whose command line names a ConfigMap, as controllers' do."""
 TRAEFIKS = "traefiks"
 """The index of the workloads that may be a Traefik."""
 
@@ -145,6 +147,8 @@ def _of_programs(intent: WorkloadIntent | HelmIntent | SecretIntent) -> Iterator
             for label in intent.labels:
                 yield "workloads", (intent.key.namespace, label)
             yield "workloads-in", intent.key.namespace
+            if any(arg.lstrip("-").startswith("configmap") for arg in intent.args):
+                yield CONFIGURED, ALL
             if any("traefik" in image for image in intent.images):
                 yield TRAEFIKS, ALL
         case HelmIntent():

@@ -18,6 +18,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
 from gatewright.graph.objects import ALL, View
 from gatewright.graph.resolve import command_lines, helm_values, load_balancers
+from gatewright.graph.resolve.controller_config import class_wide
 from gatewright.graph.resolve.door_options import configured
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
 from gatewright.graph.resolve.tls_options import of_traefik
@@ -197,6 +198,10 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
     sockets = ports(listeners)
     if traefik:  # every entry point of a Traefik looks whether TLS is spoken and serves both
         sockets = tuple(p if p.udp else structs.replace(p, tls=True, plain=True) for p in sockets)
+    configuration = class_wide(view, intent)
+    if listeners and configuration.problems:
+        first = structs.replace(listeners[0], problems=(*listeners[0].problems, *configuration.problems))
+        listeners = (first, *listeners[1:])
     door = Gateway(
         id=gateway_id(intent.key),
         key=intent.key,
@@ -227,7 +232,7 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         settings=intent.settings,
         service=intent.service,
         namespaces=intent.namespaces,
-        options=intent.settings.options,
+        options=configuration.options,
         strict_prefixes=intent.strict_prefixes,
     )
     return configured(door)

@@ -50,7 +50,10 @@ ALB = ("aws-load-balancer-controller",)
 
 
 class Installation(Struct, frozen=True):
-    """What a release makes.  The Service and the pods are those of the chart, also where no manifest has them."""
+    """What a release makes.  The Service and the pods are those of the chart, also where no manifest has them.
+
+    `config`: the class-wide settings that the chart puts into the controller's ConfigMap.
+    """
 
     release: str
     namespace: str
@@ -58,6 +61,8 @@ class Installation(Struct, frozen=True):
     service: ServiceIntent | None
     workload: WorkloadIntent
     ingress_class: IngressClassIntent | None
+    config: tuple[tuple[str, str], ...] = ()
+    config_origin: Origin = Origin("(inferred)")
 
 
 class _Opening(Struct, frozen=True):
@@ -247,6 +252,18 @@ def _nginx(release: Release) -> Installation:
         service,
         workload,
         _resource_class(release, values, "controllerValue"),
+        _settings_told(config, values),
+        release.at("controller", "config"),
+    )
+
+
+def _settings_told(config: Values, values: Values) -> tuple[tuple[str, str], ...]:
+    """The values of the ConfigMap as text, as the chart's template writes them."""
+    told = {"allow-snippet-annotations": values.get("allowSnippetAnnotations"), **config}
+    return tuple(
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in sorted(told.items())
+        if isinstance(value, str | int | float)
     )
 
 

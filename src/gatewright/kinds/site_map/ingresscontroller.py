@@ -115,6 +115,7 @@ class _Settings(Schema, frozen=True):
     certificate_names: tuple[str, ...] = ()
     publishes_status: bool | None = None
     issuer: _Issuer | None = None
+    configuration: str = ""
 
 
 class _Spec(Schema, frozen=True):
@@ -186,7 +187,7 @@ _OF_CONTROLLERS = (
     "version", "classes", "claims_classless", "entry_points", "default_entry_points", "default_certificate",
     "namespaces",
 )  # fmt: skip
-_SETTINGS_OF_CONTROLLERS = ("allow_external_name_services", "allow_cross_namespace", "snippets")
+_SETTINGS_OF_CONTROLLERS = ("allow_external_name_services", "allow_cross_namespace", "snippets", "configuration")
 
 
 def _addition(spec: _Spec, settings: DoorSettings, document: Document, report: Report) -> ControllerIntent:
@@ -235,7 +236,19 @@ def _settings(settings: _Settings, document: Document, report: Report) -> DoorSe
         certificate_names=sitemap.each(settings.certificate_names, sitemap.pattern, report, *path, "certificateNames"),
         publishes_status=settings.publishes_status,
         issuer=_issuer(settings.issuer, document),
+        configuration=_configuration(settings.configuration, document, report),
     )
+
+
+def _configuration(text: str, document: Document, report: Report) -> Key | None:
+    """The ConfigMap with class-wide settings, as name or namespace/name."""
+    namespace, slash, name = text.rpartition("/")
+    if not text:
+        return None
+    if not syntax.is_dns_subdomain(name) or (slash and not syntax.is_dns_label(namespace)):
+        report.invalid("expected a name or namespace/name of a ConfigMap", "spec", "settings", "configuration")
+        return None
+    return Key("ConfigMap", namespace or document.namespace, name)
 
 
 def _issuer(issuer: _Issuer | None, document: Document) -> Key | None:
