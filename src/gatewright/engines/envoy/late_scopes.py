@@ -87,6 +87,12 @@ end
 
 function envoy_on_request(handle)
   local headers = handle:headers()
+  -- Envoy decides on upgrades when a request arrives; where it knows no route yet, it lets all of them pass.
+  local upgrade = string.lower(headers:get("upgrade") or "websocket")
+  if upgrade ~= "websocket" and string.find(string.lower(headers:get("connection") or ""), "upgrade", 1, true) then
+    handle:respond({{[":status"] = "403"}}, "403 Forbidden\\n")
+    return
+  end
   local written = headers:get(":authority") or ""
   local host = normal(written)
   local rest = string.sub(headers:get({scope}) or "", #start + 1)

@@ -30,6 +30,7 @@ from gatewright.engines.envoy.wire import serialise
 from gatewright.graph.nodes import Access, Entry, Family, Gateway, SniScope, VirtualHost
 
 _NOT_FOUND: Final = 404
+_FORBIDDEN: Final = 403
 _USUAL_BODY: Final = 4096
 """The longest fixed answer that Envoy takes unless told otherwise, in octets."""
 _MISDIRECTED: Final = 421
@@ -113,15 +114,23 @@ def _entry(
 
 def _allowed(made: list[route.Route], found: route.RouteMatch, entry: Entry, answer: Answer) -> None:
     """The rule itself, for clients that pass all its access lists."""
-    ways = _ways(entry.rule.access)
-    for conditions in ways:
-        for template in answer.routes:
+    refusals = [] if entry.rule.websocket else [_no_upgrade()]
+    for conditions in _ways(entry.rule.access):
+        for template in (*refusals, *answer.routes):
             one = route.Route(name=entry.rule.id)
             one.MergeFrom(template)
             one.match.CopyFrom(found)
             one.match.headers.extend(template.match.headers)
             match.add(one.match, conditions)
             made.append(one)
+
+
+def _no_upgrade() -> route.Route:
+    """Envoy itself refuses an upgrade only where the scope was found on arrival."""
+    made = actions.respond(_FORBIDDEN, "no upgrade")
+    made.match.headers.add(name="upgrade", present_match=True)
+    made.match.headers.add(name="connection", string_match=match.regex("(?is:.*upgrade.*)"))
+    return made
 
 
 def _turned_away(made: list[route.Route], found: route.RouteMatch, access: tuple[Access, ...]) -> None:
