@@ -33,6 +33,13 @@ from gatewright.trace.request import STREAMS, Request, is_address
 from gatewright.trace.steps import error_page, judge
 
 NEAR_MISSES = 5
+_CLIENTS = {
+    "require": "a client without a valid certificate is refused in the handshake; this one is taken to have one",
+    "verify": "a client with an invalid certificate is refused in the handshake",
+    "answer": "a client without a valid certificate is answered 400; this one is taken to have one",
+    "optional": "a client with an invalid certificate is answered 400",
+}
+"""What client certificates mean for a walk, by `TlsSettings.client_mode`; requests do not say which one they have."""
 
 
 def gateways_for(graph: Graph, request: Request) -> list[Gateway]:
@@ -148,11 +155,13 @@ class _Walk:
             return self._stream(port, Family.PASSTHROUGH)
         certificate = lookup.certificate(self._graph, self._gateway, port.number, sni)
         self._trace.terminated, self._trace.certificate, self._trace.host = True, certificate, host
+        asked = _CLIENTS.get((host.tls or port.settings).client_mode)
+        details = (asked,) if asked else ()
         if certificate is not None:
             names = ", ".join(certificate.facts.names)
-            self._hop(HopKind.TLS, f"{named}: terminated with {certificate.key} ({names})", certificate.origin)
+            self._hop(HopKind.TLS, f"{named}: terminated with {certificate.key} ({names})", certificate.origin, details)
         else:
-            self._hop(HopKind.TLS, f"{named}: terminated with a certificate of the private CA", host.origin)
+            self._hop(HopKind.TLS, f"{named}: terminated with a certificate of the private CA", host.origin, details)
         if host.key.family is Family.TERMINATED:
             return self._stream(port, Family.TERMINATED)
         return self._through_http(port, Family.HTTPS)

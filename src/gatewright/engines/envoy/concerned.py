@@ -144,13 +144,13 @@ def _front(gateway: Gateway | None) -> object:
     """What of a gateway decides which certificates its names are shown, besides its VirtualHosts."""
     if gateway is None:
         return None
-    ports = tuple((port.number, port.tls) for port in gateway.ports if not port.udp)
+    ports = tuple((port.number, port.tls, port.settings.sni_strict) for port in gateway.ports if not port.udp)
     return gateway.pools_certificates, gateway.default_certificate, gateway.depth, ports
 
 
-def _candidates(graph: Graph, key: VirtualHostKey) -> tuple[Key, ...] | None:
+def _candidates(graph: Graph, key: VirtualHostKey) -> tuple[tuple[Key, ...], bool | None] | None:
     host = graph.virtual_hosts.get(key)
-    return None if host is None else host.certificates
+    return None if host is None else (host.certificates, host.tls.sni_strict if host.tls is not None else None)
 
 
 def _first(listener: Listener, graph: Graph) -> Key | None:

@@ -144,7 +144,8 @@ def option_settings(view: View, key: Key) -> tuple[TlsSettings, str]:
         return TlsSettings(), f"{key} does not exist or cannot be used"
     settings, conflict, _ = tls_settings(view, option.tls)
     settings = of_traefik(settings)
-    if conflict or (settings.client_mode in ("require", "verify") and not settings.client_ca):
+    _, missing = authorities(view, option.tls.client_ca)
+    if conflict or missing or (settings.client_mode in ("require", "verify") and not settings.client_ca):
         return settings, f"{key} has no CA to verify client certificates with"
     return settings, ""
 
