@@ -15,7 +15,7 @@ from gatewright.kinds.decode import Lenient, LenientObject, Metadata, Report, de
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.material import ContainerPort, WorkloadIntent
 from gatewright.kinds.kind import Kind
-from gatewright.kinds.traefik import common as traefik_common
+from gatewright.kinds.traefik import static_features
 
 
 class _Port(Lenient, frozen=True):
@@ -99,8 +99,8 @@ def _unheeded(spec: _PodSpec, report: Report, *path: str | int) -> None:
     for number, container in enumerate(spec.containers or ()):
         if "traefik" in (container.image or ""):
             own = (*path, "containers", number)
-            traefik_common.unheeded(container.command or (), report, *own, "command")
-            traefik_common.unheeded(container.args or (), report, *own, "args")
+            static_features.judge_arguments(container.command or (), report, *own, "command")
+            static_features.judge_arguments(container.args or (), report, *own, "args")
 
 
 def _intent(

@@ -206,11 +206,18 @@ def _fits(chart: str, values: Mapping[str, Any]) -> bool:
 
 def has(values: Any, field: str) -> bool:
     """Is there such a field, `a.b.c`?"""
+    *way, last = field.split(".")
+    holder = at(values, ".".join(way)) if way else values
+    return isinstance(holder, Mapping) and last in holder
+
+
+def at(values: Any, field: str) -> Any:
+    """The value of a field, `a.b.c`; None where there is none."""
     for step in field.split("."):
         if not isinstance(values, Mapping) or step not in values:
-            return False
+            return None
         values = values[step]
-    return True
+    return values
 
 
 def release_of(path: str, chart: str) -> str:

@@ -22,12 +22,22 @@ from gatewright.kinds.intents.programs import HelmIntent
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.programs import charts, files
 from gatewright.kinds.programs.charts import Values
-from gatewright.kinds.traefik import common as traefik_common
+from gatewright.kinds.traefik import static_features
 
 # Charts whose values decide where requests go in.
 _DOORS = ("traefik", "ingress-nginx", "haproxy", "aws-load-balancer-controller")
 _ELSEWHERE = "values from elsewhere are not read"
-_UNHEEDED = ("redirectTo", "redirections", "http.redirections", "middlewares", "http.middlewares", "tls.options")
+# Values of ports.<name> and the options that they become, where something may be told of them.
+_JUDGED = (
+    ("http3.enabled", "http3"),
+    ("tls.certResolver", "http.tls.certresolver"),
+    ("http.tls.certResolver", "http.tls.certresolver"),
+    ("http.sanitizePath", "http.sanitizepath"),
+    ("forwardedHeaders.connection", "forwardedheaders.connection"),
+    ("transport.respondingTimeouts.writeTimeout", "transport.respondingtimeouts.writetimeout"),
+    ("middlewares", "http.middlewares"),
+    ("http.middlewares", "http.middlewares"),
+)
 _ARCHIVE = re.compile(r"(.+?)-v?[0-9][^/]*\.tgz")
 
 
@@ -64,15 +74,17 @@ def _unheeded(values: Mapping[str, Any], report: Report, path: Path) -> None:
     """Values of Traefik that change what a request gets, and that nothing here follows."""
     ports = values.get("ports")
     for name, port in ports.items() if isinstance(ports, Mapping) else ():
-        for field in _UNHEEDED if len(name) < 64 else ():
-            if charts.has(port, field):
-                report.unsupported(
-                    "not followed, so requests may fare otherwise", *path, "ports", name, *field.split(".")
-                )
+        own = f"entrypoints.{name}".lower()
+        for field, option in _JUDGED if len(name) < 64 else ():
+            value = charts.at(port, field)
+            if value is not None:
+                text = ",".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+                config = {f"{own}.address": ":1", f"{own}.{option}": text}
+                static_features.judge(config, report, *path, "ports", name, *field.split("."))
     for field in ("globalArguments", "additionalArguments"):
         arguments = values.get(field)
         if isinstance(arguments, list):
-            traefik_common.unheeded(arguments, report, *path, field)
+            static_features.judge_arguments(arguments, report, *path, field, whole=False)
 
 
 def _bare(chart: str) -> str:

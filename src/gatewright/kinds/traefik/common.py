@@ -8,7 +8,6 @@ refused, as Traefik refuses it when the provider does not have it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta
@@ -33,19 +32,6 @@ _CRD_PROVIDER = "kubernetescrd"
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+")
 _PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-_UNHEEDED_OPTION = re.compile(
-    r"--?entrypoints\.[^.=]{1,64}\.http\.(?:redirections|middlewares|tls\.options)(?:[.=]|$)", re.IGNORECASE
-)
-
-
-def unheeded(arguments: Iterable[object], report: Report, *path: str | int) -> None:
-    """Options on a Traefik's command line that change what a request gets, and that nothing here follows."""
-    for number, argument in enumerate(arguments):
-        if isinstance(argument, str) and _UNHEEDED_OPTION.match(argument):
-            option = argument.lstrip("-").partition("=")[0]
-            report.unsupported(f"{option[:100]} is not followed, so requests may fare otherwise", *path, number)
 
 
 class Reference(Schema, frozen=True):

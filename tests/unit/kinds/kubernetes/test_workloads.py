@@ -82,7 +82,7 @@ def test_a_daemon_set_calls_it_update_strategy() -> None:
 
 @pytest.mark.parametrize("kind", ["Deployment", "Pod"])
 def test_options_of_a_traefik_that_are_not_followed_are_said(kind: str) -> None:
-    args = ["--entrypoints.web.address=:80", "--entrypoints.web.http.middlewares=apps-auth@kubernetescrd"]
+    args = ["--entrypoints.web.address=:80", "--entrypoints.web.http3"]
     pod = {"containers": [{"image": "other", "args": args}, {"image": "docker.io/traefik:v3", "args": args}]}
     spec = pod if kind == "Pod" else {"selector": {}, "template": {"spec": pod}}
     version = "v1" if kind == "Pod" else "apps/v1"

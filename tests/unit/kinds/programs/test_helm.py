@@ -200,12 +200,12 @@ def test_long_texts_behind_aliases_are_not_written_out() -> None:
 
 
 def test_what_is_not_followed_is_said() -> None:
-    data = {"ports": {"web": {"port": 80, "redirections": {"entryPoint": {"to": "websecure"}}}, "x": 7}}
+    data = {"ports": {"web": {"port": 80, "http3": {"enabled": True}, "http": {"sanitizePath": True}}, "x": 7}}
     result = file("traefik/values.yaml", data)
-    assert told(result.problems) == [("unsupported-field", "ports.web.redirections")]
+    assert told(result.problems) == [("unsupported-field", "ports.web.http3.enabled")]
     assert isinstance(result.intent, HelmIntent)
     assert file_intent("grafana/values.yaml", data).chart == ""
-    options = ["--entrypoints.web.address=:80", "--entryPoints.web.http.redirections.entryPoint.to=websecure", 7]
+    options = ["--entrypoints.web.address=:80", "--entryPoints.web.http.tls.certResolver=le", 7]
     result = file("traefik/values.yaml", {"ports": {"web": {"port": 80}}, "additionalArguments": options})
     assert told(result.problems) == [("unsupported-field", "additionalArguments.1")]
 
