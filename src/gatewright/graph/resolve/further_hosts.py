@@ -38,14 +38,21 @@ def own(route: RouteIntent, gateway: Gateway) -> set[str]:
 
 def further(route: RouteIntent, gateway: Gateway) -> set[str]:
     """The other hostnames whose VirtualHosts a route has to do with; for an expression that is the catch-all."""
+    if not asked_for(route, gateway):
+        return set()
     found: set[str] = set()
-    if gateway.dialect is not Dialect.INGRESS:
-        return found
     for options in said(gateway, route):
         found |= {alias.value if alias.kind is HostKind.EXACT else hostnames.ANY for alias in options.aliases}
         if options.www_redirect:
             found |= {other(name) for name in _exact(route, gateway)}
     return found - own(route, gateway)
+
+
+def asked_for(route: RouteIntent, gateway: Gateway) -> bool:
+    """Does a route ask this gateway for further hostnames?"""
+    if gateway.dialect is not Dialect.INGRESS or not route.options:
+        return False
+    return any(options.aliases or options.www_redirect for options in said(gateway, route))
 
 
 def other(name: str) -> str:

@@ -95,7 +95,7 @@ def _own(
     gateway: Gateway, key: VirtualHostKey, routes: list[RouteIntent]
 ) -> tuple[list[RouteIntent], list[RouteIntent]]:
     """The routes that have rules for the hostname, and those that only have to do with it otherwise (Ingress)."""
-    if gateway.dialect is not Dialect.INGRESS or not any(route.options for route in routes):
+    if not any(further_hosts.asked_for(route, gateway) for route in routes):
         return routes, []
     own: list[RouteIntent] = []
     others: list[RouteIntent] = []
@@ -142,7 +142,7 @@ def _serve(door: _Door, key: VirtualHostKey, routes: list[RouteIntent], found: F
     secured = key.family is Family.HTTP and any(_brings_tls(gateway, route, key.hostname) for route in routes)
     where = Where(gateway, key.family, key.port, key.hostname, secured)
     host = _Host(view, where, listener, key, found)
-    if gateway.dialect is not Dialect.INGRESS or not any(route.options for route in routes):
+    if not any(_concerns_others(gateway, route) for route in routes):
         for route in routes:
             host.add(route)
         host.finish()
@@ -153,6 +153,13 @@ def _serve(door: _Door, key: VirtualHostKey, routes: list[RouteIntent], found: F
         if route.key not in canaries:
             host.add(route)
     host.finish()
+
+
+def _concerns_others(gateway: Gateway, route: RouteIntent) -> bool:
+    """Does a route of an Ingress say something about the rules of others at its host?"""
+    if gateway.dialect is not Dialect.INGRESS or not route.options:
+        return False
+    return any(one.canary or one.regex_paths or one.app_root for one in further_hosts.said(gateway, route))
 
 
 def _listener(view: View, gateway: Gateway, key: VirtualHostKey) -> Listener | None:

@@ -169,23 +169,24 @@ def laid_over(wider: Options, narrower: Options) -> Options:
     """
     if narrower is NOTHING or narrower == NOTHING:
         return wider
-    said = {
-        name: value for name in Options.__struct_fields__ if (value := getattr(narrower, name)) not in (None, (), "")
-    }
-    if narrower.hsts is not None:
-        said["hsts"] = narrower.hsts
-    if narrower.wider_auth is False and narrower.auth is None:
-        said["auth"] = None
-    if (redirect := narrower.tls_redirect) and (usual := wider.tls_redirect):
-        said["tls_redirect"] = structs.replace(
-            redirect, status=redirect.status or usual.status, excepts=redirect.excepts or usual.excepts
-        )
-    for name in ("first", "filters", "last"):
-        said[name] = getattr(wider, name) + getattr(narrower, name)
-    if wider.upstream is not None and narrower.upstream is not None:
-        own = {n: v for n in Upstream.__struct_fields__ if (v := getattr(narrower.upstream, n)) not in (None, "", 0)}
-        said["upstream"] = structs.replace(wider.upstream, **own)
-    return structs.replace(wider, **said)
+    upstream = narrower.upstream
+    if wider.upstream is not None and upstream is not None:
+        own = {n: v for n in Upstream.__struct_fields__ if (v := getattr(upstream, n)) not in (None, "", 0)}
+        upstream = structs.replace(wider.upstream, **own)
+    values = [
+        broad if not narrow and narrow is not False and narrow != 0 else narrow
+        for broad, narrow in zip(structs.astuple(wider), structs.astuple(narrower), strict=True)
+    ]
+    found = Options(*values)
+    if not (upstream or wider.first or wider.filters or wider.last):
+        return found
+    return structs.replace(
+        found,
+        upstream=upstream or wider.upstream,
+        first=wider.first + narrower.first,
+        filters=wider.filters + narrower.filters,
+        last=wider.last + narrower.last,
+    )
 
 
 class PolicyTarget(Struct, frozen=True):
