@@ -27,6 +27,7 @@ from gatewright.graph.nodes import (
     TokenCheck,
 )
 from gatewright.graph.objects import View
+from gatewright.graph.resolve import header_maps
 from gatewright.graph.resolve.asking import Question, asked
 from gatewright.graph.resolve.backends import Failure, target
 from gatewright.graph.resolve.where import Where
@@ -46,6 +47,7 @@ from gatewright.kinds.intents.filters import (
     FilterRef,
     ForwardAuth,
     HeaderEdit,
+    HeadersFrom,
     InFlight,
     Jwt,
     JwtProvider,
@@ -138,8 +140,22 @@ def _fold(
                 effects.answer = Respond(item.status, item.reason, item.origin)
             case FixedAnswer():
                 effects.answer = _respond(item)
+            case HeadersFrom():
+                _headers_from(view, item, effects)
             case FilterRef():
                 _reference(view, where, route, item, effects, seen)
+
+
+def _headers_from(view: View, item: HeadersFrom, effects: Effects) -> None:
+    """Headers as a ConfigMap says; without it nothing is answered, as in ingress-nginx."""
+    found = header_maps.edit(view, item, effects.problems)
+    if isinstance(found, Failure):
+        effects.answer = Respond(found.status, found.reason, item.origin)
+        effects.problems.append(Problem(found.id, found.reason, item.origin, Severity.ERROR, found.hint))
+    elif item.to_client:
+        effects.response_headers.append(found)
+    else:
+        effects.request_headers.append(found)
 
 
 def _reference(
@@ -314,6 +330,11 @@ def _forward_auth(view: View, where: Where, route: RouteIntent, item: ForwardAut
     found = asked(view, where, route, Question(item.url, item.origin, namespace, item.tls))
     if isinstance(found, Failure):
         return structs.replace(found, reason=f"nobody can be asked who may pass: {found.reason}")
+    if item.tells_from is not None:
+        more = header_maps.told(view, item.tells_from)
+        if isinstance(more, Failure):
+            return more
+        item = structs.replace(item, tells=(*item.tells, *more), tells_from=None)
     return AskAuth(item, found.backend, found.host, found.path, found.tls)
 
 

@@ -51,8 +51,6 @@ from gatewright.kinds.intents.routing import BackendRef, Dialect, RuleIntent, Up
 
 HSTS = "Strict-Transport-Security"
 FORWARDED_PREFIX = "X-Forwarded-Prefix"
-NEVER_REDIRECTED = "/.well-known/acme-challenge"
-"""Below it ingress-nginx redirects nobody to HTTPS (no-tls-redirect-locations), as challenges come by plain HTTP."""
 _GROUP = re.compile(r"\\(\d)")
 _Rank = tuple[int, str, str]
 _HTTP = frozenset({Family.HTTP, Family.HTTPS})
@@ -172,12 +170,15 @@ def _filters(options: Options, rule: RuleIntent, where: Where, problems: list[Pr
         yield redirect
     # Behind the redirect to TLS, as in the originals: it tells nobody anything.
     yield from _refusal(options, rule.origin)
+    if options.snippets and where.gateway.settings.snippets is False:
+        yield Refuse(rule.origin, 503, f"{where.gateway.id} does not allow snippets, and serves no route with one")
     yield from _sources(options, any_one=any_one)
     counts, credentials, others = _sorted(options.filters, where.gateway)
-    yield from counts
-    yield from (_excepting(item, excepts) for item in credentials)
-    if options.auth is not None:
-        yield _excepting(options.auth, excepts)
+    yield from (_with_status(item, options) for item in counts)
+    if not _begins_like(rule, options.unasked):
+        yield from (_excepting(item, excepts) for item in credentials)
+        if options.auth is not None:
+            yield _excepting(options.auth, excepts)
     yield from others
     yield from _headers(options, rule, where)
     yield from _rewrites(options, rule, problems)
@@ -214,6 +215,13 @@ def _sorted(
     return counts, credentials, others
 
 
+def _with_status(item: Filter, options: Options) -> Filter:
+    """A limit whose status is that of its door."""
+    if isinstance(item, RateLimit) and not item.status:
+        return structs.replace(item, status=options.limit_status or 429)
+    return item
+
+
 def _excepting(item: Filter, excepts: tuple[str, ...]) -> Filter:
     if excepts and isinstance(item, BasicAuth | ForwardAuth):
         return structs.replace(item, excepts=(*item.excepts, *excepts))
@@ -227,11 +235,15 @@ def tls_redirect(options: Options, rule: RuleIntent, where: Where) -> Redirect |
         return None
     if asked.when == "never" or (asked.when == "tls" and not where.secured):
         return None
-    paths = [path.value for match in rule.matches for path in match.paths]
-    challenges = bool(paths) and all(path.startswith(NEVER_REDIRECTED) for path in paths)
-    if challenges and where.gateway.implementation == "ingress-nginx":
+    if _begins_like(rule, asked.excepts):
         return None
     return Redirect(asked.origin or rule.origin, scheme="https", port=asked.port, status=asked.status)
+
+
+def _begins_like(rule: RuleIntent, beginnings: tuple[str, ...]) -> bool:
+    """Does every path of the rule begin like one of these?"""
+    paths = [path.value for match in rule.matches for path in match.paths]
+    return bool(paths and beginnings) and all(path.startswith(beginnings) for path in paths)
 
 
 def _headers(options: Options, rule: RuleIntent, where: Where) -> Iterable[Filter]:
