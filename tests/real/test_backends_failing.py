@@ -14,7 +14,7 @@ from gatewright.graph.nodes import Backend, Endpoint, Forward, Graph
 from gatewright.kinds.intents.routing import Retry, Upstream
 from support import backends as b
 from support import compiled as c
-from support.handmade import DEADLINE
+from support.handmade import DEADLINE, eventually
 
 pytestmark = pytest.mark.real
 
@@ -63,6 +63,7 @@ def test_clients_are_told_what_the_original_tells_them() -> None:
                 ]
                 async with c.running(c.graph(doors, hosts, backends)) as world:
                     for door in doors:
+                        await eventually(lambda at=door.id: _answers(world, at))
                         got = [await _at(world, door.id, f"{name}.test") for name in names]
                         assert got == TOLD[door.implementation], door.implementation
 
@@ -83,6 +84,11 @@ async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyn
 async def _status(reader: asyncio.StreamReader) -> int:
     async with asyncio.timeout(DEADLINE):
         return int((await reader.readline()).split()[1])
+
+
+async def _answers(world: c.World, identity: str) -> bool:
+    """A listener opens a little after Envoy has said that it takes it."""
+    return await _at(world, identity, "nowhere.test") == 404
 
 
 async def _at(world: c.World, identity: str, host: str) -> int:
