@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 import pytest
 
+from gatewright.kinds import compatibility
+from gatewright.kinds.annotations.readers import READERS
+from gatewright.kinds.features import Compatibility, Support
 from support import dialects, needs, originals
 from support.dialects import Built, Case
 
@@ -43,6 +46,40 @@ def test_model(case: Case) -> None:
     built = _built(case.path.parent)
     found = [line for ask in case.asks if (line := dialects.modelled(ask, built.graph))]
     assert not found, "\n".join(found)
+
+
+HONOURED = (Support.HONOURED, Support.DIFFERENT)
+ELSEWHERE: dict[str, str] = dialects.elsewhere()
+
+
+def _shown(dialect: Compatibility) -> set[str]:
+    """The features that cases show, by their names in this table.
+
+    A key of a ConfigMap is shown by the annotation of the same name, and an annotation by one with another prefix, where
+    one function reads both.
+    """
+    shown = {feature for case in CASES for feature in case.features} | ELSEWHERE.keys()
+    own = [reader for reader in READERS if dialect in reader.compatibility]
+    twins = [reader for reader in READERS for one in own if reader.read is one.read]
+    bare = {name.removeprefix(reader.prefix) for reader in twins for name in shown}
+    return shown | bare | {f"{reader.prefix}{name}" for reader in own for name in bare}
+
+
+@pytest.mark.parametrize("dialect", compatibility.DIALECTS, ids=lambda dialect: dialect.title)
+def test_every_feature_that_has_an_effect_has_a_case(dialect: Compatibility) -> None:
+    shown = _shown(dialect)
+    assert not [one.name for one in dialect.features if one.support in HONOURED and one.name not in shown]
+
+
+def test_cases_show_features_that_there_are() -> None:
+    known = {feature.name for dialect in compatibility.DIALECTS for feature in dialect.features}
+    assert not {f"{case.name}: {feature}" for case in CASES for feature in case.features if feature not in known}
+    assert not ELSEWHERE.keys() - known
+
+
+@pytest.mark.parametrize(("feature", "path"), sorted(ELSEWHERE.items()))
+def test_what_is_shown_elsewhere_is(feature: str, path: str) -> None:
+    assert feature.rpartition("/")[2] in (needs.REPOSITORY / path).read_text(encoding="utf-8")
 
 
 class Gateways:

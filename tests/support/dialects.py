@@ -1,9 +1,10 @@
 """Cases of dialects: manifests and requests, asked of the model, of a real Envoy, and of the original server.
 
 A suite is a folder of tests/features/dialects with a `door.yaml` (controller, namespaces, Services) and cases, each a
-YAML file with `title`, `manifests`, `problems` (the ids of all that they give) and `asks`.  One Envoy serves a suite,
-so every case has hostnames of its own.  A case with `nginx` or `haproxy` says by hand, in that server's own words, what
-the manifests amount to; the same asks go there, and must be answered the same but for what `differs` says.
+YAML file with `title`, `features` (by their names on the compatibility page), `manifests`, `problems` (all ids) and
+`asks`.  One Envoy serves a suite, so every case has hostnames of its own.  A case with `nginx` or `haproxy` says by
+hand, in that server's own words, what the manifests amount to; the same asks go there, and must be answered the same
+but for what `differs` says.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class Case:
     title: str
     manifests: str
     problems: tuple[str, ...]
+    features: tuple[str, ...]
+    """What it shows, by the names that the compatibility page has."""
     asks: tuple[Ask, ...]
     originals: Mapping[str, str] = field(default_factory=dict)
     """Configuration by the key that holds it: nginx, nginx-http, haproxy, haproxy-backend."""
@@ -115,15 +118,22 @@ def cases(suite: Path) -> list[Case]:
     return [read(path) for path in sorted(suite.glob("*.yaml")) if path.name != "door.yaml"]
 
 
+def elsewhere() -> dict[str, str]:
+    """Features that no request alone can show, by name, and the test that shows them (a path in the repository)."""
+    path = FEATURES / "elsewhere.yaml"
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+
+
 def read(path: Path) -> Case:
     """A case from its file; an unknown key is a mistake of its author."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     originals = {key: data.pop(key) for key in ("nginx", "nginx-http", "haproxy", "haproxy-backend") if key in data}
-    known = {"title", "manifests", "problems", "asks"}
+    known = {"title", "manifests", "problems", "features", "asks"}
     assert set(data) <= known, f"{path}: unknown {sorted(set(data) - known)}"
     asks = tuple(_ask(one, path) for one in data.get("asks", ()))
     problems = tuple(sorted(data.get("problems", ())))
-    return Case(path, data["title"], data["manifests"], problems, asks, originals)
+    features = tuple(data.get("features", ()))
+    return Case(path, data["title"], data["manifests"], problems, features, asks, originals)
 
 
 def _ask(data: dict[str, Any], path: Path) -> Ask:
