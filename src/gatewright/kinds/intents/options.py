@@ -178,6 +178,8 @@ def laid_over(wider: Options, narrower: Options) -> Options:
         for broad, narrow in zip(structs.astuple(wider), structs.astuple(narrower), strict=True)
     ]
     found = Options(*values)
+    if narrower.hsts == "" or narrower.wider_auth is False or narrower.tls_redirect is not None:
+        found = _with_words_of_their_own(found, wider, narrower)
     if not (upstream or wider.first or wider.filters or wider.last):
         return found
     return structs.replace(
@@ -186,6 +188,21 @@ def laid_over(wider: Options, narrower: Options) -> Options:
         first=wider.first + narrower.first,
         filters=wider.filters + narrower.filters,
         last=wider.last + narrower.last,
+    )
+
+
+def _with_words_of_their_own(found: Options, wider: Options, narrower: Options) -> Options:
+    """What is laid over in another way than the rest: `hsts` "", `wider_auth`, and parts of `tls_redirect`."""
+    redirect, usual = narrower.tls_redirect, wider.tls_redirect
+    if redirect is not None and usual is not None:
+        redirect = structs.replace(
+            redirect, status=redirect.status or usual.status, excepts=redirect.excepts or usual.excepts
+        )
+    return structs.replace(
+        found,
+        hsts=wider.hsts if narrower.hsts is None else narrower.hsts,
+        auth=narrower.auth if narrower.wider_auth is False else found.auth,
+        tls_redirect=redirect or usual,
     )
 
 
