@@ -49,8 +49,12 @@ class StandIns:
         return structs.replace(graph, backends=self._backends)
 
     def _wanted(self, backend: Backend) -> bool:
-        """A backend that may not be reached (its TLS cannot be verified) gets no stand-in: it stays closed."""
-        return backend.usable and (self._everything or not backend.endpoints)
+        """A backend that may not be reached (its TLS cannot be verified) gets no stand-in: it stays closed.
+
+        Nor does a host outside of any cluster: it is there or not, and if it is asked whether a request may pass, an
+        echo would say yes.
+        """
+        return backend.usable and bool(backend.key.namespace) and (self._everything or not backend.endpoints)
 
     def _instead(self, backend: Backend, service: EchoService) -> Backend:
         address = self._server.addresses[service]
