@@ -26,6 +26,9 @@ from gatewright.graph.nodes import AskAuth
 from gatewright.kinds.intents.filters import Template, Variable
 
 FILTER: Final = "gatewright.ask"
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_BLANK: Final = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
 _MOST_PATTERNS: Final = 64
 
 Question = Mapping[str, Data]
@@ -48,10 +51,10 @@ def per_route(questions: Iterable[Question]) -> Any:
 
 
 def question(step: AskAuth) -> Question | None:
-    """A question as data; None when it cannot be asked as described (see `patterns`)."""
+    """A question as data; None when it cannot be asked as described (see `patterns`), or in HTTP at all."""
     asked = step.question
     matching = patterns(asked.copies_matching)
-    if matching is None:
+    if matching is None or not _is_sound(step):
         return None
     data: dict[str, Data] = {
         "cluster": names.cluster(step.backend),
@@ -77,6 +80,18 @@ def question(step: AskAuth) -> Question | None:
     if asked.excepts:
         data["excepts"] = networks(asked.excepts)
     return data
+
+
+def _is_sound(step: AskAuth) -> bool:
+    """Are the names tokens (RFC 9110, 5.6.2), the values one line, and the URLs without blanks?"""
+    asked = step.question
+    tokens = [*(name for name, _ in asked.tells), *asked.copies, *(asked.sends or ()), *asked.cookies]
+    tokens += [asked.method] if asked.method else []
+    values = [text for _, value in asked.tells for text in value]
+    urls = [*step.host, *step.path, *asked.signin]
+    return all(_TOKEN.fullmatch(name) for name in tokens) and not (
+        any(_CONTROL.search(text) for text in values) or any(_BLANK.search(text) for text in urls)
+    )
 
 
 def named(headers: Sequence[str]) -> dict[str, bool]:
