@@ -48,6 +48,11 @@ def order(gateway: Gateway, route: RouteIntent, rule: RuleIntent, match: Match, 
     return (rule.default, *_path(match), -len(match.headers), *tie)
 
 
+def in_one_order(gateway: Gateway) -> bool:
+    """Do the rules of wildcards and of no host count at a more specific hostname, too?"""
+    return gateway.dialect is Dialect.TRAEFIK or gateway.implementation == load_balancers.ALB
+
+
 def expression_order(route: RouteIntent, rule: RuleIntent, match: Match, position: int) -> Order:
     """ingress-nginx where paths are expressions: the longest text first, then backwards by the alphabet."""
     text = match.paths[0].value if match.paths else "/"

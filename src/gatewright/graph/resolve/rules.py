@@ -22,6 +22,7 @@ from gatewright.graph.nodes import (
 )
 from gatewright.graph.objects import View
 from gatewright.graph.paths import stripped, uncomposable
+from gatewright.graph.resolve import load_balancers
 from gatewright.graph.resolve.backends import broken_status
 from gatewright.graph.resolve.canaries import Variant
 from gatewright.graph.resolve.filters import Effects
@@ -49,11 +50,13 @@ def entries(key: VirtualHostKey, where: Where, effects: Effects, match: Match, r
 def resolve(
     view: View, where: Where, route: RouteIntent, rule: RuleIntent, effects: Effects, variant: Variant
 ) -> Rule | None:
-    """The rule with its action; None when the dialect drops a rule with a broken reference (Traefik).
+    """The rule with its action; None when the dialect drops it: a broken reference (Traefik), a redirect in vain (ALB).
 
     Traefik needs the services of a rule even where a middleware always answers before them.
     """
     action: Action | None = effects.answer
+    if action is None and not rule.backends and where.gateway.implementation == load_balancers.ALB:
+        return None  # a redirect to where the request is already: the next rule answers
     if action is None or (where.gateway.dialect is Dialect.TRAEFIK and rule.backends):
         forward = _forward(view, where, route, rule, effects, variant)
         if forward is None:

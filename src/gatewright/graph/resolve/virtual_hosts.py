@@ -28,7 +28,15 @@ from gatewright.graph.resolve import further_hosts, nginx_hosts, options, own_ro
 from gatewright.graph.resolve.canaries import ITSELF, Alternative, Canaries, Variant, canary_of
 from gatewright.graph.resolve.filters import Effects, fold, redirect
 from gatewright.graph.resolve.hosts import overlap, specialise
-from gatewright.graph.resolve.precedence import Order, age, exact_order, expression_order, order, traefik_match
+from gatewright.graph.resolve.precedence import (
+    Order,
+    age,
+    exact_order,
+    expression_order,
+    in_one_order,
+    order,
+    traefik_match,
+)
 from gatewright.graph.resolve.rules import DEFAULT_PORTS
 from gatewright.graph.resolve.tls_options import host_tls
 from gatewright.graph.resolve.where import Where
@@ -178,11 +186,11 @@ def _listener(view: View, gateway: Gateway, key: VirtualHostKey) -> Listener | N
 def _routes(view: View, gateway: Gateway, key: VirtualHostKey) -> Iterator[RouteIntent]:
     """The routes with rules for this hostname, sorted; Gatewright's own go first.
 
-    In Traefik precedence is global per entry point, so the rules of covering wildcards and host-less rules
+    In Traefik and ALB precedence is global per entry point, so the rules of covering wildcards and host-less rules
     answer here too; elsewhere a more specific hostname shuts out the less specific ones.
     """
     patterns: tuple[str, ...] = (key.hostname,)
-    if gateway.dialect is Dialect.TRAEFIK:
+    if in_one_order(gateway):
         patterns = tuple(hostnames.parents(key.hostname, gateway.depth))
     seen: set[Key] = set()
     for own in own_routes.routes(view, gateway, key):
@@ -334,7 +342,7 @@ def _matches(gateway: Gateway, key: VirtualHostKey, route: RouteIntent, rule: Ru
         return [(0, Match())]
     result = []
     for position, match in enumerate(rule.matches or (Match(),)):
-        if traefik or _same_host(match, key.hostname):
+        if in_one_order(gateway) or _same_host(match, key.hostname):
             left = specialise(match, key.hostname, gateway.depth)
             if left is not None:
                 result.append((position, traefik_match(left) if by_characters and _is_ingress(route) else left))
