@@ -214,7 +214,8 @@ class Access(Struct, frozen=True, gc=False):
 
     `depth` n: the n-th address from the right of X-Forwarded-For as it arrived; 0: the peer.  `deny`: only clients
     outside of them.  `trusted`: peers whose X-Forwarded-For counts; from others (and without enough entries) the client
-    is unknown, and nobody knows whether it may pass: it may not.
+    is unknown, and nobody knows whether it may pass: it may not.  `nearest`: the client is the last address there
+    that is none of `trusted`, or the first where all are, the peer itself standing behind them all.
     """
 
     cidrs: tuple[str, ...]
@@ -223,6 +224,7 @@ class Access(Struct, frozen=True, gc=False):
     status: int = 403
     deny: bool = False
     trusted: tuple[str, ...] = ()
+    nearest: bool = False
 
 
 class BasicAuthUsers(Struct, frozen=True, tag=True):

@@ -344,8 +344,23 @@ class _Walk:
         return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)
 
 
+def _nearest(request: Request, trusted: tuple[str, ...]) -> str | None:
+    """The last address on the way here that is no believed peer's; the first one when all are."""
+    if not in_ranges(request.client, trusted):
+        return request.client
+    chain = [part.strip() for part in (request.header("x-forwarded-for") or "").split(",") if part.strip()]
+    for found in reversed(chain):
+        if not is_address(found):
+            return None
+        if not in_ranges(found, trusted):
+            return found
+    return chain[0] if chain else request.client
+
+
 def _client(request: Request, access: Access) -> str | None:
     """The address that an access list looks at: the peer, or an entry of X-Forwarded-For, where that is believed."""
+    if access.nearest:
+        return _nearest(request, access.trusted)
     if not access.depth:
         return request.client
     if access.trusted and not in_ranges(request.client, access.trusted):

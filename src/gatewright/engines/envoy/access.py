@@ -28,6 +28,8 @@ _NOBODY = ("255.255.255.255/32",)
 
 def passes(access: Access) -> list[Condition]:
     """What has to hold for a client to be let in."""
+    if access.nearest:
+        return [_nearest(complement(access.cidrs) if access.deny else access.cidrs, access.trusted)]
     if access.depth == 0:
         return [peer(complement(access.cidrs) if access.deny else access.cidrs)]
     believed = peer(access.trusted or _NOBODY)
@@ -41,6 +43,23 @@ def passes(access: Access) -> list[Condition]:
     mapped = _entry(access.depth, _MAPPED)
     mapped.invert_match = True
     return [believed, listed, mapped, _entry(access.depth, f"{_ANY_FOUR}|{_ANY_SIX}")]
+
+
+def _nearest(cidrs: Iterable[str], trusted: tuple[str, ...]) -> route.HeaderMatcher:
+    """The last entry that is no believed peer's lies in these ranges, or all are such peers' and the first does.
+
+    The peer has been appended, and what others than believed ones sent is gone, so that the header says it all.
+    """
+    listed = list(cidrs)
+    strangers = complement([*complement(listed), *trusted])
+    behind = rf"(?:\s*,\s*(?:{forwarded(trusted)}))*\s*"
+    return route.HeaderMatcher(
+        name="x-forwarded-for",
+        string_match=regex(
+            rf"(?:.*,)?\s*(?:{forwarded(strangers)}){behind}|\s*(?:{forwarded(listed)}){behind}",
+        ),
+        treat_missing_header_as_empty=True,
+    )
 
 
 def _entry(depth: int, pattern: str) -> route.HeaderMatcher:
@@ -83,7 +102,7 @@ def _six(network: ipaddress.IPv6Network) -> str:
 
 def unrecognisable(access: Access) -> list[Problem]:
     """The clients who are turned away although they are listed, or not denied."""
-    if access.depth == 0:
+    if access.depth == 0 and not access.nearest:
         return []
     networks = [ipaddress.ip_network(cidr, strict=False) for cidr in access.cidrs]
     ranges = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]

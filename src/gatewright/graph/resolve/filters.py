@@ -210,9 +210,21 @@ def _sources(where: Where, item: AllowSources | DenySources, effects: Effects) -
     """Clients by their address.  One in X-Forwarded-For is anybody's word unless it is known whose is believed."""
     deny = isinstance(item, DenySources)
     trusted = where.gateway.settings.forwarded_from
+    # These look at the connection, whatever is said of clients; the others at the client that believed peers speak of.
+    by_peer = where.gateway.implementation in ("traefik", "haproxy", "alb")
+    nearest = bool(trusted) and not item.depth and not by_peer and where.family in (Family.HTTP, Family.HTTPS)
     if not item.depth or trusted:
-        kept = trusted if item.depth else ()
-        effects.access.append(Access(item.cidrs, item.origin, item.depth, item.status, deny=deny, trusted=kept))
+        kept = trusted if item.depth or nearest else ()
+        said = where.gateway.options.door
+        if nearest and said is not None and said.header.lower() not in ("", "x-forwarded-for"):
+            why = f"the client's address would be read from {said.header}, which access lists cannot"
+            effects.answer = Respond(item.status, why, item.origin)
+            hint = "nobody is let in; have the proxies in front send X-Forwarded-For"
+            effects.problems.append(Problem("forwarded-not-trusted", why, item.origin, Severity.ERROR, hint))
+            return
+        effects.access.append(
+            Access(item.cidrs, item.origin, item.depth, item.status, deny=deny, trusted=kept, nearest=nearest)
+        )
         return
     why = "the client's address would be read from X-Forwarded-For, which anybody can write"
     effects.answer = Respond(item.status, why, item.origin)

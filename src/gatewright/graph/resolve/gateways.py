@@ -53,9 +53,15 @@ def gateway(view: View, intent: GatewayIntent) -> Gateway:
         ports=ports(resolved),
         addresses=tuple(dict.fromkeys((*intent.addresses, *(addresses(view, added) if added else ())))),
         allow_no_sni=False,
-        settings=added.settings if added else DoorSettings(),
+        settings=_settings(added.settings if added else DoorSettings(), resolved),
         service=added.service if added else None,
     )
+
+
+def _settings(said: DoorSettings, listeners: Iterable[Listener]) -> DoorSettings:
+    """Access lists ask the door whom it believes about clients: everybody whom one of its listeners does."""
+    own = [cidr for item in listeners for cidr in item.own.forwarded_from or ()]
+    return structs.replace(said, forwarded_from=tuple(dict.fromkeys((*said.forwarded_from, *own)))) if own else said
 
 
 def addition(view: View, gateway: Key) -> ControllerIntent | None:
