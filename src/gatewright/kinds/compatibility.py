@@ -9,8 +9,16 @@ from collections.abc import Iterator
 
 from gatewright.kinds.annotations.readers import READERS
 from gatewright.kinds.features import Compatibility, Support
+from gatewright.kinds.traefik import compatibility as traefik
+from gatewright.kinds.traefik import static_features
 
-DIALECTS: tuple[Compatibility, ...] = (*(one for reader in READERS for one in reader.compatibility),)
+DIALECTS: tuple[Compatibility, ...] = (
+    *(one for reader in READERS for one in reader.compatibility),
+    traefik.MIDDLEWARE,
+    traefik.MIDDLEWARE_TCP,
+    traefik.SERVICES,
+    static_features.COMPATIBILITY,
+)
 
 _INTRO = """\
 # What is carried over

@@ -135,6 +135,7 @@ def _by_transport(view: View, service: ServiceIntent, transport: TransportIntent
     if transport.client_certificates and certificate is None:
         return None, f"{transport.key}: its client certificate is missing or unusable"
     name = transport.server_name or service.external_name
+    names = (("URI", transport.peer_uri),) if transport.peer_uri else (("Hostname", name),) if name else ()
     if not name and not transport.insecure_skip_verify:
         return None, f"{transport.key} has no serverName to verify: the pod's address would be in no certificate"
     return (
@@ -143,7 +144,7 @@ def _by_transport(view: View, service: ServiceIntent, transport: TransportIntent
             verify=not transport.insecure_skip_verify,
             ca=bundle,
             system_ca=not bundle,
-            verify_names=(("Hostname", name),) if name else (),
+            verify_names=names,
             client_certificate=certificate.chain if certificate else b"",
             client_key=certificate.private_key if certificate else Sensitive(b""),
         ),

@@ -6,7 +6,7 @@ resolves protocol, TLS and ready endpoints.  A change of endpoints concerns only
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
@@ -198,9 +198,15 @@ def backend(view: View, key: BackendKey) -> tuple[Backend | None, tuple[Problem,
         reason=reason,
         pods="" if found or unusable else _pods(view, service),
         usable=not unusable,
-        upstream=spoken.upstream,
+        upstream=_with_idle_timeout(spoken.upstream, transport),
     )
     return resolved, problems
+
+
+def _with_idle_timeout(upstream: Upstream, transport: TransportIntent | None) -> Upstream:
+    if transport is None or transport.idle_timeout is None or upstream.idle_timeout is not None:
+        return upstream
+    return structs.replace(upstream, idle_timeout=transport.idle_timeout)
 
 
 def _connect_timeout(upstream: Upstream, transport: TransportIntent | None) -> float:

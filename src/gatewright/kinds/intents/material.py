@@ -153,7 +153,10 @@ class BackendTlsIntent(Struct, frozen=True):
 
 
 class TransportIntent(Struct, frozen=True):
-    """A Traefik ServersTransport(TCP): how to speak TLS to a backend.  Timeouts in seconds, None default."""
+    """A Traefik ServersTransport(TCP): how to speak TLS to a backend.  Timeouts in seconds, None default.
+
+    `peer_uri`: a URI that has to be among the names of the backend's certificate, "" any.
+    """
 
     key: Key
     origin: Origin
@@ -163,10 +166,10 @@ class TransportIntent(Struct, frozen=True):
     client_certificates: tuple[Key, ...] = ()
     spiffe: bool = False
     dial_timeout: float | None = None
-    response_header_timeout: float | None = None
     idle_timeout: float | None = None
     disable_http2: bool = False
     proxy_protocol: int = 0
+    peer_uri: str = ""
 
 
 class TlsOptionIntent(Struct, frozen=True):

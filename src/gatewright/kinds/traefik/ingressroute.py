@@ -30,7 +30,7 @@ from gatewright.kinds.traefik.common import (
 )
 from gatewright.kinds.traefik.match import Terms, default_priority, lower_rule
 from gatewright.kinds.traefik.rule import Syntax
-from gatewright.kinds.traefik.service import LoadBalancer, lower_services, route_weights
+from gatewright.kinds.traefik.service import LoadBalancer, hash_of, lower_services, route_weights
 
 Priority = Annotated[int, Meta(le=9007199254740991)]
 
@@ -121,6 +121,7 @@ def _lower_route(route: _Route, index: int, document: Document, report: Report) 
         filters=refused(filters, refuse),
         backends=route_weights(backends),
         persistence=persistence,
+        hash=hash_of(route.services),
     )
 
 

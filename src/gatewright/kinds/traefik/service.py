@@ -16,7 +16,7 @@ from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decod
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.filters import Mirror, Refuse
 from gatewright.kinds.intents.material import BackendGroupIntent
-from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
+from gatewright.kinds.intents.routing import BackendRef, HashKey, HealthCheck, SessionPersistence, Upstream
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.traefik.common import (
     API_VERSIONS,
@@ -27,20 +27,24 @@ from gatewright.kinds.traefik.common import (
     middlewares,
     port,
     resolve,
+    seconds,
 )
+from gatewright.kinds.traefik.sources import differs
 
 Weight = Annotated[int, Meta(ge=0)]
 
 _TEAPOT = 418
 _NOOP = "noop@internal"
-_NO_HEALTH = "endpoints are not probed; those that the cluster says are ready get the traffic"
+_USUAL_STATUSES = ((200, 399),)
+_BALANCES = {"wrr": "round-robin", "RoundRobin": "round-robin", "p2c": "least-request", "hrw": "maglev"}
+_HRW = (HashKey("client"),)
+"""What decides an endpoint by highest random weight: the client's address."""
 
 
 class _Cookie(Schema, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {"domain": "the cookie is sent without a Domain attribute"}
-
     name: str = ""
     path: str = "/"
+    domain: str = ""
     max_age: int = 0
     secure: bool = False
     http_only: bool = False
@@ -51,13 +55,31 @@ class Sticky(Schema, frozen=True):
     cookie: _Cookie | None = None
 
 
+class _HealthCheck(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
+        "scheme": "endpoints are asked the way that requests go",
+        "method": "endpoints are asked with GET",
+        "headers": "endpoints are asked without further headers",
+        "unhealthyInterval": "endpoints are asked at one interval, well or not",
+    }
+
+    path: str = ""
+    mode: Literal["", "http", "grpc"] = ""
+    status: Annotated[int, Meta(ge=0, le=599)] = 0
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    interval: IntOrString | None = None
+    timeout: IntOrString | None = None
+    hostname: str = ""
+    follow_redirects: bool | None = None
+
+
+class _PassiveHealthCheck(Schema, frozen=True):
+    failure_window: IntOrString | None = None
+    max_failed_attempts: Annotated[int, Meta(ge=0)] = 1
+
+
 class LoadBalancer(Schema, frozen=True):
     """A reference to a Service or TraefikService, with how to use it."""
-
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "healthCheck": _NO_HEALTH,
-        "passiveHealthCheck": _NO_HEALTH,
-    }
 
     name: str
     kind: Literal["", "Service", "TraefikService"] = "Service"
@@ -73,6 +95,8 @@ class LoadBalancer(Schema, frozen=True):
     native_lb: bool = field(default=False, name="nativeLB")
     node_port_lb: bool = field(default=False, name="nodePortLB")
     response_forwarding: Ignored = None  # how often to flush: Envoy streams
+    health_check: _HealthCheck | None = None
+    passive_health_check: _PassiveHealthCheck | None = None
 
 
 class _MirrorService(LoadBalancer, frozen=True):
@@ -191,8 +215,6 @@ def lower_service(service: LoadBalancer, own: str, report: Report, *path: str | 
         transport = resolve("ServersTransport", name, target.namespace, own, report, *where)
         if transport is None:
             return Refuse(origin, UNAVAILABLE, f"the ServersTransport {name} does not exist")
-    if service.strategy in ("p2c", "hrw", "leasttime"):
-        report.unsupported("endpoints take turns (wrr)", *path, "strategy")
     if service.node_port_lb:
         report.unsupported("endpoints are reached directly, not through node ports", *path, "nodePortLB")
     return BackendRef(
@@ -205,7 +227,52 @@ def lower_service(service: LoadBalancer, own: str, report: Report, *path: str | 
         pass_host=service.pass_host_header,
         native_lb=service.native_lb,
         filters=middlewares("Middleware", service.middlewares, own, report, *path, "middlewares"),
+        upstream=_upstream(service, report, *path),
     )
+
+
+def _upstream(service: LoadBalancer, report: Report, *path: str | int) -> Upstream | None:
+    """How its endpoints are chosen and watched; None where nothing is said.
+
+    Traefik takes active checks for ExternalName Services alone; here they are done for any.
+    """
+    if service.strategy == "leasttime":
+        message = "the endpoint with the fewest requests under way is taken, not the quickest"
+        differs(report, message, *path, "strategy")
+    passive = service.passive_health_check
+    window = seconds(passive.failure_window, report, *path, "passiveHealthCheck", "failureWindow") if passive else None
+    found = Upstream(
+        balance="least-request" if service.strategy == "leasttime" else _BALANCES.get(service.strategy, ""),
+        health=_health(service.health_check, report, *path, "healthCheck"),
+        outlier_errors=passive.max_failed_attempts if passive else 0,
+        outlier_seconds=(window or 10.0) if passive else 0.0,
+    )
+    return None if found == Upstream() else found
+
+
+def _health(check: _HealthCheck | None, report: Report, *path: str | int) -> HealthCheck | None:
+    if check is None:
+        return None
+    if check.mode == "grpc":
+        message = "gRPC's own check is not done; endpoints are asked whether they take connections"
+        report.unsupported(message, *path, "mode")
+    if check.follow_redirects:
+        report.unsupported("a redirect is an answer like any other", *path, "followRedirects")
+    return HealthCheck(
+        path="" if check.mode == "grpc" else check.path or "/",
+        interval=seconds(check.interval, report, *path, "interval") or 30.0,
+        timeout=seconds(check.timeout, report, *path, "timeout") or 5.0,
+        healthy=1,
+        unhealthy=1,
+        statuses=((check.status, check.status),) if check.status else _USUAL_STATUSES,
+        host=check.hostname,
+        port=check.port,
+    )
+
+
+def hash_of(services: tuple[LoadBalancer, ...]) -> tuple[HashKey, ...]:
+    """What decides the endpoint of a rule's requests, where a strategy goes by the client."""
+    return _HRW if any(service.strategy == "hrw" for service in services) else ()
 
 
 def _scheme(service: LoadBalancer) -> str:
@@ -238,6 +305,7 @@ def lower_sticky(sticky: Sticky | None) -> SessionPersistence | None:
         secure=cookie.secure,
         http_only=cookie.http_only,
         same_site=cookie.same_site,
+        domain=cookie.domain,
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, field
 
 from gatewright.base.problem import Severity
 from gatewright.kinds import syntax
-from gatewright.kinds.decode import Report, Schema
+from gatewright.kinds.decode import Report, Schema, dotted
 from gatewright.kinds.intents.filters import Filter, LimitBy, Refuse
 from gatewright.kinds.traefik.common import NOT_FOUND, UNAVAILABLE
 
@@ -45,7 +45,7 @@ def refuse(report: Report, message: str, *path: str | int, status: int = NOT_FOU
 
 def differs(report: Report, message: str, *path: str | int, hint: str = "") -> None:
     """What is done, but not to the letter."""
-    report.add(Severity.INFO, "unsupported-field", message, path, hint)
+    report.add(Severity.INFO, "unsupported-field", f"{dotted(path)}: {message}", path, hint)
 
 
 def counted(

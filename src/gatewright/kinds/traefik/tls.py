@@ -195,12 +195,12 @@ class _RootCa(Schema, frozen=True):
 
 class _Timeouts(Schema, frozen=True):
     UNSUPPORTED: ClassVar[Mapping[str, str]] = {
+        "responseHeaderTimeout": "a backend may take as long as it takes to begin its answer",
         "readIdleTimeout": "idle HTTP/2 connections are not pinged",
         "pingTimeout": "idle HTTP/2 connections are not pinged",
     }
 
     dial_timeout: IntOrString | None = None
-    response_header_timeout: IntOrString | None = None
     idle_conn_timeout: IntOrString | None = None
 
 
@@ -258,11 +258,9 @@ def lower_transport(document: Document) -> Lowered:
     timeouts = spec.forwarding_timeouts
     intent = _transport(spec, document, report, "spec")
     if intent is not None:
-        headers = seconds(timeouts.response_header_timeout, report, *path, "responseHeaderTimeout")
         intent = structs.replace(
             intent,
             dial_timeout=seconds(timeouts.dial_timeout, report, *path, "dialTimeout"),
-            response_header_timeout=headers,
             idle_timeout=seconds(timeouts.idle_conn_timeout, report, *path, "idleConnTimeout"),
             disable_http2=spec.disable_http2,
         )
@@ -288,7 +286,8 @@ def lower_transport_tcp(document: Document) -> Lowered:
 
 def _transport(tls: _ClientTls, document: Document, report: Report, *path: str | int) -> TransportIntent | None:
     """The TLS part of a transport, None where it asks for a check of the peer that cannot be made."""
-    for name, asked in (("peerCertURI", tls.peer_cert_uri != ""), ("spiffe", tls.spiffe is not None)):
+    unverified = tls.peer_cert_uri != "" and tls.insecure_skip_verify
+    for name, asked in (("peerCertURI", unverified), ("spiffe", tls.spiffe is not None)):
         if asked:
             message = "the backend's identity cannot be checked this way; the transport is not used"
             report.error("unsupported-field", message, *path, name)
@@ -307,6 +306,7 @@ def _transport(tls: _ClientTls, document: Document, report: Report, *path: str |
         insecure_skip_verify=tls.insecure_skip_verify,
         ca=tuple(dict.fromkeys(ca)),
         client_certificates=tuple(Key("Secret", namespace, name) for name in tls.certificates_secrets),
+        peer_uri=tls.peer_cert_uri,
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import Struct, structs
 
 from gatewright import kinds
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
+from gatewright.kinds.features import Compatibility
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.filters import (
@@ -29,6 +31,7 @@ from gatewright.kinds.intents.filters import (
 )
 from gatewright.kinds.intents.material import MiddlewareIntent
 from gatewright.kinds.intents.routing import BackendRef, Retry, UpstreamTls
+from gatewright.kinds.traefik import compatibility, middleware
 from support.lowering import document, told
 
 
@@ -337,3 +340,17 @@ def test_what_only_makes_things_nicer_is_left_out_and_told(name: str) -> None:
     spec = {name: {"expression": "NetworkErrorRatio() > 0.3"} if name == "circuitBreaker" else {}}
     assert filters(spec) == ()
     assert told(lowered(spec).problems) == [("unsupported-field", f"spec.{name}")]
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "table"),
+    [(middleware.Middleware, compatibility.MIDDLEWARE), (middleware.MiddlewareTCP, compatibility.MIDDLEWARE_TCP)],
+    ids=["HTTP", "TCP"],
+)
+def test_every_type_is_in_the_table(spec: type[Struct], table: Compatibility) -> None:
+    (types,) = (field.type for field in structs.fields(spec) if field.name == "spec")
+    listed = {feature.name.partition(".")[0] for feature in table.features}
+    assert {field.encode_name for field in structs.fields(types)} == listed

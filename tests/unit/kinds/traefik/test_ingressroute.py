@@ -18,12 +18,14 @@ from gatewright.kinds.intents.material import BackendGroupIntent
 from gatewright.kinds.intents.routing import (
     BackendRef,
     Dialect,
+    HealthCheck,
     HostKind,
     HostMatch,
     Match,
     Protocol,
     RuleIntent,
     SessionPersistence,
+    Upstream,
 )
 
 
@@ -173,15 +175,36 @@ def test_services_in_full() -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"strategy": "p2c"}, "strategy"),
+        ({"strategy": "leasttime"}, "strategy"),
         ({"nodePortLB": True}, "nodePortLB"),
-        ({"healthCheck": {"path": "/"}}, "healthCheck"),
-        ({"passiveHealthCheck": {}}, "passiveHealthCheck"),
+        ({"healthCheck": {"mode": "grpc"}}, "healthCheck.mode"),
+        ({"healthCheck": {"path": "/", "method": "HEAD"}}, "healthCheck.method"),
     ],
 )
 def test_unsupported_service_fields_are_named(fields: dict[str, Any], field: str) -> None:
     _, problems = backend_of(**fields)
     assert f"spec.routes[0].services[0].{field}" in problems["unsupported-field"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, None),
+        ({"strategy": "wrr"}, Upstream(balance="round-robin")),
+        ({"strategy": "p2c"}, Upstream(balance="least-request")),
+        ({"strategy": "hrw"}, Upstream(balance="maglev")),
+        (
+            {"healthCheck": {"path": "/up", "interval": "10s", "status": 204, "port": 81, "hostname": "h"}},
+            Upstream(health=HealthCheck("/up", 10.0, 5.0, 1, 1, ((204, 204),), "h", 81)),
+        ),
+        ({"healthCheck": {}}, Upstream(health=HealthCheck("/", 30.0, 5.0, 1, 1, ((200, 399),)))),
+        ({"passiveHealthCheck": {"maxFailedAttempts": 3}}, Upstream(outlier_errors=3, outlier_seconds=10.0)),
+    ],
+)
+def test_how_endpoints_are_chosen_and_watched(fields: dict[str, Any], expected: Upstream | None) -> None:
+    backend, problems = backend_of(**fields)
+    assert problems == {}
+    assert backend.upstream == expected
 
 
 def test_weights_count_among_several_services_only() -> None:

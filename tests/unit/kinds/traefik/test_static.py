@@ -1,4 +1,4 @@
-"""Traefik's static configuration: the same words from a command line, YAML and TOML, and what they make of listeners."""
+"""Traefik's static configuration: the same words from a command line, YAML and TOML, and the listeners made of them."""
 
 from __future__ import annotations
 

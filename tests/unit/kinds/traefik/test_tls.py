@@ -110,13 +110,13 @@ def test_servers_transport() -> None:
             "certificatesSecrets": ["d"],
             "disableHTTP2": True,
             "maxIdleConnsPerHost": 7,
-            "forwardingTimeouts": {"dialTimeout": "1m30s", "responseHeaderTimeout": 5, "idleConnTimeout": "90"},
+            "forwardingTimeouts": {"dialTimeout": "1m30s", "idleConnTimeout": "90"},
         },
     )
     assert (intent.server_name, intent.insecure_skip_verify, intent.disable_http2) == ("inside", True, True)
     assert intent.ca == (Key("Secret", "apps", "a"), Key("ConfigMap", "apps", "b"), Key("Secret", "apps", "c"))
     assert intent.client_certificates == (Key("Secret", "apps", "d"),)
-    assert (intent.dial_timeout, intent.response_header_timeout, intent.idle_timeout) == (90.0, 5.0, 90.0)
+    assert (intent.dial_timeout, intent.idle_timeout) == (90.0, 90.0)
 
 
 def test_servers_transport_tcp() -> None:
@@ -129,7 +129,7 @@ def test_servers_transport_tcp() -> None:
 @pytest.mark.parametrize(
     ("kind", "spec"),
     [
-        ("ServersTransport", {"peerCertURI": "spiffe://a"}),
+        ("ServersTransport", {"peerCertURI": "spiffe://a", "insecureSkipVerify": True}),
         ("ServersTransport", {"spiffe": {}}),
         ("ServersTransport", {"forwardingTimeouts": {"dialTimeout": "soon"}}),
         ("ServersTransportTCP", {"tls": {"spiffe": {"ids": ["a"]}}}),
