@@ -35,7 +35,10 @@ TELLERS = {
     "_say": (1,),
     "_info": (1,),
     "refuse": (2,),
+    "tell": (1,),
 }
+OF_NOTES = {"contradiction", "refuse"}
+"""Methods of Notes that are called like a teller, and are told the name of an annotation instead of an id."""
 KEYWORDS = {"id", "problem_id"}
 VARIABLES = {"identity", "id_"}
 """Names of variables that hold an id until it is told."""
@@ -63,6 +66,8 @@ def told(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if name in OF_NOTES and "notes" in ast.unparse(node.func).lower():
+                continue
             for position in TELLERS.get(name, ()):
                 if position < len(node.args):
                     yield from constants(node.args[position])

@@ -8,6 +8,7 @@ from gatewright.check.rules import (
     advertise_address_hostname,
     annotation_unknown,
     annotation_unsupported,
+    annotation_value,
     announced_outside_segment,
     assumption,
     backend_unusable,
@@ -146,6 +147,7 @@ RULES: tuple[Rule, ...] = (
     # documents
     annotation_unknown.RULE,
     annotation_unsupported.RULE,
+    annotation_value.RULE,
     assumption.RULE,
     certificate_missing.RULE,
     configuration_file.RULE,

@@ -4,12 +4,11 @@ Ingress controllers have hundreds of annotations.  Those that decide where a req
 named here, so that nobody takes an answer of `trace` or a gateway that Gatewright runs for the whole truth.  The
 controller that the Ingress was written for still does what it says.
 
-The limits among them (timeouts, sizes of bodies) count for what `trace` and `check` say of a way; `gatewright run` does
-not apply them yet.
+Some are followed with a difference, which the finding names; docs/compatibility.md lists all.
 
     metadata:
       annotations:
-        nginx.ingress.kubernetes.io/limit-rps: "5"
+        nginx.ingress.kubernetes.io/limit-rate: "100"
 
 What restricts access (authentication, allow and deny lists, client certificates) is never left out: the rules answer
 503.  Move such a protection to something that is followed, such as a Traefik Middleware or an HTTPRoute, where
@@ -32,6 +31,7 @@ RULE = Rule(
     lifts=(
         "unsupported-annotation",
         "unsupported-access-control",
+        "annotation-differs",
     ),
     consequence="a gateway of Gatewright answers as if it were not there, or 503 where it is a lock",
     fix="let the route have what it needs in another way, or accept it with "

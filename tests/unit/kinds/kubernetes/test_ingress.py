@@ -122,19 +122,6 @@ def test_traefik_annotations() -> None:
     assert intent.tls == (TlsUse(AT.at("metadata", "annotations", f"{prefix}tls")),)
 
 
-@pytest.mark.parametrize(
-    ("annotation", "value", "scheme"),
-    [
-        ("nginx.ingress.kubernetes.io/backend-protocol", "HTTPS", "https"),
-        ("nginx.ingress.kubernetes.io/backend-protocol", "http", "http"),
-        ("nginx.ingress.kubernetes.io/backend-protocol", "GRPC", "grpc"),
-        ("nginx.ingress.kubernetes.io/backend-protocol", "GRPCS", "grpcs"),
-    ],
-)
-def test_backend_protocols(annotation: str, value: str, scheme: str) -> None:
-    assert route({annotation: value}).rules[0].backends[0].scheme == scheme
-
-
 @pytest.mark.parametrize("annotation", ["nginx.ingress.kubernetes.io/ssl-passthrough", "haproxy.org/ssl-passthrough"])
 def test_passthrough_makes_a_tls_route(annotation: str) -> None:
     intent = route({annotation: "true"}, rules=[rule("a.b"), rule("*.c.d")], tls=[{"hosts": ["a.b"]}])
@@ -162,16 +149,10 @@ def test_passthrough_that_is_off_is_off() -> None:
 
 @pytest.mark.parametrize(
     "annotation",
-    [
-        "nginx.ingress.kubernetes.io/auth-url",
-        "nginx.ingress.kubernetes.io/auth-tls-secret",
-        "nginx.ingress.kubernetes.io/whitelist-source-range",
-        "nginx.ingress.kubernetes.io/denylist-source-range",
-        "nginx.ingress.kubernetes.io/enable-modsecurity",
-    ],
+    ["nginx.org/basic-auth-secret", "nginx.com/jwt-key", "nginx.org/policies", "ingress.kubernetes.io/auth-type"],
 )
 @pytest.mark.parametrize("passthrough", ["true", "false"])
-def test_access_controls_close_every_rule(annotation: str, passthrough: str) -> None:
+def test_access_controls_that_nobody_reads_close_every_rule(annotation: str, passthrough: str) -> None:
     annotations = {annotation: "x", "haproxy.org/ssl-passthrough": passthrough}
     result = lowered(ingress(annotations, defaultBackend=SERVICE, rules=[rule("a.b"), rule("c.d")]))
     assert told(result.problems) == [("unsupported-access-control", f"metadata.annotations.{annotation}")]
@@ -182,10 +163,9 @@ def test_access_controls_close_every_rule(annotation: str, passthrough: str) -> 
         assert refusal.status == 503
 
 
-def test_snippets_close_the_rules_only_when_they_guard_something() -> None:
-    name = "nginx.ingress.kubernetes.io/configuration-snippet"
-    guarding = lowered(ingress({name: "deny all;"}))
-    harmless = lowered(ingress({name: "add_header X y;"}))
+def test_snippets_that_nobody_reads_close_the_rules_only_when_they_guard_something() -> None:
+    guarding = lowered(ingress({"nginx.org/location-snippets": "deny all;"}))
+    harmless = lowered(ingress({"nginx.org/location-snippets": "add_header X y;"}))
     assert [p.id for p in guarding.problems] == ["unsupported-access-control"]
     assert [p.id for p in harmless.problems] == ["unsupported-annotation"]
 
@@ -217,19 +197,17 @@ def test_a_misspelt_access_control_closes_the_rules_too() -> None:
     assert [p.id for p in result.problems] == ["annotation-unknown"]
     assert result.problems[0].hint == "did you mean nginx.ingress.kubernetes.io/auth-url?"
     assert isinstance(result.intent, RouteIntent)
-    assert isinstance(result.intent.rules[0].filters[0], Refuse)
+    assert dict(result.intent.options)["ingress-nginx"].unbuildable
 
 
-def test_other_annotations_of_controllers_give_one_problem_each() -> None:
+def test_annotations_of_programs_beside_the_controllers_are_no_concern() -> None:
     annotations = {
-        "nginx.ingress.kubernetes.io/proxy-send-timeout": "60",
-        "nginx.ingress.kubernetes.io/rewrite-target": "/$1",
-        "traefik.ingress.kubernetes.io/router.priority": "7",
         "cert-manager.io/cluster-issuer": "le",
         "external-dns.alpha.kubernetes.io/hostname": "x",
+        "example.com/mine": "x",
     }
     result = lowered(ingress(annotations))
-    assert [p.id for p in result.problems] == ["unsupported-annotation"] * 3
+    assert result.problems == ()
     assert isinstance(result.intent, RouteIntent)
     assert result.intent.rules[0].filters == ()
 
