@@ -38,6 +38,7 @@ RULE = Rule(
         "path-edits",
         "path-edits-not-composable",
         "tls-option",
+        "client-auth",
         "basic-auth-hash",
         "step-unusable",
     ),
