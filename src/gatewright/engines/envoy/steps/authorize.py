@@ -19,7 +19,7 @@ from envoy.type.matcher.v3 import metadata_pb2, string_pb2, value_pb2
 from gatewright.engines.envoy.match import exact, regex
 from gatewright.engines.envoy.steps import tokens
 from gatewright.engines.envoy.steps.conditions import Part, parts
-from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.context import Context, Refused, is_header_name
 from gatewright.engines.envoy.wire import extension
 from gatewright.kinds.intents.filters import Authorize, AuthorizeRule
 
@@ -29,6 +29,8 @@ _SCOPE_CLAIMS: Final = ("scope", "scp")
 
 def filters(step: Authorize, context: Context) -> list[Part] | Refused:
     """403 for whom no policy lets pass."""
+    if not all(is_header_name(name) for rule in step.rules for name, _ in rule.headers):
+        return Refused("what may pass is decided by a header that has no possible name", step.origin)
     made = rbac_pb2.RBAC(rules=rbac.RBAC(action=rbac.RBAC.ALLOW))
     denied: list[rbac.Principal] = []
     for number, rule in enumerate(step.rules):

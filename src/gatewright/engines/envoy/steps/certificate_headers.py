@@ -10,7 +10,7 @@ from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 from gatewright.engines.envoy.steps.conditions import Filter, Part, parts
-from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.context import Context, Refused, is_header_name
 from gatewright.engines.envoy.wire import extension
 from gatewright.kinds.intents.filters import ClientCertificateHeaders
 
@@ -27,6 +27,8 @@ _VERIFY: Final = "verify"
 
 def filters(step: ClientCertificateHeaders, context: Context) -> list[Part] | Refused:
     """Remove the client's, then add what Envoy knows; an unknown `what` is nothing to tell."""
+    if not all(is_header_name(name) for name, _ in step.headers):
+        return Refused("a header about the client's certificate has no possible name", step.origin)
     mutations = [mutation_rules_pb2.HeaderMutation(remove=name.lower()) for name, _ in step.headers]
     mutations += [_add(name, _TOLD[what]) for name, what in step.headers if what in _TOLD]
     edit = header_mutation_pb2.HeaderMutation(mutations=header_mutation_pb2.Mutations(request_mutations=mutations))

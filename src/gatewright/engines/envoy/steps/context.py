@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
@@ -32,3 +35,11 @@ class Refused(Struct, frozen=True):
     reason: str
     origin: Origin
     identity: str = "step-unusable"
+
+
+def is_header_name(name: str) -> bool:
+    """A token (RFC 9110, 5.1).  Envoy refuses a whole scope for any other."""
+    return _TOKEN.fullmatch(name) is not None
+
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -19,7 +19,7 @@ from gatewright.base import hostnames
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.protos import RetryAfter
 from gatewright.engines.envoy.steps.conditions import Filter, Part, negated, parts, peer_in
-from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.context import Context, Refused, is_header_name
 from gatewright.engines.envoy.steps.forwarded_client import CLIENT_HEADER, forwarded_client, without
 from gatewright.engines.envoy.wire import extension, seconds, serialise
 from gatewright.kinds.intents.filters import LimitBy, RateLimit
@@ -38,6 +38,10 @@ def filters(step: RateLimit, context: Context) -> list[Part] | Refused:
     """The limit, by what tells those apart who are counted together."""
     if step.requests < 1 or step.period <= 0 or step.burst < 1:
         return Refused(f"a rate limit of {step.requests} in {step.period:g} s is none", step.origin)
+    if step.status not in http_status_pb2.StatusCode.values():
+        return Refused(f"Envoy cannot answer {step.status} where a rate is exceeded", step.origin)
+    if not is_header_name(step.header or "x"):
+        return Refused(f"{step.header!r} is no name of a header", step.origin)
     if step.by is not LimitBy.CLIENT or not step.depth or not context.gateway.settings.forwarded_from:
         return parts([_limit(step, _told_apart(step, context))], step.excepts)
     if step.excepts:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
+import msgspec
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt
+from msgspec import Struct
 
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.steps.conditions import Part, parts
-from gatewright.engines.envoy.steps.context import Context, Refused
+from gatewright.engines.envoy.steps.context import Context, Refused, is_header_name
 from gatewright.engines.envoy.wire import extension, seconds
 from gatewright.graph.nodes import BackendKey, TokenCheck
 from gatewright.kinds.intents.filters import JwtProvider
@@ -25,8 +28,11 @@ def filters(step: TokenCheck, context: Context) -> list[Part] | Refused:
     made = jwt.JwtAuthentication(stat_prefix="steps")
     for provider in step.check.providers:
         source = keys.get(provider.name)
-        if not source:
+        if not source or (isinstance(source, str) and not _has_keys(source)):
             return Refused(f"there are no keys to check tokens of {provider.name}", step.check.origin)
+        told = [*(name for name, _ in provider.headers), *(name for _, name in provider.claims_to_headers)]
+        if not all(is_header_name(name) for name in told):
+            return Refused(f"tokens of {provider.name} go by a header that has no possible name", step.check.origin)
         made.providers[provider.name].CopyFrom(_provider(provider, source))
     if not step.check.providers:
         return Refused("no provider of tokens is named", step.check.origin)
@@ -34,6 +40,32 @@ def filters(step: TokenCheck, context: Context) -> list[Part] | Refused:
     rule.match.prefix = ""
     rule.requires.CopyFrom(_required([one.name for one in step.check.providers], optional=step.check.optional))
     return parts([extension(FILTER, made)])
+
+
+def _has_keys(document: str) -> bool:
+    """Is there one that Envoy can use?  It passes over others, but refuses a whole scope for lack of any."""
+    try:
+        found = msgspec.json.decode(document, type=_KeySet).keys
+    except msgspec.DecodeError:
+        return False
+    return any(all(_decodes(key.get(field)) for field in _FIELDS.get(str(key.get("kty")), ("none",))) for key in found)
+
+
+class _KeySet(Struct):
+    """A JWK Set (RFC 7517, 5)."""
+
+    keys: list[dict[str, Any]]
+
+
+_FIELDS: Final = {"RSA": ("n", "e"), "EC": ("x", "y"), "oct": ("k",), "OKP": ("x",)}
+"""What makes a public or shared key of each type (RFC 7518, 6)."""
+
+
+def _decodes(text: object) -> bool:
+    return isinstance(text, str) and _BASE64URL.fullmatch(text) is not None
+
+
+_BASE64URL: Final = re.compile("[A-Za-z0-9_-]{2,}")
 
 
 def _required(providers: list[str], *, optional: bool) -> jwt.JwtRequirement:
