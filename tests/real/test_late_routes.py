@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 
 import pytest
 
 from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import BasicAuthUsers, RedirectTo
-from gatewright.kinds.intents.filters import Cors
+from gatewright.graph.nodes import AskAuth, BasicAuthUsers, RedirectTo
+from gatewright.kinds.intents.filters import Cors, ForwardAuth, Variable
 from support import compiled as c
+from support import handmade as hm
 from support import needs
 
 pytestmark = pytest.mark.real
@@ -77,5 +79,54 @@ def test_permission_for_another_origin_is_given_however_the_host_is_written() ->
             reply = await world.get(name, method="OPTIONS", headers=asking)
             assert (reply.status, reply.header("access-control-allow-origin")) == (200, "https://app.test"), name
             assert reply.backend == "", name
+
+    c.serve(graph, scenario)
+
+
+def test_a_server_is_asked_however_the_host_is_written() -> None:
+    """The server that is asked is an echo backend: it answers with the status that the client wishes, by the path."""
+    auth = c.backend("auth")
+    question = ForwardAuth(c.ORIGIN, (Variable.URI,), copies=("X-User",))
+    asked = AskAuth(question, auth.key, (), question.url)
+    hosts = [c.host(name, c.entry(c.to("one"), steps=(asked,))) for name in ("a.test", "*.b.test")]
+    graph = c.graph([c.gateway(c.http_port())], [*hosts, c.host("*", c.entry(c.to("one")))], [c.backend("one"), auth])
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            reply = await world.get(name, headers={"X-User": "root"})
+            assert reply.backend == "one", name
+            assert b"root" not in reply.body, name
+            assert (await world.get(name, "/status/403")).status == 403, name
+            assert (await world.get(name, "/status/204")).status == 204, name
+        assert (await world.get("c.test", headers={"X-User": "root"})).backend == "one"
+        await world.apply(c.graph([c.gateway(c.http_port())], hosts, [c.backend("one")]))
+        await hm.eventually(lambda: is_refused(world))  # a cluster goes last
+        for name in SPELLINGS:
+            assert (await world.get(name)).status == 500, name
+
+    async def is_refused(world: c.World) -> bool:
+        return (await world.get("a.test")).status == 500
+
+    c.serve(graph, scenario)
+
+
+def test_a_body_that_goes_along_may_be_larger_than_what_envoy_usually_holds() -> None:
+    auth = c.backend("auth")
+    question = ForwardAuth(c.ORIGIN, ("/",), sends_body=100_000, method="")
+    entry = c.entry(c.to("one"), steps=(AskAuth(question, auth.key, (), ("/",)),))
+    hosts = [c.host(name, entry) for name in ("a.test", "*.b.test")]
+    graph = c.graph([c.gateway(c.http_port())], hosts, [c.backend("one"), auth])
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            for size, status in ((100_000, 200), (100_001, 413)):
+                address = ("127.0.0.1", world.port(80))
+                reader, writer = await asyncio.open_connection(*address)
+                head = f"POST / HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n"
+                writer.write(head.encode() + b"x" * size + b"\r\n0\r\n\r\n")
+                async with asyncio.timeout(20):
+                    first = await reader.readuntil(b"\r\n")
+                assert int(first.split()[1]) == status, (name, size)
+                writer.close()
 
     c.serve(graph, scenario)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Final, TypeAlias
 
+from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from google.protobuf.any_pb2 import Any
@@ -96,7 +97,15 @@ def with_steps(rule: Rule, made: Answer, context: Context, number: int) -> Carri
     for one in made.routes:
         for name, config in steps.configs:
             one.typed_per_filter_config[name].CopyFrom(config)
+        _make_room(one, rule)
     return Carried(Answer(made.routes, (*made.problems, *steps.problems)), steps.scopes)
+
+
+def _make_room(one: route.Route, rule: Rule) -> None:
+    """For bodies that go along with a question, which Envoy holds as a whole."""
+    sent = max((step.question.sends_body for step in rule.steps if isinstance(step, AskAuth)), default=0)
+    if sent > one.request_body_buffer_limit.value:
+        one.request_body_buffer_limit.value = sent
 
 
 def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
