@@ -15,10 +15,10 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import inspect
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.envoy.types import LISTENER
-from gatewright.graph.nodes import Certificate, Family, Graph, TlsSettings, VirtualHost
+from gatewright.graph.nodes import Certificate, Family, Graph, SniScope, TlsSettings, VirtualHost
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.options import ClientAuth
-from gatewright.kinds.intents.routing import Dialect
+from gatewright.kinds.intents.routing import Dialect, Protocol
 from support import compiled as c
 from support import keys, needs
 
@@ -242,5 +242,52 @@ def test_the_subject_of_a_client_certificate(tmp_path: Path, pattern: str, expec
             assert reply.status == status, who
         reply = await world.get("a.test", port=443, tls=client(tmp_path, "good"))
         assert "X-Gatewright-Subject" not in reply.echo.get("headers", {})
+
+    c.serve(graph, scenario)
+
+
+def test_bytes_behind_tls_of_their_own(tmp_path: Path) -> None:
+    """A TCP route whose TLSOption asks for client certificates, beside one without."""
+    settings = TlsSettings(client_ca=CA.cert_pem, client_mode="require")
+    own = [
+        c.host(
+            name,
+            c.entry(c.to("one")),
+            family=Family.TERMINATED,
+            port=443,
+            certificates=(SERVER,),
+            tls=tls,
+        )
+        for name, tls in (("a.test", settings), ("b.test", None))
+    ]
+    door = c.gateway(
+        c.tls_port(), listeners=[c.tls_listener(protocol=Protocol.TLS)], dialect=Dialect.TRAEFIK, depth=Depth.ONE
+    )
+    graph = c.graph([door], own, [c.backend("one")], certificates())
+
+    async def scenario(world: c.World) -> None:
+        assert await ask(world, "a.test", client(tmp_path)) == 0
+        assert await ask(world, "a.test", client(tmp_path, "good")) == "one"
+        assert await ask(world, "b.test", client(tmp_path)) == "one"
+
+    c.serve(graph, scenario)
+
+
+def test_listeners_of_one_port_and_their_names(tmp_path: Path) -> None:
+    """Gateway API: each listener with TLS of its own, and 421 as for every other listener of a port (GEP-3567)."""
+    hosts = [
+        https("a.test", "one", tls=NEWEST, sni=SniScope("a.test")),
+        https("*.w.test", "two", sni=SniScope("*.w.test")),
+    ]
+    door = c.gateway(c.tls_port(), listeners=[c.tls_listener()])
+    graph = c.graph([door], hosts, [c.backend("one"), c.backend("two")], certificates())
+
+    async def scenario(world: c.World) -> None:
+        older, newer = (client(tmp_path, version=v) for v in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3))
+        assert await ask(world, "a.test", newer) == "one"
+        assert await ask(world, "a.test", older) == 0
+        assert await ask(world, "x.y.w.test", older) == "two"
+        assert await ask(world, "a.test", older, sni="x.w.test") == 421
+        assert await ask(world, "x.w.test", newer, sni="a.test") == 421
 
     c.serve(graph, scenario)
