@@ -76,7 +76,8 @@ def sources(notes: Notes, name: str, *, exceptions: bool = False) -> tuple[str, 
     if not taken:
         return tuple(map(str, chosen))
     whole = chosen or [ipaddress.ip_network(one) for one in _EVERYBODY]
-    return tuple(str(left) for network in whole for left in _without(network, taken))
+    left = tuple(str(part) for network in whole for part in _without(network, taken))
+    return left or "its exceptions leave no address"
 
 
 def _without(network: Network, taken: Iterable[Network]) -> list[Network]:
