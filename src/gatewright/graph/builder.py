@@ -56,6 +56,7 @@ class Stage(Generic[K, V]):
         self.name = name
         self.values: Map[K, V] = Map()
         self.changed: set[K] = set()
+        self._taken = self.values
         self.abandoned: set[Token] = set()
         # Most tokens have one reader and most nodes a handful of tokens: a set for each would be most of our memory.
         self._reads: dict[K, tuple[Token, ...]] = {}
@@ -126,7 +127,9 @@ class Stage(Generic[K, V]):
             del self._more_readers[token]
 
     def take_changed(self) -> frozenset[K]:
-        taken, self.changed = frozenset(self.changed), set()
+        """What differs since it was asked last; not what came and went in between."""
+        taken = frozenset(key for key in self.changed if key in self.values or key in self._taken)
+        self.changed, self._taken = set(), self.values
         return taken
 
 

@@ -33,7 +33,7 @@ from gatewright.kinds.intents.filters import (
     RateLimit,
     Variable,
 )
-from gatewright.kinds.intents.options import Canary, Options, TlsRedirect
+from gatewright.kinds.intents.options import Canary, Options, OptionsPolicyIntent, PolicyTarget, TlsRedirect
 from gatewright.kinds.intents.routing import HostKind, HostMatch, ValueKind
 from gatewright.trace.request import request
 from gatewright.trace.walk import walk
@@ -355,3 +355,70 @@ def test_the_host_itself_without_such_a_rule() -> None:
     ).graph
     assert ask(graph, "http://a.test/app") == "503"
     assert set(problems(graph)) == {"protection-unbuildable"}
+
+
+# --- policies -----------------------------------------------------------------------------------
+
+GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: gw, namespace: web}
+spec:
+  gatewayClassName: c
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: r, namespace: web}
+spec:
+  parentRefs: [{name: gw}]
+  hostnames: [a.test]
+  rules:
+    - {name: one, matches: [{path: {type: Exact, value: /one}}], backendRefs: [{name: app, port: 80}]}
+    - {name: two, matches: [{path: {type: Exact, value: /two}}], backendRefs: [{name: app, port: 80}]}
+"""
+DOOR_KEY, ROUTE_KEY = Key("Gateway", "web", "gw"), Key("HTTPRoute", "web", "r")
+
+
+def policy(name: str, target: Key, options: Options, section: str = "", *, merges: bool = False) -> OptionsPolicyIntent:
+    key = Key("BackendTrafficPolicy", "web", name)
+    return OptionsPolicyIntent(key, HERE, (PolicyTarget(target, HERE, section),), options, merges, created=name)
+
+
+def read_timeouts(*policies: OptionsPolicyIntent) -> dict[str, tuple[float | None, bool]]:
+    """Read timeout, and whether WebSockets are let through, by path."""
+    found = dict(intents([*yaml.safe_load_all(GATEWAY), service("app")]))
+    made = Modelled()
+    made.apply({**found, **{one.key: one for one in policies}})
+    host = made.graph.virtual_hosts[VirtualHostKey("web/gw", 80, Family.HTTP, "a.test")]
+    timeouts = {}
+    for entry in host.entries:
+        assert isinstance(entry.rule.action, Forward)
+        timeouts[entry.match.paths[0].value] = (entry.rule.action.read_timeout, entry.rule.websocket)
+    return timeouts
+
+
+def test_the_most_specific_policy_counts_alone() -> None:
+    door = policy("a", DOOR_KEY, Options(read_timeout=1.0, websocket=False))
+    route = policy("b", ROUTE_KEY, Options(read_timeout=2.0))
+    rule = policy("c", ROUTE_KEY, Options(read_timeout=3.0), "two")
+    assert read_timeouts(door) == {"/one": (1.0, False), "/two": (1.0, False)}
+    assert read_timeouts(door, route, rule) == {"/one": (2.0, True), "/two": (3.0, True)}
+
+
+def test_a_policy_that_merges_is_laid_over_the_gateways() -> None:
+    door = policy("a", DOOR_KEY, Options(read_timeout=1.0, websocket=False))
+    route = policy("b", ROUTE_KEY, Options(read_timeout=2.0), merges=True)
+    assert read_timeouts(door, route)["/one"] == (2.0, False)
+
+
+def test_of_two_policies_the_older_counts() -> None:
+    young, old = policy("z", ROUTE_KEY, Options(read_timeout=1.0)), policy("a", ROUTE_KEY, Options(read_timeout=2.0))
+    assert read_timeouts(young, old)["/one"] == (2.0, True)
+
+
+def test_a_listeners_policy_goes_before_the_gateways() -> None:
+    door = policy("a", DOOR_KEY, Options(read_timeout=1.0))
+    listener = policy("b", DOOR_KEY, Options(read_timeout=2.0), "http")
+    other = policy("c", DOOR_KEY, Options(read_timeout=3.0), "https")
+    assert read_timeouts(door, listener, other)["/one"] == (2.0, True)

@@ -67,8 +67,8 @@ def without_slash(entry: Entry, taken: Iterable[str]) -> Entry | None:
     if bare in taken:
         return None
     action = RedirectTo(entry.origin, 301, path=PathEdit(PathEditKind.REPLACE, path.value))
-    rule = Rule(f"{entry.rule.id} without slash", entry.rule.route, entry.origin, action)
-    return Entry(structs.replace(entry.match, paths=(PathMatch(PathKind.EXACT, bare),)), rule, entry.origin)
+    rule = Rule(f"{entry.rule.route} without slash", entry.rule.route, entry.origin, action)
+    return Entry(Match(hosts=entry.match.hosts, paths=(PathMatch(PathKind.EXACT, bare),)), rule, entry.origin)
 
 
 def plain_paths(entries: Iterable[Entry]) -> frozenset[str]:
