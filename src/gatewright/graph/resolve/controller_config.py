@@ -19,7 +19,7 @@ from gatewright.graph.resolve import helm_values
 from gatewright.kinds.annotations.names import HAPROXY, HAPROXY_COMMUNITY, NGINX
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
-from gatewright.kinds.annotations.readers import READERS
+from gatewright.kinds.annotations.readers import READERS, meant
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings
 from gatewright.kinds.intents.filters import BodyLimit
@@ -53,11 +53,17 @@ def class_wide(view: View, intent: ControllerIntent) -> ClassWide:
     """The options of a door: those of its configuration, and over them what the site map says of it."""
     found = NOTHING
     problems: list[Problem] = []
-    for reader in READERS:
-        if reader.implementation != intent.implementation or reader.class_wide is None:
-            continue
-        notes = _notes(view, intent, reader)
-        if notes is not None:
+    told = [
+        (reader, notes)
+        for reader in READERS
+        if reader.implementation == intent.implementation
+        and reader.class_wide is not None
+        and (notes := _notes(view, intent, reader)) is not None
+    ]
+    for reader, notes in told:
+        # Two controllers may be doors of one implementation: one of them reads a ConfigMap, whose keys say which.
+        rivals = [other for other, same in told if same.owner == notes.owner]
+        if reader.class_wide is not None and reader is meant(rivals, notes.names()):
             found = laid_over(found, reader.class_wide(notes))
             problems += notes.problems
     found = laid_over(found, intent.settings.options)

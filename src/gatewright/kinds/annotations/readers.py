@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
@@ -56,6 +56,16 @@ def rules(
 def _notes(reader: Reader, annotations: Mapping[str, str], owner: Key, origin: Origin) -> Notes | None:
     own = {name: value for name, value in annotations.items() if name.startswith(reader.prefix)}
     return Notes(own, owner, origin.at("metadata", "annotations"), reader.prefix) if own else None
+
+
+def meant(among: Sequence[Reader], names: Iterable[str]) -> Reader:
+    """Whose ConfigMap this is: the dialect's that knows most of its keys, the first of several."""
+    keys = set(names)
+
+    def known(reader: Reader) -> int:
+        return len(keys & {one.name for table in reader.compatibility for one in table.features})
+
+    return max(among, key=known)
 
 
 def usual(implementation: str) -> Options:

@@ -222,3 +222,15 @@ def test_class_wide() -> None:
     options = haproxy_community.READER.class_wide(notes)
     assert options.tls_redirect is not None
     assert (options.tls_redirect.status, options.hsts, notes.problems) == (301, "max-age=60", [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["allow-list", "timeout-server"], ORG),
+        (["allowlist-source-range", "timeout-server"], COMMUNITY),
+        (["timeout-server"], ORG),
+    ],
+)
+def test_the_keys_say_whose_configmap_it_is(keys: list[str], expected: Reader) -> None:
+    assert readers.meant([ORG, COMMUNITY], keys) is expected
