@@ -652,10 +652,10 @@ def test_basic_authentication() -> None:
     auth = BasicAuthUsers(users, c.ORIGIN, remove_header=True)
     broken = BasicAuthUsers(Sensitive(b"bob:$apr1$x$y"), c.ORIGIN)
     graph = plain(
-        c.host("a.test", c.entry(c.to("one"), auth=auth)),
+        c.host("a.test", c.entry(c.to("one"), steps=(auth,))),
         c.host("b.test", c.entry(c.to("one"))),
-        c.host("c.test", c.entry(c.to("one"), auth=broken)),
-        c.host("d.test", c.entry(RedirectTo(c.ORIGIN, 302, scheme="https"), auth=auth)),
+        c.host("c.test", c.entry(c.to("one"), steps=(broken,))),
+        c.host("d.test", c.entry(RedirectTo(c.ORIGIN, 302, scheme="https"), steps=(auth,))),
     )
 
     async def scenario(world: c.World) -> None:
@@ -682,7 +682,8 @@ def test_cors() -> None:
     )
     auth = BasicAuthUsers(Sensitive(b"ann:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M="), c.ORIGIN)
     graph = plain(
-        c.host("a.test", c.entry(c.to("one"), cors=cors)), c.host("b.test", c.entry(c.to("one"), cors=cors, auth=auth))
+        c.host("a.test", c.entry(c.to("one"), cors=cors)),
+        c.host("b.test", c.entry(c.to("one"), cors=cors, steps=(auth,))),
     )
 
     async def scenario(world: c.World) -> None:

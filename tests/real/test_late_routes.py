@@ -30,7 +30,7 @@ def _envoy() -> None:
 
 
 def test_a_user_is_asked_for_however_the_host_is_written() -> None:
-    protected = [c.host(name, c.entry(c.to("one"), auth=AUTH)) for name in ("a.test", "*.b.test")]
+    protected = [c.host(name, c.entry(c.to("one"), steps=(AUTH,))) for name in ("a.test", "*.b.test")]
     hosts = [*protected, c.host("*", c.entry(c.to("one")))]
     graph = c.graph([c.gateway(c.http_port())], hosts, [c.backend("one")])
 

@@ -294,7 +294,6 @@ class Rule(Struct, frozen=True):
     origin: Origin
     action: Action
     access: tuple[Access, ...] = ()
-    auth: BasicAuthUsers | None = None
     cors: Cors | None = None
     steps: tuple[Step, ...] = ()
     request_headers: tuple[HeaderEdit, ...] = ()

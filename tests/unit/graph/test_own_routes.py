@@ -137,7 +137,7 @@ def test_it_goes_first_and_leaves_the_rest_as_it_was(dialect: str) -> None:
     assert {key.family for key in change.virtual_hosts} == {Family.HTTP}
     first = made.graph.virtual_hosts[VirtualHostKey("infra/edge", 80, Family.HTTP, "a.example.com")].entries[0]
     assert isinstance(first.rule.action, Respond)
-    assert (first.rule.action.body, first.rule.access, first.rule.auth) == (b"token.print", (), None)
+    assert (first.rule.action.body, first.rule.access, first.rule.steps) == (b"token.print", (), ())
     assert not first.match.hosts, "its VirtualHost has decided that"
     made.remove(CHALLENGE)
     assert made.graph == before

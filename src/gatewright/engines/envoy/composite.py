@@ -115,11 +115,10 @@ def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
         configs.append((filters.CORS, filters.cors(rule.cors)))
     if isinstance(rule.action, Forward) and rule.action.persistence is not None:
         configs.append((filters.SESSION, filters.session(rule.action.persistence, "gatewright-session")))
-    steps = (rule.auth, *rule.steps) if rule.auth is not None else rule.steps
     compiled: list[_Compiled | Refused] = []
     problems: list[Problem] = []
     scopes: list[tuple[str, bytes]] = []
-    for step in steps:
+    for step in rule.steps:
         match step:
             case ErrorPage():
                 page = error_page.page(step, context, number)
