@@ -346,7 +346,7 @@ class _Lowering:
             tail, url = "(.*)$", base + (edit.value if edit is not None else "") + r"\3"
         else:
             return False
-        pattern = rf"^(https?)://({re.escape(host.lower())})(?::\d+)?{tail}"
+        pattern = rf"^(https?)://({re.escape(host.lower())}(?::\d+)?){tail}"
         self._first.append(RegexRedirect(self._origin, pattern, url, answer.status))
         return True
 
