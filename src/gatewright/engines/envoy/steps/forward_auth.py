@@ -29,6 +29,7 @@ FILTER: Final = "gatewright.ask"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _BLANK: Final = re.compile(r"[\x00-\x20\x7f\ud800-\udfff]")
+_SCRIPT: Final = "ask"
 _MOST_PATTERNS: Final = 64
 
 Question = Mapping[str, Data]
@@ -36,8 +37,9 @@ Question = Mapping[str, Data]
 
 
 def http_filter() -> hcm.HttpFilter:
-    """The filter for the chain.  It asks nothing where the route has no questions."""
-    made = lua_pb2.Lua(default_source_code=base_pb2.DataSource(inline_string=SCRIPT))
+    """The filter for the chain.  It does nothing where the route has no questions: a script that looks for them would
+    cost every request for a name under a wildcard 7 us."""
+    made = lua_pb2.Lua(source_codes={_SCRIPT: base_pb2.DataSource(inline_string=SCRIPT)})
     # What the answer adds to a request must not lead it to another route, whose protections it has not met.
     made.clear_route_cache.value = False
     return hcm.HttpFilter(name=FILTER, typed_config=pack(made))
@@ -45,7 +47,7 @@ def http_filter() -> hcm.HttpFilter:
 
 def per_route(questions: Iterable[Question]) -> Any:
     """The questions of a route, asked in their order; the first that is denied is the answer."""
-    made = lua_pb2.LuaPerRoute()
+    made = lua_pb2.LuaPerRoute(name=_SCRIPT)
     made.filter_context.update({"questions": [dict(one) for one in questions]})
     return pack(made)
 
