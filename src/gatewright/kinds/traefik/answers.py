@@ -80,11 +80,11 @@ def errors(value: ErrorsSpec, namespace: str, report: Report, *path: str | int) 
     if not ranges:
         report.warning("invalid-value", "without a status no answer is replaced", *path, "status")
         return ()
-    if rewrites and "{originalStatus}" in value.query:
-        differs(report, "{originalStatus} is the rewritten status, too", *path, "query")
+    if rewrites:
+        report.unsupported("answers keep their status", *path, "statusRewrites")
     if value.error_request_headers is not None:
         differs(report, "the service gets all headers of the request", *path, "errorRequestHeaders")
-    return (ErrorPages(report.origin.at(*path), ranges, backend, _query(value.query), rewrites=rewrites),)
+    return (ErrorPages(report.origin.at(*path), ranges, backend, _query(value.query)),)
 
 
 def _rewrites(texts: Mapping[str, int]) -> tuple[tuple[int, int, int], ...] | None:

@@ -40,8 +40,7 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "compress.encodings": ({"includedContentTypes": _HTML, "encodings": ["br"]}, ""),
         "compress.minResponseBodyBytes": ({"includedContentTypes": _HTML, "minResponseBodyBytes": 10}, ""),
         "errors": (_PAGES, ""),
-        "errors.statusRewrites": ({**_PAGES, "statusRewrites": {"418": 404}}, ""),
-        "forwardAuth": ({"address": _AUTH}, ""),
+        "forwardAuth": ({"address": _AUTH}, "a relative Location in an answer stays relative"),
         "forwardAuth.addAuthCookiesToResponse": ({"address": _AUTH, "addAuthCookiesToResponse": ["s"]}, ""),
         "forwardAuth.authRequestHeaders": ({"address": _AUTH, "authRequestHeaders": ["Cookie"]}, ""),
         "forwardAuth.authResponseHeaders": ({"address": _AUTH, "authResponseHeaders": ["Remote-User"]}, ""),
@@ -109,6 +108,7 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "contentType": ({}, "an answer without a Content-Type stays without one"),
         "digestAuth": ({"secret": "users"}, "503; use basicAuth over TLS"),
         "encodedCharacters": ({}, "503"),
+        "errors.statusRewrites": ({**_PAGES, "statusRewrites": {"418": 404}}, "answers keep their status"),
         "forwardAuth.maxResponseBodySize": ({"address": _AUTH, "maxResponseBodySize": 10}, "not limited"),
         "grpcWeb": ({"allowOrigins": ["*"]}, "passed on as it is"),
         "headers.accessControlAllowOriginListRegex": (

@@ -28,7 +28,6 @@ from gatewright.kinds.intents.filters import (
 )
 from gatewright.kinds.intents.routing import UpstreamTls
 from gatewright.kinds.traefik.common import UNAVAILABLE
-from gatewright.kinds.traefik.regex import full_match
 from gatewright.kinds.traefik.sources import IpStrategy, differs, refuse
 
 MOST_BODY = 1024 * 1024
@@ -105,7 +104,6 @@ def forward_auth(value: ForwardAuthSpec, namespace: str, report: Report, *path: 
         differs(report, message, *path, "trustForwardHeader")
     if value.max_response_body_size is not None and value.max_response_body_size >= 0:
         report.unsupported("the answers of the authentication server are not limited", *path, "maxResponseBodySize")
-    pattern = value.auth_response_headers_regex
     auth = ForwardAuth(
         origin=report.origin.at(*path),
         url=(value.address,),
@@ -114,7 +112,7 @@ def forward_auth(value: ForwardAuthSpec, namespace: str, report: Report, *path: 
         sends=value.auth_request_headers or None,
         sends_body=_body(value, report, *path),
         copies=value.auth_response_headers,
-        copies_matching=f"(?i:{full_match(pattern)})" if pattern else "",
+        copies_matching=value.auth_response_headers_regex,
         cookies=value.add_auth_cookies_to_response,
         signin=(value.auth_signin_url,) if value.auth_signin_url else (),
         tls=_tls(value, namespace),
