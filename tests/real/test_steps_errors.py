@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import BackendKey, BasicAuthUsers, ErrorPage, Respond
+from gatewright.graph.nodes import BackendKey, BasicAuthUsers, ErrorPage, Respond, Step, WeightedBackend
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.filters import ErrorPages, Variable
-from gatewright.kinds.intents.routing import BackendRef
+from gatewright.kinds.intents.filters import ErrorPages, InFlight, LimitBy, Variable
+from gatewright.kinds.intents.routing import BackendRef, Upstream
 from support import compiled as c
 from support import needs
 from support.handmade import eventually, free_port
@@ -134,3 +135,46 @@ def test_scopes_of_pages_come_and_go_with_their_rules() -> None:
         await eventually(lambda: backend_is("pages"))
 
     c.serve(with_page, scenario)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        pages((500, 500), path=("/", Variable.ESCAPED_URL)),
+        pages((500, 500), path=("/a\r\nb",)),
+        pages((500, 500), tells=(("X-Query", (Variable.QUERY,)),)),
+        pages((500, 500), tells=(("X Query", ("1",)),)),
+        InFlight(c.ORIGIN, 1, LimitBy.CLIENT),
+        InFlight(c.ORIGIN, 1),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+def test_what_protects_nothing_is_left_out_and_told(step: Step) -> None:
+    entries = [c.entry(Respond(500, "x"), c.path("/500"), steps=(step,)), c.entry(c.to("one"), steps=(step,))]
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            assert (await world.get(name)).backend == "one", name
+            reply = await world.get(name, "/500")
+            assert (reply.status, reply.backend) == (500, ""), name
+        assert world.plan is not None
+        told = [p.id for problems in world.plan.problems.values() for p in problems]
+        assert set(told) == {"step-differs"}
+
+    c.serve(everywhere(*entries), scenario)
+
+
+def test_requests_at_the_same_time_are_limited_by_the_cluster() -> None:
+    limited = BackendKey("apps", "one", 80, "requests=2")
+    entry = c.entry(c.to(WeightedBackend(1, limited, c.ORIGIN)), steps=(InFlight(c.ORIGIN, 2),))
+    backend = structs.replace(c.backend("one"), key=limited, upstream=Upstream(max_requests=2))
+    hosts = [c.host("a.test", entry)]
+    graph = c.graph([c.gateway(c.http_port())], hosts, [backend])
+
+    async def scenario(world: c.World) -> None:
+        replies = await asyncio.gather(*(world.get("a.test", "/?delay=2s") for _ in range(4)))
+        assert sorted(reply.status for reply in replies) == [200, 200, 503, 503]
+        assert world.plan is not None
+        assert not [p for problems in world.plan.problems.values() for p in problems]
+
+    c.serve(graph, scenario)

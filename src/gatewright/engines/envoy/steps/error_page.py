@@ -30,7 +30,7 @@ from xds.type.matcher.v3 import regex_pb2
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.filters import PAGES, UNNEEDED, switched_off
 from gatewright.engines.envoy.steps.conditions import Filter
-from gatewright.engines.envoy.steps.context import Context
+from gatewright.engines.envoy.steps.context import Context, is_header_name
 from gatewright.engines.envoy.wire import extension, pack, seconds, serialise
 from gatewright.graph.nodes import ErrorPage
 from gatewright.kinds.intents.filters import ErrorPages, Template, Variable
@@ -58,12 +58,15 @@ class Page(Struct, frozen=True):
 
 
 def page(step: ErrorPage, context: Context, number: int) -> Page | None:
-    """The page of the `number`-th rule of a VirtualHost; None where it would have to be told what nobody keeps."""
+    """The page of the `number`-th rule of a VirtualHost; None where it cannot be got as described."""
     pages = step.pages
     told = {piece for _, value in pages.tells for piece in value if isinstance(piece, Variable)}
     if any(_format(piece, context) is None for piece in told):
         return None
     if any(isinstance(piece, Variable) and piece is not Variable.STATUS for piece in pages.path):
+        return None
+    texts = [piece for piece in pages.path if not isinstance(piece, Variable)]
+    if not all(is_header_name(name) for name, _ in pages.tells) or not all(text.isprintable() for text in texts):
         return None
     key = f"errors|{names.scope_key(context.host)}|{number}"
     matcher = xds.Matcher()
