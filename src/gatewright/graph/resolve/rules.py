@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec import structs
@@ -26,6 +27,7 @@ from gatewright.graph.resolve import load_balancers
 from gatewright.graph.resolve.backends import broken_status
 from gatewright.graph.resolve.canaries import Variant
 from gatewright.graph.resolve.filters import Effects
+from gatewright.graph.resolve.nginx_hosts import expression
 from gatewright.graph.resolve.redirects import Residual, never_matches, residual
 from gatewright.graph.resolve.shares import Shares
 from gatewright.graph.resolve.variants import by_hash
@@ -35,6 +37,7 @@ from gatewright.kinds.intents.filters import HeaderEdit, PathEdit, PathEditKind,
 from gatewright.kinds.intents.routing import Dialect, Match, PathKind, PathMatch, RuleIntent, SessionPersistence
 
 FORWARDED_PREFIX = "X-Forwarded-Prefix"
+_LITERAL = re.compile(r"(?:[A-Za-z0-9/_~%-](?![*+?{]))*")
 DEFAULT_PORTS = {Family.HTTP: 80, Family.HTTPS: 443}
 
 
@@ -124,9 +127,24 @@ def _conditional(key: VirtualHostKey, effects: Effects, match: Match, resolved: 
             yield Entry(match, structs.replace(resolved, action=Respond(503, why, item.origin)), resolved.origin)
             return
         if not split.changes_nothing(base):
-            narrowed = structs.replace(match, paths=(*match.paths, PathMatch(PathKind.REGEX, split.pattern)))
+            narrowed = structs.replace(match, paths=_narrowed(match.paths, split.pattern))
             yield Entry(narrowed, structs.replace(resolved, action=_redirect(item, split)), resolved.origin)
     yield Entry(match, resolved, resolved.origin)
+
+
+def _narrowed(paths: tuple[PathMatch, ...], pattern: str) -> tuple[PathMatch, ...]:
+    """Paths that match an expression, too: the expression alone where all that it matches has the prefix anyway."""
+    added = PathMatch(PathKind.REGEX, pattern)
+    if len(paths) != 1 or paths[0].negate:
+        return (*paths, added)
+    (path,) = paths
+    if path.kind is PathKind.REGEX and path.value == expression("/"):
+        return (added,)
+    begin = _LITERAL.match(pattern)
+    wanted = path.value.rstrip("/") + "/" if path.kind is PathKind.PREFIX else path.value
+    prefixed = path.kind in (PathKind.PREFIX, PathKind.RAW_PREFIX)
+    alone = wanted == "/" or (begin is not None and begin[0].startswith(wanted) and "|" not in pattern)
+    return (added,) if prefixed and alone else (*paths, added)
 
 
 def _with_forwarded_prefix(entry: Entry, problems: list[Problem]) -> Entry:
