@@ -217,6 +217,7 @@ def test_forward_auth_as_it_usually_is() -> None:
 
 
 def test_forward_auth_in_full() -> None:
+    """All fields, with forwardAuth.tls."""
     spec = {
         "address": "https://auth.example.com/",
         "authResponseHeadersRegex": "^X-",
@@ -262,6 +263,7 @@ def test_who_cannot_be_asked_refuses(spec: dict[str, Any], status: int) -> None:
 
 
 def test_certificates_of_clients() -> None:
+    """passTLSClientCert.pem is kept, its summary is not."""
     assert filters({"passTLSClientCert": {"pem": True}}) == (
         ClientCertificateHeaders(at("passTLSClientCert"), (("X-Forwarded-Tls-Client-Cert", "pem"),)),
     )
@@ -331,6 +333,13 @@ def test_error_pages() -> None:
             ("/", Variable.STATUS, ".html?from=", Variable.ESCAPED_URI),
         ),
     )
+
+
+def test_headers_of_error_pages() -> None:
+    """errors.errorRequestHeaders cannot be narrowed."""
+    spec = {"errors": {"status": ["500"], "service": {"name": "pages", "port": 80}, "errorRequestHeaders": []}}
+    (problem,) = lowered(spec).problems
+    assert problem.severity is Severity.INFO
 
 
 @pytest.mark.parametrize("name", ["circuitBreaker", "contentType", "grpcWeb", "tap"])

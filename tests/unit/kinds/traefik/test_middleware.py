@@ -233,6 +233,7 @@ def test_basic_auth() -> None:
 
 @pytest.mark.parametrize("name", ["ipAllowList", "ipWhiteList"])
 def test_ip_allow_list(name: str) -> None:
+    """With ipAllowList.ipStrategy, by depth."""
     spec = {"sourceRange": ["10.0.0.1/8", "::1"], "ipStrategy": {"depth": 2}, "rejectStatusCode": 404}
     assert filters({name: spec}) == (AllowSources(at(name), ("10.0.0.0/8", "::1/128"), 2, 404),)
     assert filters({name: {"sourceRange": ["10.0.0.1"]}}) == (AllowSources(at(name), ("10.0.0.1/32",)),)

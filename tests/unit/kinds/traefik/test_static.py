@@ -125,3 +125,39 @@ def test_middlewares_of_other_providers_refuse() -> None:
 def test_strict_prefixes_are_the_ingress_provider_s() -> None:
     assert static.providers(static.from_arguments(ARGUMENTS)).strict_prefixes
     assert not static.providers({"providers.kubernetescrd": "true"}).strict_prefixes
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("entryPoints.<name>.forwardedHeaders.insecure", "true"),
+        ("entryPoints.<name>.forwardedHeaders.trustedIPs", "10.0.0.0/8"),
+        ("entryPoints.<name>.http.redirections.entryPoint.permanent", "false"),
+        ("entryPoints.<name>.http.redirections.entryPoint.scheme", "http"),
+        ("entryPoints.<name>.http.tls.options", "apps-strict@kubernetescrd"),
+        ("entryPoints.<name>.proxyProtocol.insecure", "true"),
+        ("entryPoints.<name>.proxyProtocol.trustedIPs", "10.0.0.0/8"),
+        ("entryPoints.<name>.transport.respondingTimeouts.idleTimeout", "90s"),
+        ("entryPoints.<name>.transport.respondingTimeouts.readTimeout", "30s"),
+        ("providers.kubernetesCRD.allowCrossNamespace", "true"),
+        ("providers.kubernetesCRD.allowExternalNameServices", "true"),
+        ("providers.kubernetesCRD.ingressClass", "internal"),
+        ("providers.kubernetesCRD.namespaces", "apps"),
+        ("providers.kubernetesIngress.allowExternalNameServices", "true"),
+        ("providers.kubernetesIngress.ingressClass", "internal"),
+        ("providers.kubernetesIngress.ingressEndpoint.ip", "192.0.2.1"),
+        ("providers.kubernetesIngress.ingressEndpoint.hostname", "edge.example.com"),
+        ("providers.kubernetesIngress.ingressEndpoint.publishedService", "traefik/traefik"),
+        ("providers.kubernetesIngress.namespaces", "apps"),
+    ],
+)
+def test_options_have_an_effect(option: str, value: str) -> None:
+    own = "--entryPoints.web"
+    others = [f"{own}.address=:80", f"{own}.http.redirections.entryPoint.to=:443"]
+    provider = option.split(".")[1]
+    others += [f"--providers.{provider}=true"] if option.startswith("providers.") else []
+    with_, without = (
+        static.from_arguments([*others, *more]) for more in ([f"--{option.replace('<name>', 'web')}={value}"], [])
+    )
+    points, providers = static.entry_points(with_), static.providers(with_)
+    assert (points, providers) != (static.entry_points(without), static.providers(without))
