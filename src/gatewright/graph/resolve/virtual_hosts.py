@@ -148,7 +148,7 @@ def _serve(door: _Door, key: VirtualHostKey, routes: list[RouteIntent], found: F
     view, gateway, listener = door.view, door.gateway, door.listener
     routes = _of_one_kind(key, routes, found.problems)
     secured = key.family is Family.HTTP and any(_brings_tls(gateway, route, key.hostname) for route in routes)
-    where = Where(gateway, key.family, key.port, key.hostname, secured)
+    where = Where(_as_at(gateway, listener), key.family, key.port, key.hostname, secured)
     host = _Host(view, where, listener, key, found)
     if not any(_concerns_others(gateway, route) for route in routes):
         for route in routes:
@@ -226,6 +226,14 @@ def _brings_tls(gateway: Gateway, route: RouteIntent, hostname: str) -> bool:
         and (not use.hosts or any(hostnames.covers(name, hostname, gateway.depth) for name in use.hosts))
         for use in route.tls
     )
+
+
+def _as_at(gateway: Gateway, listener: Listener) -> Gateway:
+    """The gateway as one of its listeners has it, which may believe fewer peers than another."""
+    own = listener.own.forwarded_from
+    if own is None or own == gateway.settings.forwarded_from:
+        return gateway
+    return structs.replace(gateway, settings=structs.replace(gateway.settings, forwarded_from=own))
 
 
 class _Host:
