@@ -72,6 +72,11 @@ class Metadata(Lenient, frozen=True):
         """The annotations as intents have them: sorted."""
         return tuple(sorted(self.annotations.items())) if self.annotations else ()
 
+    @property
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """The labels as intents have them: sorted."""
+        return tuple(sorted(self.labels.items())) if self.labels else ()
+
 
 class Object(Schema, frozen=True):
     """Base of every strict top-level schema."""

@@ -133,6 +133,12 @@ def proxy_protocol_from(gateway: Gateway, port: int) -> tuple[str, ...]:
     return gateway.settings.proxy_protocol_from if own is None else own
 
 
+def trusted_hops(gateway: Gateway, port: int, usual: int) -> int:
+    """How many proxies stand in front of a port, whoever they are: as its entry points say, else `usual`."""
+    own = own_settings(gateway, port).trusted_hops
+    return usual if own is None else own
+
+
 def _said(gateway: Gateway) -> DoorOptions:
     return gateway.options.door or DoorOptions()
 

@@ -88,7 +88,7 @@ def manager(
         request_headers_timeout=seconds(_HEADERS_SECONDS),
         upgrade_configs=[hcm.HttpConnectionManager.UpgradeConfig(upgrade_type="websocket")],
     )
-    forwarded.detect(made, door, port, peers, bindings.trusted_hops)
+    forwarded.detect(made, door, port, peers, forwarded.trusted_hops(door, port, bindings.trusted_hops))
     made.normalize_path.value = True
     _times(made, door, port)
     _protocols(made)

@@ -136,7 +136,8 @@ class _Chains:
     def fill(self, made: listener_pb2.Listener) -> None:
         """Add the chains, and a matcher where there is more than one."""
         believed = forwarded.forwarded_from(self._gateway, self._port.number)
-        if self._bindings.trusted_hops or (believed and forwarded.everybody(believed)):
+        hops = forwarded.trusted_hops(self._gateway, self._port.number, self._bindings.trusted_hops)
+        if hops or (believed and forwarded.everybody(believed)):
             way = self._ways(made, Peers.BELIEVED)
         elif believed:
             other = self._ways(made, Peers.OTHERS)

@@ -17,11 +17,10 @@ from msgspec import structs
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener
-from gatewright.graph.objects import OPTIONS_POLICIES, View
-from gatewright.graph.resolve import load_balancers
+from gatewright.graph.objects import View
+from gatewright.graph.resolve import load_balancers, policies
 from gatewright.graph.resolve.backends import Failure, backend, target
 from gatewright.graph.resolve.nginx_hosts import expression
-from gatewright.graph.resolve.references import selects
 from gatewright.graph.resolve.where import Where
 from gatewright.kinds import syntax
 from gatewright.kinds.annotations import readers
@@ -29,6 +28,7 @@ from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.filters import (
     AllowSources,
+    Authorize,
     BasicAuth,
     BodyLimit,
     DenySources,
@@ -36,6 +36,7 @@ from gatewright.kinds.intents.filters import (
     ForwardAuth,
     HeaderEdit,
     InFlight,
+    Jwt,
     PathEdit,
     PathEditKind,
     RateLimit,
@@ -46,13 +47,12 @@ from gatewright.kinds.intents.filters import (
     Rewrite,
 )
 from gatewright.kinds.intents.material import ServiceIntent
-from gatewright.kinds.intents.options import NOTHING, Options, OptionsPolicyIntent, laid_over
+from gatewright.kinds.intents.options import NOTHING, Options, laid_over
 from gatewright.kinds.intents.routing import BackendRef, Dialect, RuleIntent, Upstream
 
 HSTS = "Strict-Transport-Security"
 FORWARDED_PREFIX = "X-Forwarded-Prefix"
 _GROUP = re.compile(r"\\(\d)")
-_Rank = tuple[int, str, str]
 _HTTP = frozenset({Family.HTTP, Family.HTTPS})
 
 
@@ -64,7 +64,7 @@ def effective(view: View, gateway: Gateway, listener: Listener, route: RouteInte
     usual = _usual(gateway.implementation, gateway.options, settings.idle_timeout, settings.body_limit, gateway.origin)
     found = laid_over(usual, listener.options)
     if gateway.dialect is Dialect.GATEWAY_API:
-        found = laid_over(found, _policies(view, gateway, listener.name, route, rule))
+        found = laid_over(found, policies.effective(view, gateway, listener.name, route, rule))
     if gateway.implementation == load_balancers.ALB:
         found = laid_over(found, load_balancers.shared(view, route))
     for implementation, said in route.options:
@@ -84,54 +84,6 @@ def _usual(
     return laid_over(laid_over(readers.usual(implementation), door), described)
 
 
-# --- policies -----------------------------------------------------------------------------------
-
-
-def _policies(view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None) -> Options:
-    """What policies say: of each kind the most specific one, laid over the gateway's where it merges."""
-    ranked: dict[str, list[tuple[_Rank, OptionsPolicyIntent]]] = {}
-    for policy in policies_at(view, gateway.key):
-        for section, place in ((listener, 2), ("", 3)):
-            if _aims(policy, gateway.key, (), section):
-                ranked.setdefault(policy.key.kind, []).append((_rank(place, policy), policy))
-    sections = ((rule.name, 0), ("", 1)) if rule is not None and rule.name else (("", 1),)
-    for policy in policies_at(view, route.key):
-        for section, place in sections:
-            if _aims(policy, route.key, route.labels, section):
-                ranked.setdefault(policy.key.kind, []).append((_rank(place, policy), policy))
-    found = NOTHING
-    for _, rivals in sorted(ranked.items()):
-        rivals.sort(key=lambda pair: pair[0])
-        (rank, winner), *others = rivals
-        wider = next((other for place, other in others if place[0] >= 2), None)
-        if winner.merges and rank[0] < 2 and wider is not None:
-            found = laid_over(found, wider.options)
-        found = laid_over(found, winner.options)
-    return found
-
-
-def policies_at(view: View, key: Key) -> list[OptionsPolicyIntent]:
-    """The policies that may attach to an object: by its name, or by labels."""
-    named = view.listed(OPTIONS_POLICIES, key, OptionsPolicyIntent)
-    return named + view.listed(OPTIONS_POLICIES, structs.replace(key, name=""), OptionsPolicyIntent)
-
-
-def _aims(policy: OptionsPolicyIntent, key: Key, labels: tuple[tuple[str, str], ...], section: str) -> bool:
-    for aim in policy.targets:
-        if aim.section != section:
-            continue
-        if aim.key == key:
-            return True
-        same = aim.selector is not None and structs.replace(aim.key, name=key.name) == key
-        if same and aim.selector is not None and selects(aim.selector, dict(labels)):
-            return True
-    return False
-
-
-def _rank(place: int, policy: OptionsPolicyIntent) -> _Rank:
-    return (place, policy.created or "~", f"{policy.key.namespace}/{policy.key.name}")
-
-
 # --- applying -----------------------------------------------------------------------------------
 
 
@@ -142,7 +94,8 @@ def apply(options: Options, rule: RuleIntent, where: Where, problems: list[Probl
     if where.family in _HTTP:
         filters = tuple(_filters(options, rule, where, problems))
     else:  # bytes are passed on: only who may connect can be decided
-        filters = (*_refusal(options, rule.origin), *_sources(options, any_one=False), *rule.filters)
+        admission = _admission(options, rule, problems)
+        filters = (*_refusal(options, rule.origin), *_sources(options, any_one=False), *admission, *rule.filters)
     return structs.replace(
         rule,
         filters=filters,
@@ -164,7 +117,7 @@ def _filters(options: Options, rule: RuleIntent, where: Where, problems: list[Pr
     yield from options.first
     if options.body_limit is not None:
         yield options.body_limit
-    if options.errors is not None:
+    if options.errors is not None and options.errors.statuses:
         yield options.errors
     if (redirect := tls_redirect(options, rule, where)) is not None:
         yield redirect
@@ -213,6 +166,34 @@ def _sorted(
     credentials = tuple(item for item in filters if isinstance(item, BasicAuth | ForwardAuth))
     others = tuple(item for item in filters if not isinstance(item, RateLimit | InFlight | BasicAuth | ForwardAuth))
     return counts, credentials, others
+
+
+def _admission(options: Options, rule: RuleIntent, problems: list[Problem]) -> Iterable[Filter]:
+    """Who may connect, where no request can be looked at; what that does not decide lets nobody in."""
+    asking = [item for item in options.filters if isinstance(item, BasicAuth | Jwt | Authorize)]
+    for item in (*asking, *((options.auth,) if options.auth else ())):
+        found = _by_address(item) if isinstance(item, Authorize) else None
+        if found is None:
+            why = (
+                "who may pass is decided by requests, of which there are none in this protocol: connections are closed"
+            )
+            hint = "authorize by clientCIDRs alone: denied ones first, then allowed ones"
+            problems.append(Problem("protection-unbuildable", why, item.origin, Severity.ERROR, hint))
+            yield Refuse(item.origin, 503, why)
+        else:
+            yield from found
+
+
+def _by_address(item: Authorize) -> list[Filter] | None:
+    """The same by lists of addresses: deny before allow; None where the order of its rules says something else."""
+    others = any(one.methods or one.headers or one.claims or one.scopes or not one.cidrs for one in item.rules)
+    turns = [one.allow for one in item.rules]
+    if others or turns != sorted(turns) or (item.allow and True in turns):
+        return None
+    denied = tuple(cidr for one in item.rules if not one.allow for cidr in one.cidrs)
+    allowed = tuple(cidr for one in item.rules if one.allow for cidr in one.cidrs)
+    found: list[Filter] = [DenySources(item.origin, denied)] if denied else []
+    return found if item.allow else [*found, AllowSources(item.origin, allowed)]
 
 
 def _with_status(item: Filter, options: Options) -> Filter:

@@ -156,6 +156,7 @@ def lower(document: Document) -> Lowered:
         allowed_listeners=_lower_allowed(spec.allowed_listeners, "None"),
         backend_client_certificate=_key(backend, document.namespace) if backend else None,
         created=gateway.metadata.created,
+        labels=gateway.metadata.marks,
         annotations=gateway.metadata.notes,
         address_annotations=tuple(sorted(infrastructure.items())),
     )

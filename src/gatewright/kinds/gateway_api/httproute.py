@@ -126,6 +126,7 @@ def lower_route(
         rules=tuple(lower_rule(rule, index, document, report) for index, rule in enumerate(spec.rules)),
         hostnames=gatewayapi.lower_hostnames(spec.hostnames, report),
         created=route.metadata.created,
+        labels=route.metadata.marks,
         annotations=route.metadata.notes,
     )
     return report.lowered(intent)

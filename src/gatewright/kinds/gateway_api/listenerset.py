@@ -48,6 +48,7 @@ def lower(document: Document) -> Lowered:
         parent=key,
         listeners=lower_listeners(listener_set.spec.listeners, document, report),
         created=listener_set.metadata.created,
+        labels=listener_set.metadata.marks,
     )
     return report.lowered(intent)
 

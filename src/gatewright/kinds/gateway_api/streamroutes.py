@@ -86,6 +86,7 @@ def _lower_route(
         rules=(_lower_rule(spec.rules[0], document, report),),
         hostnames=hostnames,
         created=route.metadata.created,
+        labels=route.metadata.marks,
         annotations=route.metadata.notes,
     )
     return report.lowered(intent)

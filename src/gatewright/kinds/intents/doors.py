@@ -117,7 +117,7 @@ class EntrySettings(Struct, frozen=True):
 
     `forwarded_from`, `proxy_protocol_from`: see DoorSettings.  Times in seconds, 0 for none: `request_timeout` until a
     request has arrived with its body, `keepalive_timeout` between requests on a connection, `idle_timeout` without
-    traffic within a request.
+    traffic within a request.  `trusted_hops`: the client is that entry of X-Forwarded-For from the right.
     """
 
     forwarded_from: tuple[str, ...] | None = None
@@ -125,6 +125,7 @@ class EntrySettings(Struct, frozen=True):
     request_timeout: float | None = None
     keepalive_timeout: float | None = None
     idle_timeout: float | None = None
+    trusted_hops: int | None = None
 
 
 class Redirection(Struct, frozen=True):
@@ -170,6 +171,7 @@ class GatewayIntent(Struct, frozen=True):
     created: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
     address_annotations: tuple[tuple[str, str], ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class ListenerSetIntent(Struct, frozen=True):
@@ -180,6 +182,7 @@ class ListenerSetIntent(Struct, frozen=True):
     parent: Key
     listeners: tuple[ListenerIntent, ...]
     created: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class GatewayClassIntent(Struct, frozen=True):

@@ -1,0 +1,113 @@
+"""Which policies hold where: those of Envoy Gateway that attach to gateways, listeners, routes and rules.
+
+Of each kind the most specific one counts alone (rule, route, listener, set of listeners, gateway), then the oldest; one
+that merges is laid over the next wider one.  Counterparts: `options`, for what they amount to at a rule;
+`door_options`, for what they say of the door itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
+
+from gatewright.graph.nodes import Gateway
+from gatewright.graph.objects import OPTIONS_POLICIES, View
+from gatewright.graph.resolve.references import selects
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.doors import GatewayIntent, ListenerSetIntent, RouteIntent
+from gatewright.kinds.intents.filters import RateLimit
+from gatewright.kinds.intents.options import NOTHING, Options, OptionsPolicyIntent, PolicyTarget, laid_over
+from gatewright.kinds.intents.routing import RuleIntent
+
+if TYPE_CHECKING:  # rules of `check` look at policies, too
+    from gatewright.graph.sight import Sight
+
+RULE, ROUTE, LISTENER, SET_LISTENER, SET, GATEWAY = range(6)
+"""How near a policy is to a rule: the smaller, the nearer.  A set's own listener is as near as a gateway's."""
+Labels = tuple[tuple[str, str], ...]
+
+
+class Attached(Struct, frozen=True):
+    """A policy at a place."""
+
+    place: int
+    policy: OptionsPolicyIntent
+
+    @property
+    def rank(self) -> tuple[int, str, Key]:
+        return (self.place, *seniority(self.policy))
+
+
+def seniority(policy: OptionsPolicyIntent) -> tuple[str, Key]:
+    """What orders policies for the same: the oldest is first, those of unknown age last."""
+    return policy.created or "~", policy.key
+
+
+def policies_at(view: View | Sight, key: Key) -> list[OptionsPolicyIntent]:
+    """The policies that may attach to an object: by its name, or by labels."""
+    named = view.listed(OPTIONS_POLICIES, key, OptionsPolicyIntent)
+    return named + view.listed(OPTIONS_POLICIES, structs.replace(key, name=""), OptionsPolicyIntent)
+
+
+def aims(target: PolicyTarget, key: Key, labels: Mapping[str, str]) -> bool:
+    """Does a policy mean this object, whatever the section?"""
+    if target.selector is None:
+        return target.key == key
+    return structs.replace(target.key, name=key.name) == key and selects(target.selector, labels)
+
+
+def _attached(view: View, key: Key, labels: Labels | None, sections: Mapping[str, int]) -> Iterator[Attached]:
+    """The policies at an object, for it as a whole or for one of its sections; labels None: those that it has."""
+    for policy in policies_at(view, key):
+        for target in policy.targets:
+            if target.section not in sections:
+                continue
+            own = labels if labels is not None or target.selector is None else _labels(view, key)
+            if aims(target, key, dict(own or ())):
+                yield Attached(sections[target.section], policy)
+
+
+def _labels(view: View, key: Key) -> Labels:
+    owner = view.get(key, GatewayIntent) or view.get(key, ListenerSetIntent)
+    return owner.labels if owner is not None else ()
+
+
+def at_listener(view: View, gateway: Key, listener: str) -> list[Attached]:
+    """The policies that hold at a listener, the nearest first.  `listener`: its name at its gateway."""
+    namespace, _, rest = listener.partition("/")
+    group, _, section = rest.partition("/")
+    found = list(_attached(view, gateway, None, {listener: LISTENER, "": GATEWAY}))
+    if section:
+        key = Key("ListenerSet", namespace, group)
+        found += _attached(view, key, None, {section: SET_LISTENER, "": SET})
+    return sorted(found, key=lambda one: one.rank)
+
+
+def effective(view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None) -> Options:
+    """What policies say of a rule.  What asks who may pass comes before what limits and shapes requests."""
+    sections = {"": ROUTE}
+    if rule is not None and rule.name:
+        sections[rule.name] = RULE
+    near = sorted(_attached(view, route.key, route.labels, sections), key=lambda one: one.rank)
+    ranked: dict[str, list[Attached]] = {}
+    for one in (*near, *at_listener(view, gateway.key, listener)):
+        ranked.setdefault(one.policy.key.kind, []).append(one)
+    found = NOTHING
+    for _, rivals in sorted(ranked.items(), reverse=True):  # SecurityPolicy before BackendTrafficPolicy
+        found = laid_over(found, _merged(rivals))
+    # What is said of the door itself is its listener's already, see `door_options.by_policy`.
+    return structs.replace(found, door=None, client=None) if found.door or found.client else found
+
+
+def _merged(rivals: list[Attached]) -> Options:
+    """The nearest, laid over the next wider one where it merges.  Limits of both hold; of the rest the nearer's."""
+    nearest, *others = rivals
+    wider = [one for one in others if one.place > nearest.place]
+    if not nearest.policy.merges or not wider:
+        return nearest.policy.options
+    below, own = _merged(wider), nearest.policy.options
+    replaced = {type(item) for item in own.filters} - {RateLimit}
+    kept = tuple(item for item in below.filters if type(item) not in replaced)
+    return laid_over(structs.replace(below, filters=kept), own)
