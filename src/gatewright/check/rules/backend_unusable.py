@@ -42,7 +42,7 @@ MOST = 200
 def check(sight: Sight, backend: Backend) -> Iterable[Finding]:
     """A Service whose selector nearly fits some pods, or whose targetPort its pods do not have."""
     service = sight.get(Key("Service", backend.key.namespace, backend.key.name), ServiceIntent)
-    if service is None or not service.selector or backend.endpoints:
+    if service is None or not service.selector or backend.endpoints or backend.dns_name:
         return
     namespace = service.key.namespace
     wanted = set(service.selector)

@@ -29,6 +29,7 @@ from gatewright.kinds.intents.routing import (
     Match,
     PathKind,
     PathMatch,
+    Protocol,
     RuleIntent,
     Upstream,
     UpstreamTls,
@@ -42,12 +43,17 @@ _RANKS = {PathKind.EXACT: 2, PathKind.PREFIX: 1, PathKind.RAW_PREFIX: 1}
 
 
 class Question(Struct, frozen=True):
-    """What is asked where.  `namespace` is the one that short names are looked up in ("" the route's own)."""
+    """What is asked where.  `namespace` is the one that short names are looked up in ("" the route's own).
+
+    `backend`, `referrer`: as in `ForwardAuth`.
+    """
 
     url: Template
     origin: Origin
     namespace: str = ""
     tls: UpstreamTls | None = None
+    backend: BackendRef | None = None
+    referrer: Key | None = None
 
 
 class Asked(Struct, frozen=True):
@@ -75,7 +81,11 @@ def asked(view: View, where: Where, route: RouteIntent, question: Question) -> A
     if url is None:
         shown = "".join(f"{{{piece}}}" if isinstance(piece, Variable) else piece for piece in question.url)
         return Failure("protection-unbuildable", 503, f"{shown[:80]!r} is no URL that can be asked")
-    found = _backend(view, where, route, question, url)
+    if question.backend is not None:
+        named = structs.replace(route, key=question.referrer or route.key, protocol=Protocol.HTTP)
+        found = target(view, where.gateway, named, question.backend)
+    else:
+        found = _backend(view, where, route, question, url)
     if isinstance(found, Failure):
         return found
     return Asked(found, url.authority, url.path, url.tls)

@@ -17,7 +17,13 @@ from gatewright.graph.objects import View
 from gatewright.graph.resolve.certificates import authorities
 from gatewright.graph.resolve.variants import Variant
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.material import BackendTlsIntent, ServiceIntent, ServicePort, TransportIntent
+from gatewright.kinds.intents.material import (
+    BackendTlsIntent,
+    ExternalBackendIntent,
+    ServiceIntent,
+    ServicePort,
+    TransportIntent,
+)
 from gatewright.kinds.intents.routing import UpstreamTls
 
 _HTTP = (UpstreamProtocol.HTTP1, UpstreamProtocol.H2)
@@ -57,6 +63,31 @@ def outside(view: View, host: str, asked: UpstreamTls | None) -> tuple[BackendTl
     if made is not None:
         made = structs.replace(made, follows_host=False, verify_names=made.verify_names or names)
     return made, reason
+
+
+def listed(
+    view: View, backend: ExternalBackendIntent, protocol: UpstreamProtocol
+) -> tuple[BackendTls | None, str, tuple[Problem, ...]]:
+    """TLS to what a Backend lists: as a BackendTLSPolicy says, else as it says itself; None for plain.
+
+    Without an SNI of its own, the name of its endpoints is asked for, and the Host of each request where they have
+    none.
+    """
+    policy, problems = _policy(view, backend.key, ServicePort("", 0))
+    if policy is not None:
+        tls, reason = _policy_tls(view, policy)
+        return tls, reason, problems
+    said = backend.tls
+    if said is None:
+        return None, "", problems
+    names = {host for host, _ in backend.endpoints if not is_address(host)}
+    if not said.server_name and len(names) > 1:
+        return None, "its endpoints have several names: give the one of their certificate in tls.sni", problems
+    if not said.server_name and names:
+        said = structs.replace(said, server_name=next(iter(names)))
+    nameless = "" if protocol in _HTTP else "its certificate is to be verified for no name: give tls.sni"
+    tls, reason = _described(view, said, nameless)
+    return tls, reason, problems
 
 
 def is_address(host: str) -> bool:

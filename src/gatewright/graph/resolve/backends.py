@@ -19,6 +19,7 @@ from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
 from gatewright.kinds.intents.material import (
     EndpointsIntent,
+    ExternalBackendIntent,
     ServiceIntent,
     ServicePort,
     TransportIntent,
@@ -61,6 +62,8 @@ class Failure(Struct, frozen=True, gc=False):
 def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) -> BackendKey | Failure:
     """The upstream that a reference to a Service means, or why it cannot be used."""
     status = broken_status(gateway, route)
+    if ref.target.kind == "Backend":
+        return _listed_target(view, gateway, route, ref)
     if ref.target.kind != "Service":
         return Failure("backend-kind", status, f"{ref.target}: only Services can be backends here")
     denied = _denied(view, gateway, route, ref.target, status)
@@ -81,6 +84,30 @@ def target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) ->
         why = f"{ref.target} has no port {ref.port if ref.port is not None else '(none given)'} (it has: {has})"
         return Failure("backend-port", status, why, "name a port that the Service has")
     return BackendKey(ref.target.namespace, ref.target.name, port.port, _variant(gateway, route, ref, port))
+
+
+def _listed_target(view: View, gateway: Gateway, route: RouteIntent, ref: BackendRef) -> BackendKey | Failure:
+    """The upstream that a Backend means: its first endpoint's port is the port, whatever a reference says."""
+    status = broken_status(gateway, route)
+    denied = _denied(view, gateway, route, ref.target, status)
+    if denied is not None:
+        return denied
+    found = view.get(ref.target, ExternalBackendIntent)
+    if found is None:
+        return Failure(
+            "backend-missing", status, f"{ref.target} does not exist", "create it or correct the name", Severity.ERROR
+        )
+    if not found.endpoints:
+        why = f"{ref.target} has no endpoint that can be reached"
+        return Failure("backend-missing", status, why, "list endpoints with fqdn or ip")
+    port = found.endpoints[0][1]
+    scheme = ref.scheme or (found.scheme if route.protocol is Protocol.HTTP else "")
+    if route.key.kind == "GRPCRoute" and found.tls is not None:
+        scheme = "grpcs"
+    elif found.tls is not None and route.protocol in (Protocol.TCP, Protocol.TLS):
+        scheme = "tls"
+    variant = decode(_variant(gateway, route, structs.replace(ref, scheme=scheme), ServicePort("", port)))
+    return BackendKey(ref.target.namespace, ref.target.name, port, encode(structs.replace(variant, listed=True)))
 
 
 def _missing(view: View, service: Key, status: int) -> Failure:
@@ -170,6 +197,8 @@ def backend(view: View, key: BackendKey) -> tuple[Backend | None, tuple[Problem,
     spoken = decode(key.variant)
     if spoken.external:
         return _outside(view, key, spoken), ()
+    if spoken.listed:
+        return _listed(view, key, spoken)
     service_key = Key("Service", key.namespace, key.name)
     service = view.get(service_key, ServiceIntent)
     if service is None or (port := port_of(service, key.port, udp=spoken.scheme == "udp")) is None:
@@ -231,6 +260,35 @@ def _outside(view: View, key: BackendKey, spoken: Variant) -> Backend:
         usable=not reason,
         upstream=spoken.upstream,
     )
+
+
+def _listed(view: View, key: BackendKey, spoken: Variant) -> tuple[Backend | None, tuple[Problem, ...]]:
+    """A Backend: by the endpoints that it lists; a single name is looked up, as that of an ExternalName Service."""
+    found = view.get(Key("Backend", key.namespace, key.name), ExternalBackendIntent)
+    if found is None or not found.endpoints:
+        return None, ()
+    protocol, _ = _protocol(spoken, ServicePort("", key.port))
+    tls, reason, problems = backend_tls.listed(view, found, protocol)
+    if reason:
+        hint = "nothing is sent to a backend whose TLS cannot be verified as described"
+        problems = (*problems, Problem("backend-tls", f"{found.key}: {reason}", found.origin, Severity.ERROR, hint))
+    host, port = found.endpoints[0]
+    alone = len(found.endpoints) == 1 and port == key.port and not backend_tls.is_address(host)
+    endpoints = () if alone or reason else tuple(sorted(Endpoint(*one) for one in found.endpoints))
+    resolved = Backend(
+        key=key,
+        protocol=protocol,
+        origins=(found.origin,),
+        endpoints=endpoints,
+        dns_name=host if alone and not reason else "",
+        tls=tls,
+        connect_timeout=_connect_timeout(spoken.upstream, None),
+        proxy_protocol=spoken.proxy_protocol,
+        reason=reason,
+        usable=not reason,
+        upstream=spoken.upstream,
+    )
+    return resolved, problems
 
 
 def _protocol(spoken: Variant, port: ServicePort) -> tuple[UpstreamProtocol, bool]:

@@ -332,14 +332,15 @@ def _unbuildable(why: str, hint: str = "") -> Failure:
 
 
 def _users(secret: SecretIntent, *, by_name: bool) -> bytes:
-    """htpasswd lines: the key `users`, or ingress-nginx's `auth`; or every key is a user."""
+    """htpasswd lines: under `users`, ingress-nginx's `auth` or Envoy Gateway's `.htpasswd`; or every key is a user."""
     if by_name:
         return b"\n".join(name.encode() + b":" + value.reveal().strip() for name, value in secret.data)
-    return secret.get("users") or secret.get("auth") or b""
+    return secret.get("users") or secret.get("auth") or secret.get(".htpasswd") or b""
 
 
 def _forward_auth(view: View, where: Where, route: RouteIntent, item: ForwardAuth, namespace: str) -> AskAuth | Failure:
-    found = asked(view, where, route, Question(item.url, item.origin, namespace, item.tls))
+    question = Question(item.url, item.origin, namespace, item.tls, item.backend, item.referrer)
+    found = asked(view, where, route, question)
     if isinstance(found, Failure):
         return structs.replace(found, reason=f"nobody can be asked who may pass: {found.reason}")
     if item.tells_from is not None:

@@ -11,6 +11,7 @@ from gatewright.kinds.intents.material import GrantIntent, NamespaceIntent
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 CORE_KINDS = frozenset({"Service", "Secret", "ConfigMap"})
+GROUPS = {"Backend": "gateway.envoyproxy.io"}
 GRANT = """\
 apiVersion: {gateway_group}/v1
 kind: ReferenceGrant
@@ -55,7 +56,7 @@ def grant_hint(source: Key, target: Key) -> str:
 
 def grant(source: Key, target: Key) -> str:
     """The ReferenceGrant that would allow it, ready to apply."""
-    group = '""' if target.kind in CORE_KINDS else GATEWAY_GROUP
+    group = '""' if target.kind in CORE_KINDS else GROUPS.get(target.kind, GATEWAY_GROUP)
     return GRANT.format(source=source, target=target, gateway_group=GATEWAY_GROUP, group=group)
 
 

@@ -26,6 +26,7 @@ NOTHING: Final = Upstream()
 BY_HASH: Final = frozenset({"ring-hash", "maglev"})
 VERIFIED: Final = "verified"
 EXTERNAL: Final = "external"
+LISTED: Final = "listed"
 _PROXY: Final = "proxy"
 _JOINT: Final = "+"
 
@@ -34,7 +35,8 @@ class Variant(Struct, frozen=True):
     """A variant, taken apart.
 
     `verified`: its certificate is verified by the system's authorities, as Traefik does without a ServersTransport.
-    `external`: not a Service, but a host outside of any cluster, by name or address.
+    `external`: not a Service, but a host outside of any cluster, by name or address.  `listed`: not a Service, but a
+    Backend, which lists its endpoints itself.
     """
 
     scheme: str = ""
@@ -42,6 +44,7 @@ class Variant(Struct, frozen=True):
     verified: bool = False
     proxy_protocol: int = 0
     external: bool = False
+    listed: bool = False
     upstream: Upstream = NOTHING
 
 
@@ -127,6 +130,8 @@ def encode(variant: Variant) -> str:
     parts = [variant.scheme] if variant.scheme else []
     if variant.external:
         parts.append(EXTERNAL)
+    if variant.listed:
+        parts.append(LISTED)
     if variant.transport is not None:
         parts.append(f"{variant.transport.kind}={_transport(variant.transport)}")
     if variant.verified:
@@ -156,6 +161,8 @@ def decode(text: str) -> Variant:
             variant = structs.replace(variant, verified=True)
         elif part == EXTERNAL:
             variant = structs.replace(variant, external=True)
+        elif part == LISTED:
+            variant = structs.replace(variant, listed=True)
         elif part.startswith(_PROXY):
             variant = structs.replace(variant, proxy_protocol=int(part.removeprefix(_PROXY)))
         else:

@@ -93,10 +93,10 @@ def _targets(targets: tuple[_Target, ...], namespace: str, report: Report) -> tu
     lowered = []
     for index, target in enumerate(targets):
         key = gatewayapi.target_key(target.group, target.kind, namespace, target.name)
-        if key.kind == "Service":
+        if key.kind in ("Service", "Backend"):
             lowered.append((key, target.section_name))
         else:
-            message = f"a policy for a {key.kind} is not supported; it only applies to Services"
+            message = f"a policy for a {key.kind} is not supported; it only applies to Services and Backends"
             report.error("unsupported-reference", message, "spec", "targetRefs", index)
     return tuple(lowered)
 

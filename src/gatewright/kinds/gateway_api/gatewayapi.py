@@ -25,14 +25,14 @@ Name = Annotated[str, Meta(min_length=1, max_length=253)]
 
 # Kinds are unique among those we know, so a Key has no group; anything else keeps its group in the name.
 _ROUTES = ("HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute")
+_POLICIES = ("SecurityPolicy", "BackendTrafficPolicy", "ClientTrafficPolicy")
 _KNOWN_TARGETS = {
     ("", "Service"): "Service",
     ("", "Secret"): "Secret",
     ("", "ConfigMap"): "ConfigMap",
     ("traefik.io", "Middleware"): "Middleware",
     ("traefik.io", "TraefikService"): "TraefikService",
-    ("gateway.envoyproxy.io", "HTTPRouteFilter"): "HTTPRouteFilter",
-    ("gateway.envoyproxy.io", "Backend"): "Backend",
+    **{("gateway.envoyproxy.io", kind): kind for kind in ("HTTPRouteFilter", "Backend", *_POLICIES)},
     (EXPERIMENTAL_GROUP, "XListenerSet"): "ListenerSet",
     **{(GROUP, kind): kind for kind in ("Gateway", "ListenerSet", "BackendTLSPolicy", *_ROUTES)},
 }

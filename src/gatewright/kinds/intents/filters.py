@@ -181,7 +181,9 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     empty template in `tells` is a header that is not sent.  `denials`: answers passed on as they are, others become
     `status_on_error`; None: all are.  `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of
     clients that are not asked about.  No answer within `timeout` seconds, or none at all: `status_on_error`.
-    `completes_location`: a relative Location of an answer is taken to be relative to `url`.
+    `completes_location`: a relative Location of an answer is taken to be relative to `url`.  `backend`: who is asked
+    where an object refers to it, then only the path of `url` counts; `referrer` is that object (None: the route), which
+    has to be permitted to.
     """
 
     origin: Origin
@@ -201,6 +203,8 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     excepts: tuple[str, ...] = ()
     completes_location: bool = False
     tells_from: Key | None = None
+    backend: BackendRef | None = None
+    referrer: Key | None = None
 
 
 class LimitBy(enum.StrEnum):
