@@ -38,6 +38,7 @@ VARIANTS = st.builds(
     st.booleans(),
     st.integers(0, 2),
     st.booleans(),
+    st.booleans(),
     UPSTREAMS,
 )
 
@@ -45,7 +46,7 @@ VARIANTS = st.builds(
 def test_every_field_is_tried() -> None:
     """One that is new, and in no variant, would be lost between the reference and its backend."""
     assert (len(Upstream.__struct_fields__), len(UpstreamTls.__struct_fields__)) == (11, 6)
-    assert (len(HealthCheck.__struct_fields__), len(Variant.__struct_fields__)) == (9, 6)
+    assert (len(HealthCheck.__struct_fields__), len(Variant.__struct_fields__)) == (9, 7)
 
 
 @given(VARIANTS)

@@ -101,6 +101,8 @@ MANNERS: Final = {
     ),
     # `option forwardfor` adds the peer behind what a client sent; X-Forwarded-Proto is set
     "haproxy": Manner(),
+    # forwardfor: add, which is what it does when nobody says anything
+    "haproxy-ingress": Manner(sent=(Sent("x-original-forwarded-for", Told.ARRIVED),), drops=(_FORWARDED_FOR,)),
     # User guide, "HTTP headers and Application Load Balancers": X-Forwarded-For is appended to
     "alb": Manner(sent=(Sent("x-forwarded-port", Told.PORT),)),
 }
@@ -167,7 +169,7 @@ def detect(made: hcm.HttpConnectionManager, gateway: Gateway, port: int, peers: 
         return
     # Where it is not to look at the peer, Envoy leaves the scheme to the peer, too; it appends it all the same.
     made.use_remote_address.value = False
-    header = _said(gateway).header.lower()
+    header = (own_settings(gateway, port).header or _said(gateway).header).lower()
     if header and header != _FORWARDED_FOR:
         named = custom_header_pb2.CustomHeaderConfig(header_name=header)
         made.original_ip_detection_extensions.append(extension("envoy.http.original_ip_detection.custom_header", named))

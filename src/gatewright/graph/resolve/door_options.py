@@ -58,6 +58,7 @@ def by_policy(view: View, gateway: Key, listener: Listener) -> Listener:
         keepalive_timeout=said.keepalive_timeout,
         idle_timeout=said.idle_timeout,
         trusted_hops=said.trusted_hops,
+        header=said.header,
     )
     made = structs.replace(_with_tls(listener, said), own=own)
     return made if client is None else _asking(view, policy.key, made, client)

@@ -48,13 +48,13 @@ class _Tls(Schema, frozen=True):
         "maxVersion": "TLS 1.2 and later are spoken",
         "ciphers": "ciphers are Envoy's own choice",
         "alpnProtocols": "ALPN goes by the protocol",
-        "clientCertificateRef": "no client certificate is shown; name it in the Gateway's spec.tls.backend",
     }
 
     ca_certificate_refs: tuple[ObjectReference, ...] = ()
     well_known_ca_certificates: str = ""
     insecure_skip_verify: bool = False
     sni: str = ""
+    client_certificate_ref: ObjectReference | None = None
 
 
 class _Spec(Schema, frozen=True):
@@ -91,6 +91,8 @@ def lower(document: Document) -> Lowered:
             report.error("unsupported-backend", "Unix sockets are not reached", *where, "unix", hint="use ip")
         elif (one.fqdn is None) == (one.ip is None):
             report.invalid("give either fqdn or ip", *where)
+        elif one.fqdn is not None and not syntax.is_hostname(one.fqdn.hostname):
+            report.invalid(f"{one.fqdn.hostname!r} is not a hostname", *where, "fqdn", "hostname")
         elif one.fqdn is not None:
             endpoints.append((one.fqdn.hostname, one.fqdn.port))
         elif one.ip is not None and syntax.is_ip(one.ip.address):
@@ -102,6 +104,8 @@ def lower(document: Document) -> Lowered:
     protocols = [_PROTOCOLS.get(name.rpartition("/")[2], "") for name in spec.app_protocols]
     scheme = next((name for name in protocols if name), "")
     tls = _tls(spec.tls, document, report) if spec.tls is not None else None
+    if tls is None and scheme == "https":
+        tls = UpstreamTls(verify=True)
     if tls is not None:
         scheme = {"h2c": "grpcs"}.get(scheme, "https")
     return report.lowered(ExternalBackendIntent(key_of(document), document.origin, tuple(endpoints), scheme, tls))
@@ -109,15 +113,18 @@ def lower(document: Document) -> Lowered:
 
 def _tls(tls: _Tls, document: Document, report: Report) -> UpstreamTls:
     where = ("spec", "tls")
-    refs = tls.ca_certificate_refs
+    refs, shown = tls.ca_certificate_refs, tls.client_certificate_ref
+    client = Key("Secret", document.namespace, shown.name) if shown else None
+    if shown is not None and shown.namespace not in ("", document.namespace):
+        report.invalid("the Secret has to be in the same namespace", *where, "clientCertificateRef")
     if tls.insecure_skip_verify:
-        return UpstreamTls(server_name=tls.sni)
+        return UpstreamTls(server_name=tls.sni, client=client)
     if not refs and tls.well_known_ca_certificates != "System":
         report.invalid("give caCertificateRefs, wellKnownCACertificates: System, or insecureSkipVerify", *where)
     if len(refs) > 1:
         report.invalid("one caCertificateRefs is supported", *where, "caCertificateRefs")
     ca = Key(refs[0].kind, document.namespace, refs[0].name) if refs else None
-    return UpstreamTls(verify=True, server_name=tls.sni, ca=ca)
+    return UpstreamTls(verify=True, server_name=tls.sni, ca=ca, client=client)
 
 
 KIND = Kind("Backend", envoygateway.API_VERSIONS, lower)

@@ -12,7 +12,7 @@ from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decod
 from gatewright.kinds.envoy_gateway import envoygateway
 from gatewright.kinds.envoy_gateway.envoygateway import Targets
 from gatewright.kinds.intents import Lowered
-from gatewright.kinds.intents.filters import BodyLimit, Compress, Filter, LimitBy, RateLimit
+from gatewright.kinds.intents.filters import BodyLimit, Compress, Filter, LimitBy, RateLimit, Refuse
 from gatewright.kinds.intents.options import Options, OptionsPolicyIntent
 from gatewright.kinds.intents.routing import HashKey, HealthCheck, Retry, Upstream
 from gatewright.kinds.kind import Kind
@@ -31,10 +31,13 @@ _STATUSES = {"5xx": tuple(range(500, 600)), "gateway-error": (502, 503, 504), "r
 
 
 class _HttpTimeout(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
+        "maxConnectionDuration": "connections to backends are kept as long as both sides like",
+        "maxStreamDuration": "only requestTimeout limits requests",
+    }
+
     request_timeout: str = ""
     connection_idle_timeout: str = ""
-    max_connection_duration: str = ""
-    max_stream_duration: str = ""
     stream_idle_timeout: str = ""
 
 
@@ -48,8 +51,9 @@ class _Timeout(Schema, frozen=True):
 
 
 class _BackOff(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {"maxInterval": "it grows to ten times baseInterval"}
+
     base_interval: str = ""
-    max_interval: str = ""
 
 
 class _PerRetry(Schema, frozen=True):
@@ -73,9 +77,10 @@ class _Retry(Schema, frozen=True):
 
 
 class _Named(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {"attributes": "the cookie has Path=/ and HttpOnly, and no others"}
+
     name: str = ""
     ttl: str = ""
-    attributes: Ignored = None
 
 
 class _Hash(Schema, frozen=True):
@@ -107,9 +112,9 @@ class _Breaker(Schema, frozen=True):
         "retryBudget": "retries are limited to 1024 at a time",
     }
 
-    max_connections: Annotated[int, Meta(ge=0)] | None = None
-    max_pending_requests: Annotated[int, Meta(ge=0)] | None = None
-    max_parallel_requests: Annotated[int, Meta(ge=0)] | None = None
+    max_connections: Annotated[int, Meta(ge=0)] = 1024
+    max_pending_requests: Annotated[int, Meta(ge=0)] = 1024
+    max_parallel_requests: Annotated[int, Meta(ge=0)] = 1024
     max_requests_per_connection: Annotated[int, Meta(ge=0)] | None = None
 
 
@@ -121,7 +126,7 @@ class _HttpCheck(Schema, frozen=True):
 
     path: str = "/"
     hostname: str = ""
-    expected_statuses: tuple[int, ...] = ()
+    expected_statuses: tuple[int, ...] = (200,)
 
 
 class _Active(Schema, frozen=True):
@@ -141,21 +146,24 @@ class _Active(Schema, frozen=True):
 
 
 class _Passive(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
+        "consecutiveGatewayErrors": "all errors of 5xx count alike, see consecutive5XxErrors",
+        "consecutiveLocalOriginFailures": "failures to connect count as errors of 5xx",
+        "splitExternalLocalOriginErrors": "failures to connect count as errors of 5xx",
+        "failurePercentageThreshold": "errors in a row count, not their share",
+        "maxEjectionPercent": "any share of endpoints may be left out, but not all of them",
+    }
+
     base_ejection_time: str = "30s"
     consecutive_5xx_errors: int = field(default=5, name="consecutive5XxErrors")
-    consecutive_gateway_errors: Ignored = None
-    consecutive_local_origin_failures: Ignored = None
     interval: Ignored = None
-    max_ejection_percent: Ignored = None
-    split_external_local_origin_errors: Ignored = None
-    failure_percentage_threshold: Ignored = None
     always_eject_one_endpoint: Ignored = None
 
 
 class _HealthCheck(Schema, frozen=True):
     active: _Active | None = None
     passive: _Passive | None = None
-    panic_threshold: Ignored = None
+    panic_threshold: Annotated[int, Meta(ge=0, le=100)] = 50
 
 
 class _SourceMatch(Schema, frozen=True):
@@ -230,6 +238,7 @@ class _Spec(Targets, frozen=True):
         "responseOverride": "answers are passed on as they are; see HTTPRouteFilter's directResponse for fixed ones",
         "bandwidthLimit": "bandwidth is not limited",
         "admissionControl": "requests are not shed by the success rate",
+        "useClientProtocol": "backends are spoken to as their appProtocol says",
     }
 
     merge_type: str = ""
@@ -242,14 +251,13 @@ class _Spec(Targets, frozen=True):
     compression: tuple[_Compression, ...] = ()
     compressor: tuple[_Compression, ...] = ()
     request_buffer: _Buffer | None = None
-    http_upgrade: tuple[_Upgrade, ...] | None = None
+    http_upgrade: tuple[_Upgrade, ...] = ()
     proxy_protocol: _ProxyProtocol | None = None
     connection: Ignored = None
     dns: Ignored = None
     http2: Ignored = None
     tcp_keepalive: Ignored = None
     telemetry: Ignored = None
-    use_client_protocol: Ignored = None
 
 
 class BackendTrafficPolicy(Object, frozen=True, kw_only=True):
@@ -268,11 +276,8 @@ def lower(document: Document) -> Lowered:
     if compression := spec.compressor or spec.compression:
         filters += _compress(compression, report)
     hashing = spec.load_balancer.consistent_hash if spec.load_balancer else None
-    limit = (
-        envoygateway.octets(spec.request_buffer.limit, report, "spec", "requestBuffer", "limit")
-        if (spec.request_buffer)
-        else None
-    )
+    buffer = spec.request_buffer
+    limit = envoygateway.octets(buffer.limit, report, "spec", "requestBuffer", "limit") if buffer else None
     origin = report.origin.at("spec", "requestBuffer")
     http = spec.timeout.http
     options = Options(
@@ -281,9 +286,7 @@ def lower(document: Document) -> Lowered:
         timeout=_seconds(http.request_timeout, report, "http", "requestTimeout"),
         read_timeout=_seconds(http.stream_idle_timeout, report, "http", "streamIdleTimeout"),
         retry=_retry(spec.retry, report) if spec.retry else None,
-        websocket=None
-        if spec.http_upgrade is None
-        else any(one.type.lower() == "websocket" for one in spec.http_upgrade),
+        websocket=_websocket(spec.http_upgrade, report),
         hash=_hash(hashing, report) if hashing else (),
         upstream=_upstream(spec, report),
         proxy_protocol=int(spec.proxy_protocol.version[1]) if spec.proxy_protocol else None,
@@ -311,6 +314,16 @@ def _closed_if_limiting(document: Document, report: Report) -> Lowered:
 
 def _seconds(text: str, report: Report, *path: str) -> float | None:
     return envoygateway.seconds(text, report, "spec", "timeout", *path)
+
+
+def _websocket(upgrades: tuple[_Upgrade, ...], report: Report) -> bool | None:
+    """Whether connections may become WebSockets; None when nothing is said."""
+    if not upgrades:
+        return None
+    for index, one in enumerate(upgrades):
+        if one.type.lower() != "websocket":
+            report.unsupported(f"connections do not become {one.type}", "spec", "httpUpgrade", index)
+    return any(one.type.lower() == "websocket" for one in upgrades)
 
 
 def _retry(retry: _Retry, report: Report) -> Retry:
@@ -354,7 +367,7 @@ def _hash(wanted: _Hash, report: Report) -> tuple[HashKey, ...]:
 
 
 def _upstream(spec: _Spec, report: Report) -> Upstream | None:
-    breaker, health = spec.circuit_breaker or _Breaker(), spec.health_check or _HealthCheck()
+    breaker, health = spec.circuit_breaker, spec.health_check or _HealthCheck()
     balance = ""
     if spec.load_balancer is not None:
         balance = _BALANCES.get(spec.load_balancer.type, "")
@@ -366,18 +379,18 @@ def _upstream(spec: _Spec, report: Report) -> Upstream | None:
         balance=balance,
         connect_timeout=_seconds(spec.timeout.tcp.connect_timeout, report, "tcp", "connectTimeout"),
         idle_timeout=_seconds(spec.timeout.http.connection_idle_timeout, report, "http", "connectionIdleTimeout"),
-        max_connections=breaker.max_connections,
-        max_pending=breaker.max_pending_requests,
-        max_requests=breaker.max_parallel_requests,
-        max_requests_per_connection=breaker.max_requests_per_connection,
-        health=_health(health.active, report) if health.active else None,
+        max_connections=breaker.max_connections if breaker else None,
+        max_pending=breaker.max_pending_requests if breaker else None,
+        max_requests=breaker.max_parallel_requests if breaker else None,
+        max_requests_per_connection=breaker.max_requests_per_connection if breaker else None,
+        health=_health(health.active, health.panic_threshold, report) if health.active else None,
         outlier_errors=passive.consecutive_5xx_errors if passive else 0,
         outlier_seconds=envoygateway.seconds(ejection, report, "spec", "healthCheck", "passive") or 0.0,
     )
     return made if made != Upstream() else None
 
 
-def _health(active: _Active, report: Report) -> HealthCheck:
+def _health(active: _Active, panic: int, report: Report) -> HealthCheck:
     where = ("spec", "healthCheck", "active")
     if active.type == "GRPC":
         report.unsupported("endpoints are asked for a TCP connection instead of gRPC health", *where, "grpc")
@@ -390,6 +403,7 @@ def _health(active: _Active, report: Report) -> HealthCheck:
         unhealthy=active.unhealthy_threshold,
         statuses=tuple((status, status) for status in http.expected_statuses) if http else (),
         host=http.hostname if http else "",
+        panic=panic,
     )
 
 
@@ -411,8 +425,8 @@ def _limits(limits: _RateLimit, report: Report, refused: list[str]) -> list[Filt
     return made
 
 
-def _limit(rule: _LimitRule, report: Report, where: Path) -> RateLimit | str:
-    """A limit, or why it cannot be built."""
+def _limit(rule: _LimitRule, report: Report, where: Path) -> RateLimit | Refuse | str:
+    """A limit, or why it cannot be built.  One of no requests at all refuses them."""
     if rule.cost is not None:
         return "requests that cost more than one are not supported"
     if rule.shared:
@@ -434,8 +448,12 @@ def _limit(rule: _LimitRule, report: Report, where: Path) -> RateLimit | str:
         elif source is not None:
             by = LimitBy.CLIENT
     limit = rule.limit
+    if not limit.requests:
+        if by is LimitBy.HEADER:
+            return "a limit of no requests by header is not supported"
+        return Refuse(report.origin.at(*where), 429, "the policy allows no requests")
     return RateLimit(
-        report.origin.at(*where), limit.requests, _UNITS[limit.unit], max(limit.requests, 1), by, header, status=429
+        report.origin.at(*where), limit.requests, _UNITS[limit.unit], limit.requests, by, header, status=429
     )
 
 

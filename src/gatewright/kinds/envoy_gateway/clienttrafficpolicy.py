@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from gatewright.base.document import Document
+from gatewright.kinds import syntax
 from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, key_of
 from gatewright.kinds.envoy_gateway import envoygateway
 from gatewright.kinds.envoy_gateway.envoygateway import Targets
@@ -52,9 +53,14 @@ class _ForwardedFor(Schema, frozen=True):
     trusted_cidrs: tuple[str, ...] = field(default=(), name="trustedCIDRs")
 
 
+class _Header(Schema, frozen=True):
+    name: str
+    fail_closed: bool = False
+
+
 class _Detection(Schema, frozen=True):
     x_forwarded_for: _ForwardedFor | None = None
-    custom_header: Ignored = None
+    custom_header: _Header | None = None
 
 
 class _ProxyProtocol(Schema, frozen=True):
@@ -68,8 +74,9 @@ class _HttpTimeout(Schema, frozen=True):
 
 
 class _Timeout(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {"tcp": "connections without traffic end after an hour"}
+
     http: _HttpTimeout = _HttpTimeout()
-    tcp: Ignored = None
 
 
 class _Spec(Targets, frozen=True):
@@ -106,21 +113,17 @@ def lower(document: Document) -> Lowered:
         return _closed(document, report)
     spec = policy.spec
     refused: list[str] = []
-    detection = (spec.client_ip_detection or _Detection()).x_forwarded_for or _ForwardedFor()
-    if spec.client_ip_detection is not None and spec.client_ip_detection.custom_header is not None:
-        hint = "use xForwardedFor"
-        message = "the client's address is not taken from a header of another name"
-        report.unsupported(message, "spec", "clientIPDetection", "customHeader", hint=hint)
     if spec.proxy_protocol is not None and spec.proxy_protocol.optional:
         message = "connections without PROXY protocol are closed, although it is optional"
         report.unsupported(message, "spec", "proxyProtocol", "optional")
     tls = spec.tls or _Tls()
+    if tls.alpn_protocols == ():
+        report.unsupported("ALPN is offered as usual: it cannot be switched off", "spec", "tls", "alpnProtocols")
     http = spec.timeout.http
-    door = DoorOptions(
+    detected = _detected(spec.client_ip_detection, report, refused) if spec.client_ip_detection else DoorOptions()
+    door = structs.replace(
+        detected,
         proxy_protocol=True if spec.enable_proxy_protocol or spec.proxy_protocol is not None else None,
-        forwarded=True if detection.trusted_cidrs else None,
-        trusted=detection.trusted_cidrs,
-        trusted_hops=detection.num_trusted_hops,
         min_version=tls.min_version.removeprefix("Auto"),
         max_version=tls.max_version.removeprefix("Auto"),
         ciphers=tls.ciphers,
@@ -138,6 +141,32 @@ def lower(document: Document) -> Lowered:
         created=policy.metadata.created,
     )
     return _closed(document, report) if report.rejected else report.lowered(intent)
+
+
+def _detected(detection: _Detection, report: Report, refused: list[str]) -> DoorOptions:
+    """Who the client is, beyond whoever connects."""
+    where: Path = ("spec", "clientIPDetection")
+    listed, header = detection.x_forwarded_for, detection.custom_header
+    if listed is not None and header is not None:
+        report.invalid("give either xForwardedFor or customHeader", *where)
+    if header is not None:
+        if not syntax.is_header_name(header.name):
+            report.invalid(f"{header.name!r} is no name of a header", *where, "customHeader", "name")
+        if header.fail_closed:
+            message = "requests without the header cannot be told apart; the Gateway answers 503"
+            report.error("protection-unbuildable", message, *where, "customHeader", "failClosed")
+            refused.append("clientIPDetection.customHeader.failClosed is not supported")
+        return DoorOptions(forwarded=True, header=header.name.lower())
+    if listed is None:
+        return DoorOptions()
+    if (listed.num_trusted_hops is None) == (not listed.trusted_cidrs):
+        report.invalid("give either numTrustedHops or trustedCIDRs", *where, "xForwardedFor")
+    envoygateway.check_networks(listed.trusted_cidrs, report, *where, "xForwardedFor", "trustedCIDRs")
+    return DoorOptions(
+        forwarded=True if listed.trusted_cidrs else None,
+        trusted=listed.trusted_cidrs,
+        trusted_hops=listed.num_trusted_hops,
+    )
 
 
 def _closed(document: Document, report: Report) -> Lowered:

@@ -5,18 +5,23 @@ Not a kind itself.  Field limits and defaults are those of v1.9.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Literal, TypeVar
 
+import msgspec
 from msgspec import Meta, field
 
 from gatewright.base.document import Document
 from gatewright.kinds import labelselector
-from gatewright.kinds.decode import LenientObject, Object, Path, Report, Schema, decode, key_of
+from gatewright.kinds.decode import LenientObject, Path, Report, Schema, decode, key_of
 from gatewright.kinds.gateway_api import gatewayapi
 from gatewright.kinds.gateway_api.gatewayapi import BackendObjectReference, Name
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.options import Options, OptionsPolicyIntent, PolicyTarget
+from gatewright.kinds.intents.routing import BackendRef
 from gatewright.kinds.labelselector import Expression
 
 GROUP = "gateway.envoyproxy.io"
@@ -28,10 +33,11 @@ _UNITS |= {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4}
 
 
 class Target(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {"namespace": "a policy attaches to objects of its own namespace alone"}
+
     name: Name
     kind: str
     group: str = gatewayapi.GROUP
-    namespace: str = ""
     section_name: str = ""
 
 
@@ -53,10 +59,6 @@ class Targets(Schema, frozen=True):
 
 class _Attached(LenientObject, frozen=True):
     spec: dict[str, object] = field(default_factory=dict)
-
-
-class _TargetsOnly(Object, frozen=True, kw_only=True):
-    spec: Targets
 
 
 class BackendReference(BackendObjectReference, frozen=True):
@@ -81,7 +83,8 @@ def targets(spec: Targets, document: Document, report: Report, kinds: tuple[str,
         path = ("spec", "targetSelectors", index)
         key = gatewayapi.target_key(one.group, one.kind, document.namespace, "")
         if one.namespaces is not None:
-            report.unsupported("only objects of the policy's own namespace are selected", *path, "namespaces")
+            message = "only objects of the policy's own namespace are selected"
+            report.error("unsupported-reference", message, *path, "namespaces", hint="make a policy in each of them")
         if _fits(key, kinds, report, path):
             wanted = labelselector.LabelSelector(one.match_labels, one.match_expressions)
             selector = labelselector.checked(wanted, report, path)
@@ -102,20 +105,26 @@ def closed(document: Document, why: str, kinds: tuple[str, ...]) -> OptionsPolic
     """What stands for a policy that protects and cannot be read: its targets answer 503, as far as they can be told."""
     raw, _ = decode(document, _Attached)
     spec = raw.spec if raw is not None else {}
-    only = {name: spec[name] for name in ("targetRef", "targetRefs", "targetSelectors") if name in spec}
-    bare = Document(
-        document.origin,
-        document.api_version,
-        document.kind,
-        document.namespace,
-        document.name,
-        {"apiVersion": document.api_version, "kind": document.kind, "spec": only},
-    )
-    read, _ = decode(bare, _TargetsOnly)
-    if read is None:
+    single = (*_legible([spec.get("targetRef")], Target), *_legible(spec.get("targetRefs"), Target))
+    readable = Targets(target_refs=single, target_selectors=_legible(spec.get("targetSelectors"), TargetSelector))
+    found = targets(readable, document, Report(document), kinds)
+    if not found:
         return None
-    found = targets(read.spec, document, Report(document), kinds)
     return OptionsPolicyIntent(key_of(document), document.origin, found, Options(unbuildable=why))
+
+
+_T = TypeVar("_T", bound=Schema)
+
+
+def _legible(items: object, kind: type[_T]) -> tuple[_T, ...]:
+    """Those of a list that can be read, whatever else is in them."""
+    found = []
+    known = {one.encode_name for one in msgspec.structs.fields(kind)}
+    for item in items if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) else ():
+        with contextlib.suppress(msgspec.ValidationError):
+            if isinstance(item, Mapping):
+                found.append(msgspec.convert({name: item[name] for name in item if name in known}, kind))
+    return tuple(found)
 
 
 def seconds(text: str, report: Report, *path: str | int) -> float | None:
@@ -132,10 +141,20 @@ def octets(quantity: str | int, report: Report, *path: str | int) -> int | None:
     return int(found[1]) * _UNITS[found[2]]
 
 
-def url_of(ref: BackendObjectReference, namespace: str, path: str, report: Report, *where: str | int) -> str:
-    """The URL of a Service of the cluster; "" for what is none, which is told."""
-    key = gatewayapi.target_key(ref.group, ref.kind, ref.namespace or namespace, ref.name)
-    if key.kind != "Service" or ref.port is None:
-        report.error("unsupported-reference", f"a {key.kind} cannot be asked; name a Service and its port", *where)
-        return ""
-    return f"http://{key.name}.{key.namespace}.svc:{ref.port}/{path.lstrip('/')}"
+def check_networks(cidrs: tuple[str, ...], report: Report, *path: str | int) -> None:
+    """Refuse what is no CIDR, which would close or open something else than was meant."""
+    for index, cidr in enumerate(cidrs):
+        try:
+            ipaddress.ip_network(cidr, strict=False)
+        except ValueError:
+            report.invalid(f"{cidr!r} is not a CIDR", *path, index, hint="write it as 10.0.0.0/8")
+
+
+def asked(
+    refs: tuple[BackendReference, ...], document: Document, report: Report, *path: str | int
+) -> BackendRef | None:
+    """The backend that is asked about requests; None for none, or several, which is told."""
+    if len(refs) != 1:
+        report.error("protection-unbuildable", "one backend is expected; what it protects answers 503", *path)
+        return None
+    return gatewayapi.lower_backend(refs[0], document.namespace, report, path)

@@ -6,6 +6,7 @@ Whatever of it cannot be read or built closes its targets with 503: its absence 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
@@ -33,11 +34,19 @@ from gatewright.kinds.kind import Kind
 
 TARGETS = ("Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute")
 
+_ASKED = "http://auth"
+"""Stands for the backend in the URL of a question: it is asked with the Host of the request."""
+DENIALS = tuple(int(status) for status in HTTPStatus if 300 <= status < 500)
+"""What answers a question with no: passed on to the client.  Errors of the server are not."""
 _REFUSED = {
     "oidc": "OpenID Connect is not built in; put an oauth2-proxy in front and name it in extAuth",
     "api_key_auth": "API keys are not checked; use basicAuth, jwt or extAuth",
     "csrf": "origins of changing requests are not checked",
 }
+
+
+_BROWSERS_AGE = 5
+"""Seconds for which browsers keep the answer to a preflight that does not say (Fetch, CORS protocol)."""
 
 
 class _Cors(Schema, frozen=True):
@@ -55,9 +64,10 @@ class _BasicAuth(Schema, frozen=True):
 
 
 class _HttpAuth(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {"backendSettings": "how the server is asked is not tuned"}
+
     backend_ref: BackendReference | None = None
     backend_refs: tuple[BackendReference, ...] = ()
-    backend_settings: Ignored = None
     path: str = ""
     path_override: str = ""
     headers_to_backend: tuple[str, ...] = ()
@@ -154,12 +164,15 @@ def lower(document: Document) -> Lowered:
     # Envoy Gateway's order: CORS, external authorization, basic authentication, tokens, authorization.
     first: list[Filter] = [_cors(spec.cors, report)] if spec.cors else []
     filters: list[Filter] = []
+    where = ("spec", "basicAuth", "users", "namespace")
+    if spec.basic_auth and spec.basic_auth.users.namespace not in ("", document.namespace):
+        report.invalid("the Secret has to be in the policy's namespace", *where)
     if spec.basic_auth:
         filters.append(_basic_auth(spec.basic_auth, document, report))
     if spec.jwt:
         filters.append(lower_jwt(spec.jwt, document, report, "spec", "jwt"))
     if spec.authorization:
-        found = _authorization(spec.authorization, report)
+        found = _authorization(spec.authorization, spec.jwt, report)
         if isinstance(found, str):
             refused.append(found)
         else:
@@ -207,7 +220,7 @@ def _cors(cors: _Cors, report: Report) -> Cors:
         cors.allow_headers,
         cors.expose_headers,
         cors.allow_credentials,
-        int(age) if age is not None else 0,
+        int(age) if age is not None else _BROWSERS_AGE,
     )
 
 
@@ -229,42 +242,52 @@ def _ext_auth(auth: _ExtAuth, document: Document, report: Report) -> ForwardAuth
         message = "a server that does not answer lets nobody pass here, although failOpen is on"
         report.unsupported(message, *where, "failOpen")
     refs = auth.http.backend_refs or ((auth.http.backend_ref,) if auth.http.backend_ref else ())
-    if len(refs) != 1:
-        report.error("protection-unbuildable", "one backendRefs is expected", *where, "http", "backendRefs")
+    backend = envoygateway.asked(refs, document, report, *where, "http", "backendRefs")
+    if backend is None:
         return "extAuth needs one backend"
-    url = envoygateway.url_of(refs[0], document.namespace, "", report, *where, "http", "backendRefs", 0)
-    if not url:
-        return "extAuth's backend cannot be asked"
-    base = url.rstrip("/")
     # The path of the question is this one followed by the request's own.
-    asked: Template = (base + auth.http.path.rstrip("/"), Variable.URI)
+    asked: Template = (_ASKED + auth.http.path.rstrip("/"), Variable.URI)
     if auth.http.path_override:
-        asked = (base + auth.http.path_override,)
+        asked = (_ASKED + auth.http.path_override,)
     timeout = envoygateway.seconds(auth.timeout, report, *where, "timeout")
     return ForwardAuth(
         report.origin.at(*where),
         asked,
         method="",
-        sends=tuple(name.lower() for name in auth.headers_to_ext_auth),
+        sends=("authorization", *(name.lower() for name in auth.headers_to_ext_auth)),
         sends_body=auth.body_to_ext_auth.max_request_bytes if auth.body_to_ext_auth else 0,
         tells=(("Host", (Variable.HOST,)),),
         copies=auth.http.headers_to_backend,
+        denials=DENIALS,
         status_on_error=auth.status_on_error,
         timeout=timeout or 10.0,
+        backend=backend,
+        referrer=key_of(document),
     )
 
 
-def _authorization(wanted: _Authorization, report: Report) -> Authorize | str:
+def _authorization(wanted: _Authorization, jwt: JwtConfig | None, report: Report) -> Authorize | str:
     rules = []
+    providers = {one.name for one in jwt.providers} if jwt else set()
     for index, rule in enumerate(wanted.rules):
         where = ("spec", "authorization", "rules", index)
         principal = rule.principal or _Principal()
-        if rule.cel is not None or principal.client_ip_geo_locations is not None:
-            what = "cel" if rule.cel is not None else "clientIPGeoLocations"
+        unknown = next((name for name in _UNCHECKED if getattr(principal, name, None) is not None), "")
+        if rule.cel is not None or unknown:
+            what = _UNCHECKED.get(unknown, "cel")
             message = f"{what} is not carried over; what it protects answers 503"
-            report.error("protection-unbuildable", message, *where)
+            hint = "authorize by clientCIDRs, jwt or headers, or ask a server by extAuth"
+            report.error("protection-unbuildable", message, *where, hint=hint)
             return f"authorization by {what} is not supported"
         token = principal.jwt
+        if token is not None and token.provider not in providers:
+            report.invalid(f"there is no provider {token.provider!r} in jwt", *where, "principal", "jwt", "provider")
+        claimed = token is not None and bool(token.claims or token.scopes)
+        if token is not None and not claimed:
+            report.invalid("give claims or scopes", *where, "principal", "jwt")
+        if not (principal.client_cidrs or claimed or principal.headers or rule.operation.methods):
+            report.invalid("say whom it means: principal or operation", *where)
+        envoygateway.check_networks(principal.client_cidrs, report, *where, "principal", "clientCIDRs")
         rules.append(
             AuthorizeRule(
                 rule.action == "Allow",
@@ -276,6 +299,10 @@ def _authorization(wanted: _Authorization, report: Report) -> Authorize | str:
             )
         )
     return Authorize(report.origin.at("spec", "authorization"), tuple(rules), wanted.default_action == "Allow")
+
+
+_UNCHECKED = {"client_ip_geo_locations": "clientIPGeoLocations"}
+"""What a principal may be told by that nobody looks at here."""
 
 
 KIND = Kind("SecurityPolicy", envoygateway.API_VERSIONS, lower)

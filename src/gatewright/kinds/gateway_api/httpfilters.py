@@ -19,6 +19,7 @@ from gatewright.kinds.intents.filters import (
     Cors,
     Filter,
     FilterRef,
+    ForwardAuth,
     HeaderEdit,
     Mirror,
     PathEdit,
@@ -28,6 +29,7 @@ from gatewright.kinds.intents.filters import (
     RequestHeaders,
     ResponseHeaders,
     Rewrite,
+    Variable,
 )
 
 _FORBIDDEN_METHOD_CHARACTERS = frozenset(" \t\r\n,;")
@@ -85,6 +87,26 @@ class CorsConfig(Schema, frozen=True):
     max_age: Annotated[int, Meta(ge=1)] = 5
 
 
+class _HttpAuth(Schema, frozen=True):
+    path: str = ""
+    allowed_headers: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    allowed_response_headers: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+
+
+class _ForwardBody(Schema, frozen=True):
+    max_size: Annotated[int, Meta(ge=0)] = 0
+
+
+class ExternalAuth(Schema, frozen=True):
+    """Who may pass is asked of a server (GEP-1494)."""
+
+    protocol: Literal["HTTP", "GRPC"]
+    backend_ref: BackendObjectReference
+    http: _HttpAuth = _HttpAuth()
+    grpc: Ignored = None
+    forward_body: _ForwardBody = _ForwardBody()
+
+
 class ExtensionRef(Schema, frozen=True):
     group: str
     kind: str
@@ -101,7 +123,7 @@ class RouteFilter(Schema, frozen=True):
     request_redirect: RequestRedirect | None = None
     url_rewrite: UrlRewrite | None = None
     cors: CorsConfig | None = None
-    external_auth: Ignored = None
+    external_auth: ExternalAuth | None = None
     extension_ref: ExtensionRef | None = None
 
 
@@ -310,9 +332,38 @@ def _cors(item: RouteFilter, place: Place, path: Path, report: Report) -> list[F
 
 
 def _external_auth(item: RouteFilter, place: Place, path: Path, report: Report) -> list[Filter]:
-    message = "external authorization is not supported; the rule answers 500 to stay protected"
-    report.error("unsupported-filter", message, *path)
-    return [Refuse(report.origin.at(*path), 500, "external authorization is not supported")]
+    """The question goes to the path of the request, behind the filter's own; only 2xx lets a request pass."""
+    auth = item.external_auth
+    assert auth is not None
+    origin = report.origin.at(*path)
+    if auth.protocol == "GRPC" or place.backend:
+        what = "external authorization by gRPC" if auth.protocol == "GRPC" else "external authorization in a backend"
+        message = f"{what} is not supported; the rule answers 500 to stay protected"
+        report.error("unsupported-filter", message, *path, hint="most servers answer HTTP, too: protocol: HTTP")
+        return [Refuse(origin, 500, f"{what} is not supported")]
+    if auth.http.path and not auth.http.path.startswith("/"):
+        report.invalid(f"{auth.http.path[:60]!r} is not a path", *path, "http", "path")
+    for name, headers in (
+        ("allowedHeaders", auth.http.allowed_headers),
+        ("allowedResponseHeaders", auth.http.allowed_response_headers),
+    ):
+        for index, header in enumerate(headers):
+            check_header_name(header, report, (*path, "http", name, index))
+    if not auth.http.allowed_response_headers:
+        hint = "list those that it needs in http.allowedResponseHeaders"
+        report.unsupported("the backend gets no headers of the server's answer", *path, "http", hint=hint)
+    return [
+        ForwardAuth(
+            origin,
+            ("http://auth" + auth.http.path.rstrip("/"), Variable.URI),
+            method="",
+            tells=(("Host", (Variable.HOST,)),),
+            sends=("authorization", *(name.lower() for name in auth.http.allowed_headers)),
+            sends_body=auth.forward_body.max_size,
+            copies=auth.http.allowed_response_headers,
+            backend=gatewayapi.lower_backend(auth.backend_ref, place.namespace, report, (*path, "backendRef")),
+        )
+    ]
 
 
 def _extension(item: RouteFilter, place: Place, path: Path, report: Report) -> list[Filter]:

@@ -118,6 +118,7 @@ class EntrySettings(Struct, frozen=True):
     `forwarded_from`, `proxy_protocol_from`: see DoorSettings.  Times in seconds, 0 for none: `request_timeout` until a
     request has arrived with its body, `keepalive_timeout` between requests on a connection, `idle_timeout` without
     traffic within a request.  `trusted_hops`: the client is that entry of X-Forwarded-For from the right.
+    `header`: which believed peers name the client in, "" for X-Forwarded-For.
     """
 
     forwarded_from: tuple[str, ...] | None = None
@@ -126,6 +127,7 @@ class EntrySettings(Struct, frozen=True):
     keepalive_timeout: float | None = None
     idle_timeout: float | None = None
     trusted_hops: int | None = None
+    header: str = ""
 
 
 class Redirection(Struct, frozen=True):
@@ -226,8 +228,8 @@ class DoorSettings(Struct, frozen=True):
 class ControllerIntent(Struct, frozen=True):
     """A door that is not Gateway API (site map kind IngressController): a Traefik, ingress-nginx, HAProxy or ALB.
 
-    `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "alb"; "gateway-api" only adds `settings` and addresses
-    to the Gateway of the same namespace and name.  `classes`: the class names served; empty: the
+    `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "haproxy-ingress" | "alb"; "gateway-api" only adds
+    `settings` and addresses to the Gateway of the same namespace and name.  `classes`: the class names served; empty: the
     implementation's usual one and every IngressClass of it.
     `claims_classless`: also serves objects without a class.  `listeners` are its entry points;
     `default_entry_points` those used by routes that name none; `tls_entry_points` those that put TLS on

@@ -13,6 +13,7 @@ from gatewright.kinds.intents.filters import (
     Cors,
     Filter,
     FilterRef,
+    ForwardAuth,
     HeaderEdit,
     Mirror,
     PathEdit,
@@ -22,6 +23,7 @@ from gatewright.kinds.intents.filters import (
     RequestHeaders,
     ResponseHeaders,
     Rewrite,
+    Variable,
 )
 from support.lowering import bad, good, lowered, told
 
@@ -207,10 +209,21 @@ def test_a_middleware_is_referred_to() -> None:
     assert only.target == Key("Middleware", "n", "m")
 
 
+def test_a_server_is_asked_who_may_pass() -> None:
+    asks = {"path": "/verify/", "allowedHeaders": ["Cookie"], "allowedResponseHeaders": ["X-User"]}
+    body = {"protocol": "HTTP", "backendRef": {**MIRROR, "namespace": "auth"}, "http": asks}
+    only = single("ExternalAuth", "externalAuth", {**body, "forwardBody": {"maxSize": 100}})
+    assert isinstance(only, ForwardAuth)
+    assert only.url == ("http://auth/verify", Variable.URI)
+    assert only.backend is not None
+    assert only.backend.target.namespace == "auth"
+    assert (only.method, only.sends, only.copies, only.sends_body) == ("", ("authorization", "cookie"), ("X-User",), 100)
+
+
 @pytest.mark.parametrize(
     "item",
     [
-        {"type": "ExternalAuth", "externalAuth": {"protocol": "HTTP", "backendRef": MIRROR, "http": {}}},
+        {"type": "ExternalAuth", "externalAuth": {"protocol": "GRPC", "backendRef": MIRROR, "grpc": {}}},
         {"type": "ExtensionRef", "extensionRef": {"group": "x.io", "kind": "Auth", "name": "a"}},
         {"type": "OAuth"},
     ],
