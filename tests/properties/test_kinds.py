@@ -271,6 +271,10 @@ spec:
 EXAMPLES += [example for struct in schemas.STRUCTS for example in schemas.examples(struct.__name__)]
 
 
+SILENT = ("EnvoyProxy",)
+"""Kinds of which most objects ask for nothing that concerns us."""
+
+
 def check(data: dict[str, Any]) -> None:
     result = lower(document(data))
     assert isinstance(result, Lowered)
@@ -279,7 +283,7 @@ def check(data: dict[str, Any]) -> None:
         assert problem.message
         assert problem.origin is not None
         assert problem.origin.file == "manifest.yaml"
-    assert result.intent is not None or result.problems
+    assert result.intent is not None or result.problems or data.get("kind") in SILENT
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

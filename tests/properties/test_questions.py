@@ -48,7 +48,7 @@ def test_texts_arrive_as_they_are_or_refuse_the_rule(
     assert read.get("signin", []) == forward_auth.pieces(signin)
     assert not re.search(r"[\r\n\0]", name + "".join(value) + "".join(path) + "".join(signin))
     filter_ = lua_pb2.Lua.FromString(forward_auth.http_filter().typed_config.value)
-    assert filter_.default_source_code.inline_string == SCRIPT
+    assert filter_.source_codes[told.name].inline_string == SCRIPT
 
 
 ITEM = st.tuples(

@@ -306,7 +306,8 @@ def lower(document: Document) -> Lowered:
 def _closed_if_limiting(document: Document, report: Report) -> Lowered:
     """A policy that cannot be used is no loss of protection unless it limits rates."""
     problems = report.lowered(None).problems
-    spec = document.data.get("spec")
+    data: object = document.data  # a file may hold anything
+    spec = data.get("spec") if isinstance(data, dict) else None
     limiting = isinstance(spec, dict) and ("rateLimit" in spec or "requestBuffer" in spec)
     stand_in = envoygateway.closed(document, f"{key_of(document)} cannot be used", TARGETS) if limiting else None
     return Lowered(None, problems, instead=stand_in)

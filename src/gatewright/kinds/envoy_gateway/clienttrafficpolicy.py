@@ -172,7 +172,8 @@ def _detected(detection: _Detection, report: Report, refused: list[str]) -> Door
 def _closed(document: Document, report: Report) -> Lowered:
     """A policy that cannot be used closes its Gateway where it asks for client certificates."""
     problems = report.lowered(None).problems
-    spec = document.data.get("spec")
+    data: object = document.data  # a file may hold anything
+    spec = data.get("spec") if isinstance(data, dict) else None
     tls = spec.get("tls") if isinstance(spec, dict) else None
     protecting = isinstance(tls, dict) and "clientValidation" in tls
     stand_in = envoygateway.closed(document, f"{key_of(document)} cannot be used", TARGETS) if protecting else None
