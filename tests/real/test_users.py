@@ -209,3 +209,30 @@ def test_without_it_nobody_gets_in_and_it_comes_back(run: Session) -> None:
             await s.until(is_another)
 
     asyncio.run(scenario())
+
+
+def test_that_passwords_cannot_be_checked_is_told_as_long_as_it_is_so(run: Session) -> None:
+    def told() -> list[str]:
+        return [fault["message"] for fault in run.status()[1]["problems"] if fault["id"] == "users-unchecked"]
+
+    async def scenario() -> None:
+        async with s.backends("web") as at:
+            run.write("users.yaml", users("staff", hashed("ada", "a")))
+            run.write("a.yaml", protected("a", "staff"), s.route("open"))
+            run.state.mkdir(mode=0o700)
+            (run.state / "users").write_bytes(b"")  # where the socket should be
+            where = await begin(run, at)
+            assert (await ask(where, "a.example.com", "ada:a"))[0] == 503
+            assert (await ask(where, "open.example.com"))[0] == 200
+            (message,) = await s.beside(told)
+            assert "requests that need it get 503" in message
+            assert len(run.lines("error", "the server that checks passwords")) == 1
+            (run.state / "users").unlink()
+            await s.until(lambda: _gets_in(where))
+            await s.beside(s.wait, lambda: not told())
+            assert await s.beside(run.stop) == 0
+
+    async def _gets_in(where: tuple[str, int]) -> bool:
+        return (await ask(where, "a.example.com", "ada:a"))[0] == 200
+
+    asyncio.run(scenario())

@@ -33,6 +33,7 @@ from gatewright.runtime.users import Users
 
 if TYPE_CHECKING:
     from gatewright.engines.certificates.solvers.choose import Offers
+    from gatewright.engines.dns.server import DnsServer
     from gatewright.runtime.dns_challenges import DnsChallenges
     from gatewright.runtime.names import Names
 
@@ -40,6 +41,20 @@ Sockets = Mapping[PortKey, tuple[Socket, ...]]
 CLUSTER_WIDE = "ClusterIssuer"
 GLANCE = 1.0
 """How often to look whether the orders of an earlier run are through, in seconds."""
+
+
+def dns_server(folder: StateFolder, options: RunOptions) -> DnsServer | None:
+    """What will answer DNS where the user wants it, with its addresses held; None where that is nowhere.
+
+    Raises EngineError when an address cannot be had.
+    """
+    if options.names is None:
+        return None
+    from gatewright.engines.dns.server import DnsServer
+
+    server = DnsServer(folder.dns, options.names.listen, options.names.workers)
+    server.hold()
+    return server
 
 
 class Beside:
@@ -61,22 +76,19 @@ class Beside:
         self._options = options
         self._analysis = analysis
         self._http = HttpChallenges(asyncio.get_running_loop(), provide, plane.wait_live)
-        self.users = Users(folder.users, plane.wait_live, plane.reach_users)
+        self.users = Users(folder.users, plane.wait_live, plane.reach_users, tell.changed)
         self._names: Names | None = None
         self._dns: DnsChallenges | None = None
         self.certificates = Certificates(
             folder.certificates, options.certificates, analysis, self._offers, provide, tell
         )
 
-    async def serve_names(self, sockets: Sockets) -> None:
-        """Answer DNS where the user wants it; nothing without.  EngineError when an address cannot be had."""
-        options = self._options
-        if options.names is None:
-            return
+    async def serve_names(self, server: DnsServer, sockets: Sockets) -> None:
+        """Answer DNS by this server (of `dns_server`).  EngineError when it cannot."""
         from gatewright.runtime.dns_challenges import DnsChallenges
         from gatewright.runtime.names import Names
 
-        names = Names(self._folder.dns, options.names, self._analysis, on_loopback=options.on_loopback)
+        names = Names(server, self._analysis, on_loopback=self._options.on_loopback)
         await names.start(sockets)
         self._names = names
         await names.server.settled()
@@ -103,8 +115,9 @@ class Beside:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is not served or got as it is written."""
-        return self.certificates.problems + (self._names.problems if self._names is not None else ())
+        """What is not served, got or checked as it is written."""
+        names = self._names.problems if self._names is not None else ()
+        return (*self.certificates.problems, *names, *self.users.problems)
 
     @property
     def statuses(self) -> tuple[CertificateStatus, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from msgspec import structs
 
@@ -46,13 +45,13 @@ def check_options(options: NamesOptions, analysis: Analysis) -> None:
 
 
 class Names:
-    """The DNS server of a run.  `on_loopback`: gateways are tried out here, so names lead here, too."""
+    """The names of a run, for a `server`.  `on_loopback`: gateways are tried out here, so names lead here, too."""
 
-    def __init__(self, folder: Path, options: NamesOptions, analysis: Analysis, *, on_loopback: bool) -> None:
+    def __init__(self, server: DnsServer, analysis: Analysis, *, on_loopback: bool) -> None:
         self._analysis = analysis
         self._planner = Planner(analysis, every_zone=on_loopback, local={})
         self._localities = Localities(analysis) if on_loopback else None
-        self.server = DnsServer(folder, options.listen, options.workers)
+        self.server = server
         # What is tried out here asks nobody outside, and tells nobody.
         self._zones: tuple[serving.Zone, ...] = ()
         self.theirs: tuple[bytes, ...] = ()

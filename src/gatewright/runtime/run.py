@@ -17,6 +17,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIServer
 
 import msgspec
@@ -34,20 +35,24 @@ from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.pipeline import Model, State, utc_now
 from gatewright.runtime import addresses, folder, metrics, report
-from gatewright.runtime.beside import Beside
+from gatewright.runtime.beside import Beside, dns_server
 from gatewright.runtime.certificates import Tell
 from gatewright.runtime.dataplane import DataPlane
 from gatewright.runtime.folder import StateFolder
 from gatewright.runtime.journal import Journal
 from gatewright.runtime.options import RunOptions
+from gatewright.runtime.questions import Questions
 from gatewright.runtime.signals import Signals
 from gatewright.runtime.standins import StandIns
 from gatewright.sources.watch import watch
 from gatewright.system import files
 from gatewright.system.processes import start_time_of
 
+if TYPE_CHECKING:
+    from gatewright.engines.dns.server import DnsServer
+
 GLANCE = 1.0
-"""How often to look whether Envoy is still connected, in seconds."""
+"""How often to look whether Envoy is still connected and what it has taken, in seconds."""
 
 RENEW = 6 * 3600.0
 """How often to look whether certificates of the private CA are due, in seconds: they are, 30 days before they end."""
@@ -83,9 +88,11 @@ class Run:
         self._bindings = Bindings()
         self._empty: dict[BackendKey, Problem] = {}
         self._unplaced: tuple[Problem, ...] = ()
+        self._questions = Questions()
         self._stand_ins: StandIns | None = None
         self._exposed: WSGIServer | None = None
         self._beside: Beside | None = None
+        self._dns: DnsServer | None = None
         self._reservations = addresses.Reservations()
         self._facts = report.Facts(started=utc_now(), pid=os.getpid(), pid_started=start_time_of(os.getpid()) or 0)
         self._journal = Journal(
@@ -100,7 +107,12 @@ class Run:
         signals = Signals()
         self._folder.prepare()
         self._data_plane = DataPlane(self._folder, self._options.envoy, self._registry, self._noticed)
-        taken_over = await self._data_plane.start()  # it starts while we read
+        try:
+            self._take_addresses()
+            taken_over = await self._data_plane.start()  # it starts while we read
+        except BaseException:
+            await self._let_go()
+            raise
         self._journal.clear()
         try:
             self._listener.progress(f"reading {' '.join(self._options.paths)} ...")
@@ -123,7 +135,6 @@ class Run:
     # --- start ----------------------------------------------------------------------------------
 
     async def _start(self, state: State, taken_over: bool) -> None:
-        self._exposed = self._expose()
         self._placing = self._place_with(taken_over)
         self._stand_ins = await self._echo()
         self._listener.progress(f"compiling {len(state.graph.virtual_hosts):,} virtual hosts ...")
@@ -161,9 +172,9 @@ class Run:
         return structs.replace(after, change=merged(state.change, after.change)) if issued else state
 
     async def _serve_names(self, beside: Beside) -> None:
-        if self._options.names is not None:
+        if self._dns is not None:
             self._listener.progress("starting to answer DNS ...")
-        await beside.serve_names(self._bindings.sockets)
+            await beside.serve_names(self._dns, self._bindings.sockets)
         beside.expose(self._registry, lambda: self._facts)
 
     def _check_views(self) -> None:
@@ -179,6 +190,11 @@ class Run:
         for name in self._options.gateways:
             if not any(_is_called(graph.gateways[gateway_id], name) for gateway_id in known):
                 raise UsageError(f"there is no gateway {name} (known: {', '.join(known)})")
+
+    def _take_addresses(self) -> None:
+        """Those that must be free, before anything is started that would have to be ended again."""
+        self._exposed = self._expose()
+        self._dns = dns_server(self._folder, self._options)
 
     async def _echo(self) -> StandIns | None:
         if not self._options.echo:
@@ -239,8 +255,10 @@ class Run:
 
     async def _apply(self, state: State) -> None:
         graph, change = state.graph, state.change
+        asked = self._questions.apply(graph, change)
+        change = structs.replace(change, backends=change.backends | asked)
         if self._stand_ins is not None:
-            graph = await self._stand_ins.apply(graph, change)
+            graph = await self._stand_ins.apply(graph, change, self._questions)
         self._graph = graph
         for key in change.backends:
             self._note_emptiness(key, graph.backends.get(key))
@@ -257,6 +275,9 @@ class Run:
         if backend is not None and backend.usable and not backend.endpoints and not backend.dns_name:
             message = f"Service {key.namespace}/{key.name} has no endpoints: requests to it get 503"
             hint = "add an EndpointSlice, or let --echo answer"
+            if key in self._questions:
+                message = f"Service {key.namespace}/{key.name} has no endpoints, and is asked who may pass: nobody may"
+                hint = "add an EndpointSlice; --echo does not answer for it, since it would let everybody pass"
             self._empty[key] = Problem("no-endpoints", message, backend.origins[0], Severity.WARNING, hint)
 
     def _place(self, graph: Graph) -> None:
@@ -291,10 +312,20 @@ class Run:
             self._listener.changed(change, now - started)
 
     async def _glance(self) -> None:
-        """Envoy comes and goes without a word."""
+        """Envoy comes and goes without a word; and what it has taken frees what it asked before."""
         while True:
             await asyncio.sleep(GLANCE)
             if self._envoy() != self._facts.envoy:
+                self._journal.soon()
+            async with self._turn:
+                await self._forget_questions()
+
+    async def _forget_questions(self) -> None:
+        """While Envoy has routes of before, also because it refused those of now, it may still ask."""
+        if self._data_plane.is_settled and not self._data_plane.refused:
+            gone = self._questions.forget()
+            if gone:
+                await self._apply(State(self._model.graph, Change(backends=gone)))
                 self._journal.soon()
 
     async def _renew(self) -> None:
@@ -363,11 +394,16 @@ class Run:
         self._listener.progress("")
 
     async def _close(self) -> None:
+        await self._let_go()
+        self._reservations.close()
+        await self._journal.close()
+
+    async def _let_go(self) -> None:
         if self._exposed is not None:
             await asyncio.to_thread(self._exposed.shutdown)
             self._exposed.server_close()
-        self._reservations.close()
-        await self._journal.close()
+        if self._dns is not None:
+            self._dns.release()
 
 
 async def _until(signals: Signals, *work: Coroutine[None, None, None]) -> None:

@@ -1,9 +1,12 @@
 """Echo backends behind Services that have no endpoints, kept in step with the graph.
 
 The graph stays as it is: what Envoy is given is a copy in which the concerned backends point at the echo server.
+Counterpart: `questions`, for whom nobody stands in.
 """
 
 from __future__ import annotations
+
+from collections.abc import Container
 
 from immutables import Map
 from msgspec import structs
@@ -27,13 +30,16 @@ class StandIns:
         """The backends that the echo server stands in for now."""
         return frozenset(self._services)
 
-    async def apply(self, graph: Graph, change: Change) -> Graph:
-        """The graph with the stand-ins in place of the backends that `change` names (and of earlier ones)."""
+    async def apply(self, graph: Graph, change: Change, asked: Container[BackendKey]) -> Graph:
+        """The graph with the stand-ins in place of the backends that `change` names (and of earlier ones).
+
+        `asked`: those that say who may pass, for whom nobody stands in.
+        """
         concerned: dict[BackendKey, EchoService] = {}
         before = {key: self._services.pop(key) for key in change.backends if key in self._services}
         for key in change.backends:
             backend = graph.backends.get(key)
-            if backend is not None and self._wanted(backend):
+            if backend is not None and key not in asked and self._wanted(backend):
                 concerned[key] = _service(backend)
         self._services.update(concerned)
         if before != concerned:
@@ -51,8 +57,7 @@ class StandIns:
     def _wanted(self, backend: Backend) -> bool:
         """A backend that may not be reached (its TLS cannot be verified) gets no stand-in: it stays closed.
 
-        Nor does a host outside of any cluster: it is there or not, and if it is asked whether a request may pass, an
-        echo would say yes.
+        Nor does a host outside of any cluster: it is there or not.
         """
         return backend.usable and bool(backend.key.namespace) and (self._everything or not backend.endpoints)
 

@@ -7,37 +7,44 @@ forgets what is no longer asked about when Envoy has taken it.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from gatewright.base import htpasswd
 from gatewright.base.errors import EngineError
+from gatewright.base.problem import Problem, Severity
 from gatewright.engines.users.content import Users as Content
 from gatewright.engines.users.server import UsersServer
 from gatewright.graph.nodes import BasicAuthUsers, Change, Graph, VirtualHost, VirtualHostKey
 
 KNOWN_SECONDS: Final = 10.0
 
-log = logging.getLogger(__name__)
-
 
 class Users:
     """The server that checks passwords, of one run.  It has a process while some rule needs it.
 
-    `settled` returns when Envoy has taken everything; `reach` tells it where the server listens.
+    `settled` returns when Envoy has taken everything; `reach` tells it where the server listens; `noticed` is called
+    when `problems` may have changed.
     """
 
-    def __init__(self, folder: Path, settled: Callable[[], Awaitable[bool]], reach: Callable[[Path], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settled: Callable[[], Awaitable[bool]],
+        reach: Callable[[Path], None],
+        noticed: Callable[[], None],
+    ) -> None:
         self._settled, self._reach = settled, reach
-        self.server = UsersServer(folder)
+        self.server = UsersServer(folder, noticed)
         self._by_host: dict[VirtualHostKey, dict[str, Content]] = {}
         self._count: Counter[str] = Counter()
         self._known: dict[str, Content] = {}
         self._forgetting: asyncio.Task[None] | None = None
         self._is_new = False
+        self._is_late = False
 
     async def apply(self, graph: Graph, change: Change) -> None:
         """Follow the graph; O(change).  What is new is known when this returns, if the server can serve."""
@@ -60,6 +67,17 @@ class Users:
             self._forgetting = asyncio.get_running_loop().create_task(self._forget())
         await self._wait_known()
 
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """That nobody who needs this server gets in."""
+        late = "is not there yet" if self._is_late and not self.server.is_settled else ""
+        reason = self.server.failure or late
+        if not reason or not self._known:
+            return ()
+        message = f"the server that checks passwords {reason}: requests that need it get 503"
+        hint = "it is tried again; passwords that are hashed with `htpasswd -s` do not need it"
+        return (Problem("users-unchecked", message, severity=Severity.ERROR, hint=hint),)
+
     async def stop(self) -> None:
         """Check no more."""
         await self._cease()
@@ -76,13 +94,13 @@ class Users:
             await asyncio.gather(self._forgetting, return_exceptions=True)
 
     async def _wait_known(self) -> None:
-        try:
-            async with asyncio.timeout(KNOWN_SECONDS):
-                await self.server.settled()
-        except TimeoutError:
-            log.error("the server that checks passwords is not there yet: requests that need it get 503")
-        except EngineError as error:
-            log.error("%s: requests that need it get 503", error)
+        self._is_late = False
+        with suppress(EngineError):  # `problems` tells it
+            try:
+                async with asyncio.timeout(KNOWN_SECONDS):
+                    await self.server.settled()
+            except TimeoutError:
+                self._is_late = True
 
     async def _forget(self) -> None:
         """What nobody asks about any more, once that is so."""

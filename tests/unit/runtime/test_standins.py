@@ -26,7 +26,9 @@ def test_nobody_stands_in_for_what_must_stay_closed_or_is_outside() -> None:
     closed = structs.replace(empty, key=BackendKey("apps", "closed", 80), usable=False)
     outside = structs.replace(empty, key=external("auth.test", 443, tls=True), dns_name="auth.test")
     served = structs.replace(empty, key=BackendKey("apps", "full", 80), endpoints=(Endpoint("192.0.2.1", 80),))
-    backends = {one.key: one for one in (empty, closed, outside, served)}
+    asked = structs.replace(empty, key=BackendKey("apps", "who", 80))
+    answers = structs.replace(served, key=BackendKey("apps", "guard", 80))
+    backends = {one.key: one for one in (empty, closed, outside, served, asked, answers)}
     graph = structs.replace(empty_graph(), backends=immutables.Map(backends))
 
     async def served_by(everything: bool) -> tuple[StandIns, dict[BackendKey, Backend]]:
@@ -34,14 +36,14 @@ def test_nobody_stands_in_for_what_must_stay_closed_or_is_outside() -> None:
         await server.start()
         try:
             standins = StandIns(server, everything=everything)
-            made = await standins.apply(graph, Change(backends=frozenset(backends)))
+            made = await standins.apply(graph, Change(backends=frozenset(backends)), {asked.key, answers.key})
             return standins, dict(made.backends)
         finally:
             await server.close()
 
     standins, made = asyncio.run(served_by(everything=False))
     assert standins.served == {empty.key}
-    assert {key for key, one in made.items() if one == backends[key]} == {closed.key, outside.key, served.key}
+    assert {key for key, one in made.items() if one != backends[key]} == {empty.key}
     assert (made[empty.key].tls, made[empty.key].upstream) == (None, Upstream(max_requests=5))
     standins, _ = asyncio.run(served_by(everything=True))
     assert standins.served == {empty.key, served.key}

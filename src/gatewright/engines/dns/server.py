@@ -51,10 +51,29 @@ class DnsServer:
 
     # --- life -----------------------------------------------------------------------------------
 
-    async def start(self) -> None:
-        """Take the addresses and start the workers.
+    def hold(self) -> None:
+        """Take the addresses, unless that is done: nobody else gets them, and nobody is answered there yet.
 
-        Raises EngineError when an address cannot be had, naming it, or when another run has the state folder.
+        Raises EngineError when one cannot be had, naming it.
+        """
+        if not self._held:
+            is_taken_over = bool(running(self._folder))
+            try:
+                self.bound = tuple(self._hold(listen, is_taken_over and listen.port != 0) for listen in self._wanted)
+            except BaseException:
+                self.release()
+                raise
+
+    def release(self) -> None:
+        """Let the addresses go, where nothing was started."""
+        for held in self._held:
+            held.close()
+        self._held = []
+
+    async def start(self) -> None:
+        """Take the addresses (see `hold`) and start the workers.
+
+        Raises EngineError when an address cannot be had, or when another run has the state folder.
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -63,8 +82,7 @@ class DnsServer:
         except OSError as error:
             raise EngineError(f"cannot use {self._folder}: {error.strerror}") from error
         try:
-            is_taken_over = bool(running(self._folder))
-            self.bound = tuple(self._hold(listen, is_taken_over and listen.port != 0) for listen in self._wanted)
+            self.hold()
             self._primary = Primary(self._folder)
             self._workers = Workers(self._folder, self._count, self._snapshot, self._update)
             await self._workers.start()
@@ -203,9 +221,7 @@ class DnsServer:
         raise EngineError(f"DNS cannot listen on {listen.address}: no port is free for both UDP and TCP")
 
     def _let_go(self) -> None:
-        for held in self._held:
-            held.close()
-        self._held = []
+        self.release()
         if self._lock is not None:
             self._lock.close()
             self._lock = None

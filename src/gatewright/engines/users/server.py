@@ -8,9 +8,10 @@ said.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -35,10 +36,14 @@ log = logging.getLogger(__name__)
 
 
 class UsersServer:
-    """Checks users at `socket`, which is in `folder`.  There is a process while there are users."""
+    """Checks users at `socket`, which is in `folder`.  There is a process while there are users.
 
-    def __init__(self, folder: Path) -> None:
+    `noticed` is called when `failure` may have changed.
+    """
+
+    def __init__(self, folder: Path, noticed: Callable[[], None] = lambda: None) -> None:
         self._folder = folder
+        self._noticed = noticed
         self.socket = folder / "sock"
         self._heirs = folder / "heirs"
         self._record = folder / "process.json"
@@ -68,11 +73,21 @@ class UsersServer:
 
     async def settled(self) -> None:
         """Wait until the process knows what was applied.  Raises EngineError when it cannot serve."""
-        while self._keeper is not None and self._synced < self._number:
+        while not self.is_settled:
             self._changed.clear()
             await self._changed.wait()
             if self._failure:
                 raise EngineError(f"the server that checks passwords {self._failure}")
+
+    @property
+    def is_settled(self) -> bool:
+        """Does the process know what was applied, or is none needed?"""
+        return self._keeper is None or self._synced >= self._number
+
+    @property
+    def failure(self) -> str:
+        """Why nobody is checked at the moment, after "the server that checks passwords"; "" when that is not so."""
+        return self._failure if self._keeper is not None and self._synced < 0 else ""
 
     async def retire(self) -> None:
         """Without users there is no process, nor one of an earlier run."""
@@ -95,7 +110,8 @@ class UsersServer:
             await asyncio.to_thread(child.process.wait)
         self._former = ()
         for file in (self._record, self.socket, self._heirs):
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # in a folder that could not be used, there are none
+                file.unlink()
 
     async def detach(self) -> None:
         """Leave the process to answer on without us."""
@@ -123,11 +139,15 @@ class UsersServer:
                 await self._follow(self._child)
                 status = await asyncio.to_thread(self._child.reap)
                 log.error("the server that checks passwords ended (status %s): it is started again", status)
-            except (EngineError, OSError) as error:
+                self._failure = self._failure or f"ended (status {status})"
+            except EngineError as error:
                 self._fail(f"does not start: {error}")
+            except OSError as error:
+                self._fail(f"does not start: {error.strerror or error}: {error.filename or self._folder}")
             if self._child is not None:
                 self._child.writer.close()
                 self._child, self._synced = None, -1
+                self._noticed()
             failures = 1 if time.monotonic() - since > STABLE_SECONDS else failures + 1
             await asyncio.sleep(min(BACKOFF_MOST, BACKOFF_FIRST * 2.0 ** min(failures - 1, 10)))
 
@@ -163,6 +183,7 @@ class UsersServer:
             match message:
                 case channel.Synced():
                     self._synced, self._failure = message.number, ""
+                    self._noticed()
                     if self._former:
                         self._spawn_end()
                 case channel.Failed():
@@ -172,6 +193,7 @@ class UsersServer:
     def _fail(self, reason: str) -> None:
         self._failure = reason
         self._changed.set()
+        self._noticed()
 
     def _spawn_end(self) -> None:
         """End the process of the run before, which nobody finds any more."""
