@@ -12,7 +12,7 @@ import os
 import pytest
 
 from support import needs
-from support.differential import disagreements
+from support.differential import ROUTES, disagreements
 
 pytestmark = pytest.mark.real
 
@@ -28,7 +28,7 @@ def _envoy() -> None:
 
 @pytest.mark.parametrize("seed", [3, 7, 11, 16, 20, 33, 112, 119, 125, 140, 151, 158, 103, 106])
 def test_model_and_envoy_agree(seed: int) -> None:
-    found = asyncio.run(disagreements(seed, REQUESTS))
+    found = asyncio.run(disagreements(ROUTES, seed, REQUESTS))
     assert not found, "\n".join([f"seed {seed}", *found])
 
 
@@ -38,6 +38,6 @@ def test_model_and_envoy_agree_on_very_many_requests() -> None:
     first = int(os.environ.get("GATEWRIGHT_FUZZ_SEED", "1000"))
     found: list[str] = []
     for seed in range(first, first + -(-wanted // PER_INSTALLATION)):
-        found += [f"seed {seed}: {line}" for line in asyncio.run(disagreements(seed, PER_INSTALLATION))]
+        found += [f"seed {seed}: {line}" for line in asyncio.run(disagreements(ROUTES, seed, PER_INSTALLATION))]
         assert len(found) < 10, "\n".join(found)
     assert not found, "\n".join(found)

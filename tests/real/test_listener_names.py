@@ -10,7 +10,8 @@ import pytest
 
 from gatewright.trace.walk import walk
 from support import compiled, needs
-from support.differential import Connections, as_traced
+from support.differential import as_traced
+from support.keepalive import Connections
 from support.keys import pair
 from support.modelled import graph_of
 from support.random_routes import API, Asked, meta

@@ -7,16 +7,11 @@ demand that there be none.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import socket
-import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from random import Random
-from typing import Any
 
 import msgspec
 
@@ -26,134 +21,28 @@ from gatewright.engines.envoy.bindings import PortKey
 from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.engines.envoy.types import LISTENER
-from gatewright.graph.nodes import Family, Graph, RedirectTo, VirtualHostKey
-from gatewright.kinds.intents.filters import HeaderEdit
+from gatewright.graph.nodes import Forward, Graph, Rule
+from gatewright.kinds.intents.filters import HeaderEdit, Variable
 from gatewright.trace import answer
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
 from gatewright.trace.request import Request, request
 from gatewright.trace.walk import walk
 from support import compiled
+from support.answers import Told, echoed, edited, foretold, is_compressed
 from support.handmade import DEADLINE, eventually
+from support.keepalive import Connections, Seen
 from support.keys import pair
 from support.modelled import Modelled
 from support.random_challenges import asked_of_challenges, challenged
+from support.random_dialects import DOORS, asked_of_dialects, dialects
 from support.random_filters import asked_of_filters, filtered
 from support.random_routes import GATEWAYS, Asked, asked, installation
 from support.random_streams import UDP, asked_to_connect, streaming
-from support.random_tls import certified, pairs
+from support.random_tls import certified, pairs, secrets
 
 CONNECTIONS = 8
-REDIRECTS = (301, 302, 303, 307, 308)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a client got.  `status` 0: no answer."""
-
-    status: int
-    location: str | None = None
-    backend: str = ""
-    host: str = ""
-    path: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Those of the answer that filters are about."""
-    certificate: str = ""
-    """Its fingerprint; "" without TLS, and when the handshake fails."""
-
-
-@dataclass
-class Connections:
-    """Keep-alive connections by what tells them apart: socket, SNI, client address."""
-
-    world: compiled.World
-    idle: dict[tuple[str, int, str, str], list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = field(
-        default_factory=dict
-    )
-    opened: list[asyncio.StreamWriter] = field(default_factory=list)
-
-    async def ask(self, one: Asked) -> Seen:
-        """Send one request; a handshake that fails or a connection that is closed is an answer, too."""
-        key = (one.gateway, one.port, one.sni if one.secure else "-", one.client)
-        certificate = ""
-        if not self.world.listens(one.port, one.gateway):
-            return Seen(0)
-        try:
-            async with asyncio.timeout(DEADLINE):
-                reader, writer = await self._connection(one, key)
-                certificate = _fingerprint(writer)
-                writer.write(_wire(one))
-                seen, keep = await _answer(reader, one.method)
-        except (OSError, asyncio.IncompleteReadError):
-            return Seen(0, certificate=certificate)
-        if keep:
-            self.idle.setdefault(key, []).append((reader, writer))
-        return replace(seen, certificate=certificate)
-
-    async def _connection(
-        self, one: Asked, key: tuple[str, int, str, str]
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        while idle := self.idle.get(key):
-            reader, writer = idle.pop()
-            if not reader.at_eof() and not writer.is_closing():
-                return reader, writer
-        tls: dict[str, Any] = {"ssl": _careless(), "server_hostname": one.sni} if one.secure else {}
-        port = self.world.port(one.port, one.gateway)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(one.client, 0), **tls)
-        self.opened.append(writer)
-        return reader, writer
-
-    async def close(self) -> None:
-        for writer in self.opened:
-            writer.transport.abort()
-        await asyncio.sleep(0)
-
-
-def _fingerprint(writer: asyncio.StreamWriter) -> str:
-    tls = writer.get_extra_info("ssl_object")
-    return sha256(tls.getpeercert(binary_form=True)).hexdigest() if tls else ""
-
-
-def _careless() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def _wire(one: Asked) -> bytes:
-    lines = [f"{one.method} {one.target} HTTP/1.1", f"Host: {one.host}"]
-    lines += [f"{name}: {value}" for name, value in one.headers]
-    if one.method in ("POST", "PUT"):
-        lines.append("Content-Length: 0")
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-async def _answer(reader: asyncio.StreamReader, method: str) -> tuple[Seen, bool]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *lines = head.rstrip("\r\n").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    status = int(first.split()[1])
-    body = b"" if method == "HEAD" or status in (204, 304) else await _body(reader, headers)
-    keep = headers.get("connection", "").lower() != "close"
-    echo: dict[str, Any] = {}
-    if status == 200 and body:
-        with contextlib.suppress(ValueError):
-            echo = json.loads(body)
-    backend = f"{echo['namespace']}/{echo['service']}:{echo['httpPort']}" if "service" in echo else ""
-    pairs = ((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
-    told = tuple(sorted(pair for pair in pairs if pair[0].startswith(("x-r-", "access-control-allow-origin"))))
-    return Seen(status, headers.get("location"), backend, echo.get("host", ""), echo.get("path", ""), told), keep
-
-
-async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    if headers.get("transfer-encoding") != "chunked":
-        return await reader.readexactly(int(headers.get("content-length", "0")))
-    body = b""
-    while True:
-        size = int((await reader.readline()).split(b";")[0], 16)
-        body += await reader.readexactly(size)
-        await reader.readline()
-        if not size:
-            return body
+OF_ENVOY = frozenset({"host", "server", "date", "x-forwarded-proto", "x-forwarded-for", "x-request-id"})
+"""Headers that Envoy has a hand in, whatever a rule says."""
 
 
 # --- comparison -----------------------------------------------------------------------------------
@@ -162,34 +51,36 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 def as_traced(one: Asked) -> Request:
     """The request in the model's words."""
     scheme = "https" if one.secure else "http"
-    headers = (f"host: {one.host}", *(f"{name}: {value}" for name, value in one.headers))
+    headers = [f"host: {one.host}", *(f"{name}: {value}" for name, value in one.headers)]
+    if one.body:
+        headers.append(f"content-length: {one.body}")
     url = f"{scheme}://gateway:{one.port}{one.target}"
-    return request(url, one.method, headers, sni=one.sni, client=one.client)
+    return request(url, one.method, tuple(headers), sni=one.sni, client=one.client)
 
 
 def disagreement(one: Asked, graph: Graph, seen: Seen, local_port: int) -> str:
     """What differs between model and data plane; "" when nothing does."""
-    trace = walk(graph, graph.gateways[one.gateway], as_traced(one))
+    asking = as_traced(one)
+    trace = walk(graph, graph.gateways[one.gateway], asking)
+    end = foretold(graph, trace, asking)
     if _is_passed_on(trace):
         seen = replace(seen, host=hostnames.normalize(seen.host))
-    why = (
-        _differs(one, trace.outcome, seen, local_port)
-        or _headers_differ(one, graph, trace.outcome, seen)
-        or _certificate_differs(graph, trace, seen)
-    )
-    return f"{why}\n  asked: {one}\n  model: {trace.outcome}\n  envoy: {seen}" if why else ""
+    seen = replace(seen, location=_described(seen.location, local_port))
+    why = _page_differs(one, end, seen) if end.page else _differs(one, end, seen)
+    why = why or _certificate_differs(graph, trace, seen)
+    if not why and end.page is None and trace.rule is not None:
+        why = (
+            _headers_differ(one, trace.rule, end.outcome, seen)
+            or _request_headers_differ(one, trace, end, seen)
+            or _compression_differs(one, trace.rule, seen)
+        )
+    return f"{why}\n  asked: {one}\n  model: {end.outcome}\n  envoy: {seen}" if why else ""
 
 
-def _headers_differ(one: Asked, graph: Graph, told: Outcome, seen: Seen) -> str:
+def _headers_differ(one: Asked, rule: Rule, told: Outcome, seen: Seen) -> str:
     """The headers of an answer that a rule gave: its own, and the permission for another origin."""
-    family = Family.HTTPS if one.secure else Family.HTTP
-    host = graph.virtual_hosts.get(VirtualHostKey(one.gateway, one.port, family, told.virtual_host or ""))
-    rules = [entry.rule for entry in host.entries if entry.rule.id == told.rule] if host else []
-    if not rules or told.kind is OutcomeKind.REFUSED or seen.status not in (200, *REDIRECTS):
+    if told.kind is OutcomeKind.REFUSED or one.method == "HEAD" or not seen.status:
         return ""
-    # A redirect by pattern stands before the rule that it belongs to, under the same name.
-    redirected = told.location is not None
-    rule = next((rule for rule in rules if isinstance(rule.action, RedirectTo) == redirected), rules[0])
     asking = as_traced(one)
     origin = asking.header("origin")
     cors = rule.cors if answer.is_forwarded(rule.action) else None
@@ -198,22 +89,57 @@ def _headers_differ(one: Asked, graph: Graph, told: Outcome, seen: Seen) -> str:
         return f"another permission for {origin}: {cors}"
     if cors is not None and answer.is_preflight(asking):
         return ""
-    expected = {} if not seen.backend else {"x-r-one": ["backend"], "x-r-two": ["backend"]}
-    if asking.header("x-echo-set-header") is None:
-        expected = {}
-    for edit in rule.response_headers:
-        expected = _edited(expected, edit)
-    wanted = sorted((name, value) for name, values in expected.items() for value in values)
-    got = [pair for pair in seen.headers if pair[0].startswith("x-r-")]
-    return "" if one.method == "HEAD" or wanted == got else f"other headers than {wanted}"
+    expected = {"x-content-type-options": ["nosniff"], "content-type": ["application/json"]} if seen.backend else {}
+    if seen.backend and asking.header("x-echo-set-header") is not None:
+        expected |= {"x-r-one": ["backend"], "x-r-two": ["backend"]}
+    for edit in _edits(rule, seen, to_client=True):
+        expected = edited(expected, edit)
+    compared = {"x-r-one", "x-r-two"} | _named(_edits(rule, seen, to_client=True)) - OF_ENVOY
+    wanted = sorted((name, value) for name, values in expected.items() for value in values if name in compared)
+    got = sorted(pair for pair in seen.headers if pair[0] in compared)
+    return "" if wanted == got else f"other headers than {wanted}: {got}"
 
 
-def _edited(headers: dict[str, list[str]], edit: HeaderEdit) -> dict[str, list[str]]:
-    gone = {name.lower() for name in (*edit.remove, *(name for name, _ in edit.set))}
-    kept = {name: [*values] for name, values in headers.items() if name not in gone}
-    for name, value in (*edit.set, *edit.add):
-        kept.setdefault(name.lower(), []).append(value)
-    return kept
+def _request_headers_differ(one: Asked, trace: Trace, end: Told, seen: Seen) -> str:
+    """The headers that rules and those whom they asked gave to a request."""
+    if not seen.backend or one.method == "HEAD" or trace.rule is None or _is_passed_on(trace):
+        return ""
+    expected: dict[str, list[str]] = {}
+    for name, value in one.headers:
+        expected.setdefault(name.lower(), []).append(value)
+    expected |= {name: [*values] for name, values in end.told}
+    edits = _edits(trace.rule, seen, to_client=False)
+    for edit in edits:
+        expected = edited(expected, edit)
+    compared = _named(edits) - OF_ENVOY | {name for name, _ in end.told}
+    wanted = sorted((name, value) for name, values in expected.items() for value in values if name in compared)
+    got = sorted(pair for pair in seen.echo if pair[0] in compared)
+    return "" if wanted == got else f"other request headers than {wanted}: {got}"
+
+
+def _edits(rule: Rule, seen: Seen, *, to_client: bool) -> list[HeaderEdit]:
+    """What a rule, and the backend that was chosen, do with headers."""
+    edits = [*(rule.response_headers if to_client else rule.request_headers)]
+    shares = rule.action.backends if isinstance(rule.action, Forward) else ()
+    for share in shares:
+        key = share.backend
+        if key is not None and f"{key.namespace}/{key.name}:{key.port}" == seen.backend:
+            edits += share.response_headers if to_client else share.request_headers
+            break
+    return edits
+
+
+def _named(edits: Sequence[HeaderEdit]) -> set[str]:
+    names = [name for edit in edits for name in (*edit.remove, *(n for n, _ in edit.set), *(n for n, _ in edit.add))]
+    return {name.lower() for name in names}
+
+
+def _compression_differs(one: Asked, rule: Rule, seen: Seen) -> str:
+    if not seen.backend or one.method == "HEAD":
+        return ""
+    accepted = next((value for name, value in one.headers if name.lower() == "accept-encoding"), "")
+    expected = is_compressed(rule, accepted, seen.octets)
+    return "" if expected == (("content-encoding", "gzip") in seen.headers) else f"compressed? expected {expected}"
 
 
 def _is_passed_on(trace: Trace) -> bool:
@@ -235,11 +161,13 @@ def _certificate_differs(graph: Graph, trace: Trace, seen: Seen) -> str:
     return "" if hop.summary.partition("terminated with ")[2].startswith(str(served)) else f"served {served}: {hop}"
 
 
-def _differs(one: Asked, told: Outcome, seen: Seen, local_port: int) -> str:
+def _differs(one: Asked, end: Told, seen: Seen) -> str:
+    told = end.outcome
+    wanted = told.status or (echoed(told.sent.path) if told.sent else 200)
     if told.shares:
         expected = {f"{s.backend.namespace}/{s.backend.name}:{s.backend.port}" for s in told.shares if s.backend}
         statuses = {s.status for s in told.shares if not s.backend}
-        if seen.status in statuses or (one.method == "HEAD" and seen.status == 200):
+        if seen.status in statuses or (seen.status == wanted and (one.method == "HEAD" or wanted != 200)):
             return ""
         if seen.backend not in expected:
             return "another backend"
@@ -247,10 +175,10 @@ def _differs(one: Asked, told: Outcome, seen: Seen, local_port: int) -> str:
     if told.kind is not OutcomeKind.DELIVERED:
         if seen.status != told.status or seen.backend:
             return "another status"
-        return "another location" if _described(seen.location, local_port) != told.location else ""
-    if seen.status != 200:
-        return "not delivered"
-    if one.method == "HEAD":
+        return "another location" if seen.location != told.location else ""
+    if seen.status != wanted:
+        return "another status of the backend"
+    if one.method == "HEAD" or wanted != 200:
         return ""
     assert told.backend is not None
     if seen.backend != f"{told.backend.namespace}/{told.backend.name}:{told.backend.port}":
@@ -258,11 +186,27 @@ def _differs(one: Asked, told: Outcome, seen: Seen, local_port: int) -> str:
     return _request_differs(told, seen)
 
 
+def _page_differs(one: Asked, end: Told, seen: Seen) -> str:
+    """An error page in place of an answer: whose it is, and the status that it has."""
+    assert end.page is not None
+    pages, key = end.page.pages, end.page.backend
+    status = end.outcome.status
+    written = "".join(str(status) if isinstance(piece, Variable) else piece for piece in pages.path)
+    wanted = echoed(written) if pages.passes_status else status
+    if one.body and not seen.backend and seen.status == status:
+        return ""  # Envoy gets no page while the body of the request is still on its way
+    if seen.status != wanted:
+        return f"another status than {wanted} of a page"
+    if one.method != "HEAD" and echoed(written) == 200 and seen.backend != f"{key.namespace}/{key.name}:{key.port}":
+        return f"not the page of {key}"
+    return ""
+
+
 def _described(location: str | None, local_port: int) -> str | None:
     """A Location as it would be at the described port, its host in lower case."""
     if location is None or "://" not in location:
         return location
-    scheme, _, rest = location.partition("://")
+    scheme, _, rest = location.replace(f"%3A{local_port}", "").partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}://{authority.lower().removesuffix(f':{local_port}')}{slash}{path}"
 
@@ -277,20 +221,45 @@ def _request_differs(told: Outcome, seen: Seen) -> str:
 # --- runs -----------------------------------------------------------------------------------------
 
 
-def graph(seed: int) -> Graph:
-    """The graph of a random installation, its backends waiting for endpoints."""
+@dataclass(frozen=True)
+class Installations:
+    """Random installations of one sort: their graphs by seed, their doors, and who asks them what."""
+
+    graph: Callable[[int], Graph]
+    doors: Sequence[str]
+    questions: Sequence[Callable[[Random], Asked]]
+    weights: Sequence[int]
+
+
+def _routes(seed: int) -> Graph:
     model = Modelled(certified(seed, filtered(seed, streaming(seed, installation(seed))), pairs()))
     model.apply(challenged(seed))
-    built = model.graph
+    return _waiting(model.graph)
+
+
+def _dialects(seed: int) -> Graph:
+    return _waiting(Modelled([*dialects(seed), *secrets(pairs())]).graph)
+
+
+def _waiting(built: Graph) -> Graph:
+    """The graph with all backends waiting for endpoints."""
     backends = built.backends
     for key, backend in backends.items():
         backends = backends.set(key, msgspec.structs.replace(backend, reason=""))
     return msgspec.structs.replace(built, backends=backends)
 
 
-def _common_names(seed: int) -> PortKey:
+ROUTES = Installations(
+    _routes, GATEWAYS, [asked, asked_of_filters, asked_to_connect, asked_of_challenges], [4, 3, 3, 2]
+)
+"""All kinds of routes, streams, certificates and challenges."""
+DIALECTS = Installations(_dialects, DOORS, [asked_of_dialects], [1])
+"""What annotations, middlewares and policies say, at a door of each implementation."""
+
+
+def _common_names(doors: Sequence[str], seed: int) -> PortKey:
     """The port whose certificates go by SNI alone: another with every seed."""
-    return PortKey(GATEWAYS[seed % len(GATEWAYS)], 443)
+    return PortKey(doors[seed % len(doors)], 443)
 
 
 def _issuer() -> Issue:
@@ -304,12 +273,12 @@ async def _is_open(port: int) -> bool:
     return True
 
 
-async def disagreements(seed: int, requests: int, most: int = 10) -> list[str]:
+async def disagreements(of: Installations, seed: int, requests: int, most: int = 10) -> list[str]:
     """Ask one random installation so many random questions, in the model and for real."""
     random = Random(seed)
-    kinds = random.choices([asked, asked_of_filters, asked_to_connect, asked_of_challenges], [4, 3, 3, 2], k=requests)
+    kinds = random.choices(of.questions, of.weights, k=requests)
     questions = [kind(random) for kind in kinds]
-    async with compiled.running(graph(seed), _issuer(), common_names=_common_names(seed)) as world:
+    async with compiled.running(of.graph(seed), _issuer(), common_names=_common_names(of.doors, seed)) as world:
         connections = Connections(world)
         for port in _open_ports(world):
             await eventually(partial(_is_open, port))
@@ -323,7 +292,7 @@ async def _datagrams(world: compiled.World) -> list[str]:
     """Where the model sends a datagram to a backend, its echo comes back; where not, nothing listens."""
     assert world.graph is not None
     found = []
-    for name in GATEWAYS:
+    for name in world.graph.gateways:
         if not world.listens(UDP, name, udp=True):
             continue
         told = walk(world.graph, world.graph.gateways[name], request(f"udp://gateway:{UDP}")).outcome
@@ -358,11 +327,18 @@ def _open_ports(world: compiled.World) -> list[int]:
     ]
 
 
-def _refused(world: compiled.World, one: Asked) -> bool:
-    """Did the compiler say that it cannot do what is described at this port, and closes its connections?"""
+def _refused(world: compiled.World, one: Asked, seen: Seen) -> bool:
+    """Did the compiler say that it cannot do what is described here, and refuses it?"""
     assert world.plan is not None
-    problems = world.plan.problems.get(listener(one.gateway, one.port, udp=False), ())
-    return any(problem.id == "tcp-match" for problem in problems)
+    assert world.graph is not None
+    if seen.status == 0:
+        told = world.plan.problems.get(listener(one.gateway, one.port, udp=False), ())
+        return any(problem.id == "tcp-match" for problem in told)
+    host = walk(world.graph, world.graph.gateways[one.gateway], as_traced(one)).host
+    told = (
+        world.plan.problems.get(f"{host.key.family} {host.key}", ()) if seen.status == 500 and host is not None else ()
+    )
+    return any(problem.id == "not-carried-over" for problem in told)
 
 
 async def _compare(world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int) -> list[str]:
@@ -376,7 +352,7 @@ async def _compare(world: compiled.World, connections: Connections, questions: S
             if len(found) >= most:
                 return
             seen = await connections.ask(one)
-            if seen.status == 0 and _refused(world, one):
+            if seen.status in (0, 500) and _refused(world, one, seen):
                 continue
             local = world.port(one.port, one.gateway) if world.listens(one.port, one.gateway) else 0
             if why := disagreement(one, served, seen, local):

@@ -344,6 +344,7 @@ class Asked:
     sni: str = ""
     client: str = "127.0.0.1"
     at: int | None = None
+    body: int = 0
 
     @property
     def port(self) -> int:
