@@ -81,6 +81,10 @@ def _select(graph: Graph, gateway: Gateway, port: Port, request: Request) -> Vir
 
 def walk(graph: Graph, gateway: Gateway, request: Request) -> Trace:
     """Trace one request through one gateway."""
+    believed = gateway.settings.forwarded_from
+    if believed and not in_ranges(request.client, believed):  # the door says itself by which scheme they came
+        kept = tuple(pair for pair in request.headers if pair[0] != "x-forwarded-proto")
+        request = request if kept == request.headers else structs.replace(request, headers=kept)
     return _Walk(graph, gateway, request).run()
 
 

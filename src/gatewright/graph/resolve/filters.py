@@ -65,14 +65,17 @@ from gatewright.kinds.intents.filters import (
 )
 from gatewright.kinds.intents.filters import Respond as FixedAnswer
 from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
-from gatewright.kinds.intents.routing import Dialect, Retry
+from gatewright.kinds.intents.routing import Dialect, Match, Retry, ValueKind, ValueMatch
 
 CHAIN_DEPTH = 16
 CLOSED = "the rule answers 503 rather than serve without its protection"
 
 
 class Effects(Struct):
-    """What the filters of one rule add up to, while they are folded.  `answer` ends the fold."""
+    """What the filters of one rule add up to, while they are folded.  `answer` ends the fold.
+
+    `unsecured`: what holds instead for requests that were sent in the clear, where believed peers say which were not.
+    """
 
     access: list[Access] = field(default_factory=list)
     cors: Cors | None = None
@@ -84,6 +87,7 @@ class Effects(Struct):
     mirrors: list[MirrorTo] = field(default_factory=list)
     conditional: list[RegexRedirect] = field(default_factory=list)
     answer: RedirectTo | Respond | None = None
+    unsecured: Effects | None = None
     retry: Retry | None = None
     problems: list[Problem] = field(default_factory=list)
 
@@ -115,7 +119,7 @@ def _fold(
                 effects.host = item.host if item.host is not None else effects.host
                 effects.paths += item.paths
             case Redirect():
-                effects.answer = redirect(where, item)
+                _redirect(where, item, effects)
             case RegexRedirect():
                 _regex_redirect(item, effects)
             case Mirror():
@@ -179,6 +183,30 @@ def _reference(
         effects.problems.append(Problem("filter-missing", why, item.origin, Severity.ERROR, hint))
         return
     _fold(view, where, route, middleware.filters, effects, (*seen, meant))
+
+
+def _redirect(where: Where, item: Redirect, effects: Effects) -> None:
+    """One to HTTPS does not count for requests that came by it to a proxy in front, which is believed."""
+    found = redirect(where, item)
+    if found is None or not by_word_of_peers(where, item):
+        effects.answer = found
+    elif effects.unsecured is None:
+        lists = (getattr(effects, name) for name in effects.__struct_fields__)
+        so_far = Effects(*(list(one) if isinstance(one, list) else one for one in lists))
+        effects.unsecured = structs.replace(so_far, answer=found, problems=[])
+
+
+def by_word_of_peers(where: Where, item: Redirect) -> bool:
+    """Does the redirect to HTTPS depend on X-Forwarded-Proto?  It does where its peers are known, in these two."""
+    wanted = item.only_if_scheme_differs and item.scheme == "https" and where.family is Family.HTTP
+    believing = where.gateway.implementation in ("ingress-nginx", "traefik")
+    return wanted and believing and bool(where.gateway.settings.forwarded_from)
+
+
+def unsecured(match: Match) -> Match:
+    """The match, of requests that were sent in the clear alone."""
+    said = ValueMatch("x-forwarded-proto", ValueKind.EXACT, "https", negate=True)
+    return structs.replace(match, headers=(*match.headers, said))
 
 
 def redirect(where: Where, item: Redirect) -> RedirectTo | None:

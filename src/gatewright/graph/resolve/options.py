@@ -218,7 +218,9 @@ def tls_redirect(options: Options, rule: RuleIntent, where: Where) -> Redirect |
         return None
     if _begins_like(rule, asked.excepts):
         return None
-    return Redirect(asked.origin or rule.origin, scheme="https", port=asked.port, status=asked.status)
+    return Redirect(
+        asked.origin or rule.origin, scheme="https", port=asked.port, status=asked.status, only_if_scheme_differs=True
+    )
 
 
 def _begins_like(rule: RuleIntent, beginnings: tuple[str, ...]) -> bool:

@@ -26,7 +26,7 @@ from gatewright.graph.nodes import (
 from gatewright.graph.objects import View
 from gatewright.graph.resolve import further_hosts, nginx_hosts, options, own_routes, rules
 from gatewright.graph.resolve.canaries import ITSELF, Alternative, Canaries, Variant, canary_of
-from gatewright.graph.resolve.filters import Effects, fold, redirect
+from gatewright.graph.resolve.filters import Effects, by_word_of_peers, fold, redirect, unsecured
 from gatewright.graph.resolve.hosts import overlap, specialise
 from gatewright.graph.resolve.precedence import (
     Order,
@@ -137,10 +137,12 @@ def _redirect_all(gateway: Gateway, listener: Listener, key: VirtualHostKey, fou
     redirection = listener.redirection
     if redirection is None or key.family not in DEFAULT_PORTS:
         return
-    action = redirect(Where(gateway, key.family, key.port, key.hostname), redirection.redirect)
+    where = Where(_as_at(gateway, listener), key.family, key.port, key.hostname)
+    action = redirect(where, redirection.redirect)
     if action is not None:
         rule = Rule(f"{listener.name} redirection", gateway.key, action.origin, action)
-        found.entries.append(((-redirection.priority, ""), Entry(Match(), rule, action.origin)))
+        match = unsecured(Match()) if by_word_of_peers(where, redirection.redirect) else Match()
+        found.entries.append(((-redirection.priority, ""), Entry(match, rule, action.origin)))
 
 
 def _serve(door: _Door, key: VirtualHostKey, routes: list[RouteIntent], found: Found) -> None:
@@ -287,7 +289,11 @@ class _Host:
             rule = self._told(route, asked)
             effects = fold(self._view, self._where, route, rule.filters)
             plain = self._resolve(route, rule, effects, ITSELF[0])
+            first = effects.unsecured
+            clear = self._resolve(route, rule, first, ITSELF[0]) if first is not None else None
             for position, match in matches:
+                if first is not None:
+                    self._add_match(route, rule, first, clear, (position, unsecured(match)))
                 self._add_match(route, rule, effects, plain, (position, match))
             found.problems += effects.problems
 

@@ -12,8 +12,6 @@ from gatewright.kinds.intents.filters import (
     ErrorPages,
     Filter,
     HeadersFrom,
-    InFlight,
-    LimitBy,
     Mirror,
     RateLimit,
     Template,
@@ -145,7 +143,7 @@ def _ref(notes: Notes, name: str, service: Key) -> BackendRef:
 
 
 def _limits(notes: Notes) -> Options:
-    """limit-rps, limit-rpm, limit-connections, and the global-rate-limit of older versions: per client address."""
+    """limit-rps, limit-rpm, and the global-rate-limit of older versions: per client address."""
     multiplier = notes.number("limit-burst-multiplier", 1) or _BURST
     allow = "limit-allowlist" if notes.text("limit-allowlist") else "limit-whitelist"
     excepts = notes.cidrs(allow)
@@ -160,11 +158,6 @@ def _limits(notes: Notes) -> Options:
             found.append(limit)
         elif rate is None and name in notes:
             unbuildable = _unreadable(notes, name)
-    most = notes.number("limit-connections")
-    if most is None and "limit-connections" in notes:
-        unbuildable = _unreadable(notes, "limit-connections")
-    elif most:
-        found.append(InFlight(notes.at("limit-connections"), most, by=LimitBy.CLIENT, status=503))
     found += _global_limit(notes)
     return Options(filters=tuple(found), unbuildable=unbuildable)
 

@@ -81,7 +81,7 @@ _REPORTED = {
     "global-auth-cache-key": (f"$remote_user{_ASKED}", _ASKS),
     "global-rate-limit-status-code": ("503", "global limits answer 429"),
     "ignore-invalid-headers": ("true", "headers with underscores are always passed on"),
-    "limit-conn-status-code": ("429", "limit-connections answers 503"),
+    "limit-conn-status-code": ("429", "connections are not counted, see limit-connections"),
     "limit-conn-zone-variable": ("$http_x_client", "clients are counted by their address"),
     "limit-rate": ("100", "answers are sent as fast as clients take them"),
     "limit-rate-after": ("100", "answers are sent as fast as clients take them"),
