@@ -26,6 +26,7 @@ from gatewright.graph.nodes import (
 )
 from gatewright.graph.paths import matched_prefix
 from gatewright.trace import answer
+from gatewright.trace.client import arrived, known
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Share, Trace
 from gatewright.trace.match import failing, in_ranges
 from gatewright.trace.paths import normalise
@@ -35,6 +36,7 @@ from gatewright.trace.steps import error_page, judge
 NEAR_MISSES = 5
 _CLIENTS = {
     "require": "a client without a valid certificate is refused in the handshake; this one is taken to have one",
+    "any": "a client without a certificate is refused in the handshake; this one is taken to have one",
     "verify": "a client with an invalid certificate is refused in the handshake",
     "answer": "a client without a valid certificate is answered 400; this one is taken to have one",
     "optional": "a client with an invalid certificate is answered 400",
@@ -81,11 +83,7 @@ def _select(graph: Graph, gateway: Gateway, port: Port, request: Request) -> Vir
 
 def walk(graph: Graph, gateway: Gateway, request: Request) -> Trace:
     """Trace one request through one gateway."""
-    believed = gateway.settings.forwarded_from
-    if believed and not in_ranges(request.client, believed):  # the door says itself by which scheme they came
-        kept = tuple(pair for pair in request.headers if pair[0] != "x-forwarded-proto")
-        request = request if kept == request.headers else structs.replace(request, headers=kept)
-    return _Walk(graph, gateway, request).run()
+    return _Walk(graph, gateway, arrived(gateway, request)).run()
 
 
 class _Walk:
@@ -241,6 +239,9 @@ class _Walk:
         return None
 
     def _apply(self, entry: Entry, path: str) -> Outcome:
+        turned_away = self._admit(entry.rule)
+        if turned_away is not None:
+            return turned_away  # before anything else that the rule does
         outcome = self._act(entry, path)
         page = error_page(entry.rule.steps, outcome.status) if outcome.status else None
         if page is not None:
@@ -250,8 +251,7 @@ class _Walk:
         return outcome
 
     def _act(self, entry: Entry, path: str) -> Outcome:
-        rule = self._trace.rule = entry.rule
-        self._outcome = structs.replace(self._outcome, rule=rule.id)
+        rule = entry.rule
         denied = self._protect(rule)
         if denied is not None:
             return denied
@@ -266,8 +266,10 @@ class _Walk:
             return self._redirect(action, path, matched)
         return self._deliver(rule, action, matched)
 
-    def _protect(self, rule: Rule) -> Outcome | None:
-        """Access lists, CORS preflight (which carries no credentials) and authentication: what may answer first."""
+    def _admit(self, rule: Rule) -> Outcome | None:
+        """Access lists, which look at where a client comes from."""
+        self._trace.rule = rule
+        self._outcome = structs.replace(self._outcome, rule=rule.id)
         for access in rule.access:
             client = _client(self._request, access)
             if client is None or in_ranges(client, access.cidrs) == access.deny:
@@ -275,13 +277,18 @@ class _Walk:
                 self._hop(HopKind.FILTER, f"client {client or 'unknown'} is {where}", access.origin)
                 return self._refuse(access.status, "the client's address is not allowed")
             self._hop(HopKind.FILTER, f"client {client} is allowed", access.origin)
+        return None
+
+    def _protect(self, rule: Rule) -> Outcome | None:
+        """CORS preflight (which carries no credentials) and authentication: what may answer first."""
         if rule.cors is not None and answer.is_preflight(self._request) and answer.is_forwarded(rule.action):
             allowed = answer.origin_allowed(rule.cors, self._request.header("origin") or "")
             reason = "CORS preflight" if allowed else "CORS preflight: the origin is not allowed"
             self._hop(HopKind.FILTER, reason, rule.cors.origin)
             return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=200, reason=reason)
+        asking = structs.replace(self._request, client=known(self._gateway, self._request))
         for step in rule.steps:
-            verdict = judge(step, self._request)
+            verdict = judge(step, asking)
             if verdict is not None:
                 self._hop(HopKind.FILTER, verdict.summary, verdict.origin)
                 if verdict.status:

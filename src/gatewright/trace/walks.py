@@ -12,13 +12,13 @@ from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Resolution
 from gatewright.graph.network import policies, reach
 from gatewright.graph.network.nodes import Place
-from gatewright.graph.nodes import Backend, BackendKey, Gateway
+from gatewright.graph.nodes import AskAuth, Backend, BackendKey, BasicAuthUsers, Entry, Gateway
 from gatewright.graph.sight import Sight
+from gatewright.kinds.intents.filters import Authorize
 from gatewright.kinds.intents.policies import HttpAllow
 from gatewright.trace import limits, trust
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits, Trust, tightest
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind
-from gatewright.trace.match import in_ranges
 from gatewright.trace.passages import hops
 from gatewright.trace.request import STREAMS, Request
 from gatewright.trace.trust import Roots, Shown
@@ -105,12 +105,19 @@ class Walks:
         return found
 
 
+def _looks_at_clients(entry: Entry) -> bool:
+    """Does it depend on the client's address what becomes of a request here?"""
+    return bool(entry.match.sources or entry.rule.access) or any(
+        isinstance(step, Authorize)
+        or (isinstance(step, BasicAuthUsers) and step.excepts)
+        or (isinstance(step, AskAuth) and step.question.excepts)
+        for step in entry.rule.steps
+    )
+
+
 def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, bool]:
     """The walk, and whether another client might fare differently."""
     believed = gateway.settings.forwarded_from
-    if believed and request.header("x-forwarded-for") and not in_ranges(request.client, believed):
-        kept = tuple(pair for pair in request.headers if not pair[0].startswith("x-forwarded-"))
-        request = structs.replace(request, headers=kept)
     graph = sight.graph_for(gateway, request.host)
     if request.sni and request.sni != request.host:
         sight.graph_for(gateway, request.sni)
@@ -118,7 +125,7 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
         sight.tls_socket(gateway, request.port)
     trace = walk(graph, gateway, request)
     by_client = bool(believed) or (
-        trace.host is not None and any(entry.match.sources or entry.rule.access for entry in trace.host.entries)
+        trace.host is not None and any(_looks_at_clients(entry) for entry in trace.host.entries)
     )
     shown: Shown | None = None
     greeting = 0
