@@ -16,7 +16,10 @@ SEVERITIES = tuple(f"{severity} " for severity in ORDER)
 SOURCE = Path(gatewright.__file__).parent
 ELSEWHERE = {"check", "cli"}
 """What reports Problems, and does not make any."""
-RUNNING = {"more", "not-live", "refused", "status-unwritable", "users-unchecked", "view-empty", "view-unknown"}
+RUNNING = {
+    *("envoy-replaced", "more", "not-live", "refused", "status-unwritable", "users-unchecked"),
+    *("view-empty", "view-unknown"),
+}
 """What `gatewright run` says of itself, in the form in which it reports Problems."""
 
 # Whom an id is told, and as which argument.  `add` and the like are told a severity first.

@@ -184,3 +184,37 @@ async def is_closed(where: tuple[str, int]) -> bool:
 
 async def has_port(run: Session, port: int) -> bool:
     return run.live().socket_of(GATEWAY, port) is not None
+
+
+def test_an_envoy_of_another_version_is_replaced_when_everything_is_there_to_be_served(run: Session) -> None:
+    """Its listeners' filters would not know what today's routes ask of them."""
+
+    async def scenario() -> None:
+        async with s.backends("web") as at:
+            run.write("all.yaml", s.gateway(s.listener("http", 80)), s.service("web", at["web"]), s.route("a"))
+            live = await s.beside(run.start)
+            where = live.socket_of(GATEWAY, 80)
+            assert where is not None
+            former = run.envoy()
+            await s.beside(run.kill)
+            (run.state / "envoy" / "generation").write_text("another")
+            # A run that does not come that far leaves it alone.
+            done = await s.beside(run.command, "run", str(run.manifests), "--state", str(run.state), "--gateway", "no")
+            assert done.returncode == 2
+            assert run.envoy() == former
+            reader, writer = await asyncio.open_connection(*where)
+            assert await s.exchange(reader, writer, "a.example.com") == (200, "web")
+            again = await s.beside(run.start)
+            assert run.envoy() not in (None, former)
+            assert run.lines("warning", "was started by another version")
+            assert again.socket_of(GATEWAY, 80) == where
+            assert await s.ask(where, "a.example.com") == (200, "web")
+            assert await reader.read() == b""
+            writer.close()
+            # The next one is of the same version.
+            envoy = run.envoy()
+            await s.beside(run.kill)
+            await s.beside(run.start)
+            assert run.envoy() == envoy
+
+    asyncio.run(scenario())

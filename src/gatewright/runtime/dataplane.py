@@ -24,6 +24,7 @@ from gatewright.engines.envoy import names
 from gatewright.engines.envoy import plan as planning
 from gatewright.engines.envoy.bindings import Bindings, PortKey
 from gatewright.engines.envoy.concerned import Concerned
+from gatewright.engines.envoy.generation import generation
 from gatewright.engines.envoy.metrics import TransportMetrics
 from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess
 from gatewright.engines.envoy.process import StateFolder as EnvoyFolder
@@ -43,6 +44,8 @@ from gatewright.system import files
 READY_SECONDS = 60.0
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.02
+REPLACE_SECONDS = 1.0
+"""How long requests may take to end when an Envoy is replaced: as long as nobody is answered."""
 UNNAMED = "gatewright.invalid"
 """What the certificate for connections without a known name is made out to (RFC 6761, clause 6.4)."""
 
@@ -64,6 +67,7 @@ class DataPlane:
         self.door_certificates: Callable[[Key, str], Issued | None] = lambda _gateway, _name: None
         """What the issuer that a door names has for a name; the private CA brings the rest."""
         envoy_folder = EnvoyFolder(folder.envoy)
+        self._generation = folder.envoy / "generation"
         self._metrics = TransportMetrics(registry)
         self._socket = envoy_folder.xds_socket
         self.authority = PrivateAuthority(folder.authority)
@@ -85,15 +89,42 @@ class DataPlane:
         self._scopes: dict[str, str] = {}
         """What the scopes of the graph are about, by resource name; empty until Envoy refuses one."""
 
+    def claim(self) -> None:
+        """Take the state folder.  EngineError when another run has it."""
+        self.process.claim()
+
+    async def unclaim(self) -> None:
+        """Let the state folder go, where nothing was started."""
+        await self.process.detach()
+
     async def start(self) -> bool:
-        """Serve xDS, start Envoy or take over the one that runs.  True when it was taken over."""
+        """Serve xDS, start Envoy or take over the one that runs (see `replace`).  True when it was taken over."""
         taken_over = await self.process.start()
+        if not taken_over:
+            files.write(self._generation, generation().encode())
         try:
             await self._server.start(self._socket)
         except BaseException:
             await (self.process.detach() if taken_over else self.process.stop(0))
             raise
         return taken_over
+
+    async def replace(self) -> bool:
+        """Replace an Envoy that has listeners of another version of ours; to be called before the first `apply`.
+
+        Their filters would not meet the protections of today's routes, not even for requests of connections that are
+        open.  True when it was one.
+        """
+        try:
+            is_ours = self._generation.read_bytes() == generation().encode()
+        except OSError:
+            is_ours = False
+        if is_ours:
+            return False
+        await self.process.stop(REPLACE_SECONDS)
+        await self.process.start()
+        files.write(self._generation, generation().encode())
+        return True
 
     def apply(self, graph: Graph, change: Change, bindings: Bindings) -> None:
         """Compile and push what changed; O(change)."""

@@ -9,7 +9,7 @@ DIR/            0700
   dns/          the DNS server's own: serials, dynamic records, sockets, pids
   users/        the server that checks passwords: its socket, pid, log
   challenges.json  the TXT records of open orders in it
-  envoy/        Envoy's own: sockets, pid, log
+  envoy/        Envoy's own: sockets, pid, log, the generation of its listeners
   access.log    one JSON line per request
 """
 

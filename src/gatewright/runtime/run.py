@@ -99,6 +99,7 @@ class Run:
             self._folder.status, options.ready_file, self._model.locator, self._look, listener.problem
         )
         self._is_ready = False
+        self._is_replaced = False
         self._unanswered: list[tuple[Change, float]] = []
         self._turn = asyncio.Lock()
 
@@ -107,13 +108,15 @@ class Run:
         signals = Signals()
         self._folder.prepare()
         self._data_plane = DataPlane(self._folder, self._options.envoy, self._registry, self._noticed)
+        self._data_plane.claim()
+        self._journal.clear()
         try:
             self._take_addresses()
             taken_over = await self._data_plane.start()  # it starts while we read
         except BaseException:
             await self._let_go()
+            await self._data_plane.unclaim()
             raise
-        self._journal.clear()
         try:
             self._listener.progress(f"reading {' '.join(self._options.paths)} ...")
             state = self._model.read(self._options.paths)
@@ -125,7 +128,7 @@ class Run:
                 await _until(signals, self._follow(), self._obey(signals), *clocks)
         except BaseException:
             await self._close()
-            stays = self._is_ready or taken_over
+            stays = self._is_ready or (taken_over and not self._is_replaced)
             await (self._data_plane.detach() if stays else self._data_plane.stop(0))
             if self._beside is not None:
                 await (self._beside.detach() if stays else self._beside.stop())
@@ -142,6 +145,7 @@ class Run:
         self._beside = self._make_beside()
         state = self._with_issued(state, self._beside)
         self._place(state.graph)
+        await self._replace()
         with collector.paused():
             await self._apply(state)
         await self._serve_names(self._beside)
@@ -159,6 +163,13 @@ class Run:
         self._is_ready = True
         self._listener.progress("")
         self._listener.ready(live)
+
+    async def _replace(self) -> None:
+        self._is_replaced = await self._data_plane.replace()
+        if self._is_replaced:
+            message = "the Envoy that ran was started by another version of Gatewright: a new one takes its place"
+            hint = "its connections were ended, since they would have gone on without the protections of these routes"
+            self._listener.problem(report.Fault("envoy-replaced", Severity.WARNING.value, message, "", 0, hint))
 
     def _make_beside(self) -> Beside:
         tell = Tell(renewed=self._data_plane.renew_certificates, changed=self._journal.soon)

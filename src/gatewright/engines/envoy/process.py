@@ -91,10 +91,15 @@ class EnvoyProcess:
         self.id: ProcessId | None = None
         self.admin = AdminClient(folder.admin_socket)
 
+    def claim(self) -> None:
+        """Take the state folder.  EngineError when another control plane has it."""
+        if self._lock is None:
+            self._folder.prepare()
+            self._lock = files.lock(self._folder.lock)
+
     async def start(self) -> bool:
-        """Take over the Envoy of this state folder, or start one.  True if it was taken over."""
-        self._folder.prepare()
-        self._lock = files.lock(self._folder.lock)
+        """Take over the Envoy of this state folder (see `claim`), or start one.  True if it was taken over."""
+        self.claim()
         self.id = find_running(self._folder)
         taken_over = self.id is not None
         if not taken_over:
