@@ -1,18 +1,16 @@
 """An annotation exists, and Gatewright does not do what it says.
 
-Ingress controllers have hundreds of annotations.  Those that decide where a request goes are followed; the others are
-named here, so that nobody takes an answer of `trace` or a gateway that Gatewright runs for the whole truth.  The
-controller that the Ingress was written for still does what it says.
-
-Some are followed with a difference, which the finding names; docs/compatibility.md lists all.
+Ingress controllers have hundreds of annotations.  Most are followed, some with a difference, which the finding names;
+the others are named here, so that nobody takes an answer of `trace` or a gateway that Gatewright runs for the whole
+truth.  The controller that the Ingress was written for still does what it says.  docs/compatibility.md lists all.
 
     metadata:
       annotations:
         nginx.ingress.kubernetes.io/limit-rate: "100"
 
-What restricts access (authentication, allow and deny lists, client certificates) is never left out: the rules answer
-503.  Move such a protection to something that is followed, such as a Traefik Middleware or an HTTPRoute, where
-Gatewright serves the route itself.
+What restricts access (digest authentication, a web application firewall) is never left out: the rules answer 503.  Move
+such a protection to something that is followed, such as `auth-url` or a Traefik Middleware, where Gatewright serves the
+route itself.
 
 It is no fault where another controller serves the Ingress: accept it with `gatewright.dev/ignore`.
 """

@@ -10,7 +10,8 @@ namespace needs `allowCrossNamespace`.
         - match: Host(`shop.example.com`)
           middlewares: [{name: auth}]          # the Middleware is in namespace traefik
 
-Name what exists, with its namespace.  Passwords for basicAuth are checked as `{SHA}` hashes only (`htpasswd -s`).
+Name what exists, with its namespace.  Passwords for basicAuth are hashes: bcrypt (`htpasswd -B`), apr1, `{SHA}` and
+crypt's `$1$`, `$5$` and `$6$`.  In plain text or as DES hashes nobody checks them.
 
 It is no fault when the Middleware is in another repository: give that, too.
 """
