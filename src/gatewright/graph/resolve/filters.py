@@ -191,9 +191,18 @@ def _redirect(where: Where, item: Redirect, effects: Effects) -> None:
     if found is None or not by_word_of_peers(where, item):
         effects.answer = found
     elif effects.unsecured is None:
-        lists = (getattr(effects, name) for name in effects.__struct_fields__)
-        so_far = Effects(*(list(one) if isinstance(one, list) else one for one in lists))
-        effects.unsecured = structs.replace(so_far, answer=found, problems=[])
+        effects.unsecured = structs.replace(
+            effects,
+            answer=found,
+            problems=[],
+            access=list(effects.access),
+            steps=list(effects.steps),
+            request_headers=list(effects.request_headers),
+            response_headers=list(effects.response_headers),
+            paths=list(effects.paths),
+            mirrors=list(effects.mirrors),
+            conditional=list(effects.conditional),
+        )
 
 
 def by_word_of_peers(where: Where, item: Redirect) -> bool:
