@@ -10,6 +10,7 @@ but for what `differs` says.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import re
 import ssl
@@ -17,7 +18,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,10 +37,13 @@ from gatewright.trace.walk import gateways_for, walk
 from support import compiled
 from support.golden import with_pairs
 from support.handmade import DEADLINE, eventually
-from support.keys import NOW, pair
+from support.keys import NOW, Pair, pair
 
 FEATURES = Path(__file__).resolve().parents[1] / "features" / "dialects"
 PORTS = {"http": 80, "https": 443}
+ORIGINALS = ("nginx", "nginx-http", "haproxy", "haproxy-backend", "haproxy-bind")
+CLIENTS = "@CLIENTS@"
+"""In manifests: the authority of client certificates, as a Secret has it."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,11 @@ class Ask:
     chunked: bool
     client: str
     times: int
+    together: bool
+    """All of them at the same time."""
     expect: Mapping[str, Any]
+    certificate: str
+    """Of the client: "good" (of the authority CLIENTS), "other" (of another), "" for none."""
     traced: Mapping[str, Any] | None
     """What the model says where that is something else (it never counts, and asks no server); None: nothing."""
 
@@ -84,7 +95,7 @@ class Case:
     """What it shows, by the names that the compatibility page has."""
     asks: tuple[Ask, ...]
     originals: Mapping[str, str] = field(default_factory=dict)
-    """Configuration by the key that holds it: nginx, nginx-http, haproxy, haproxy-backend."""
+    """Configuration by the key that holds it: nginx, nginx-http, haproxy, haproxy-backend, haproxy-bind."""
 
     @property
     def name(self) -> str:
@@ -127,7 +138,7 @@ def elsewhere() -> dict[str, str]:
 def read(path: Path) -> Case:
     """A case from its file; an unknown key is a mistake of its author."""
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    originals = {key: data.pop(key) for key in ("nginx", "nginx-http", "haproxy", "haproxy-backend") if key in data}
+    originals = {key: data.pop(key) for key in ORIGINALS if key in data}
     known = {"title", "manifests", "problems", "features", "asks"}
     assert set(data) <= known, f"{path}: unknown {sorted(set(data) - known)}"
     asks = tuple(_ask(one, path) for one in data.get("asks", ()))
@@ -137,7 +148,7 @@ def read(path: Path) -> Case:
 
 
 def _ask(data: dict[str, Any], path: Path) -> Ask:
-    known = {"ask", "headers", "body", "chunked", "client", "times", "expect", "traced"}
+    known = {"ask", "headers", "body", "chunked", "client", "times", "together", "expect", "traced", "certificate"}
     assert set(data) <= known, f"{path}: unknown {sorted(set(data) - known)}"
     words = {"status", "headers", "sent", "body", "seconds", "statuses", "differs"}
     assert set(data["expect"]) <= words, f"{path}: unknown {sorted(set(data['expect']) - words)}"
@@ -156,7 +167,9 @@ def _ask(data: dict[str, Any], path: Path) -> Ask:
         data.get("chunked", False),
         data.get("client", "127.0.0.1"),
         data.get("times", 1),
+        data.get("together", False),
         data["expect"],
+        data.get("certificate", ""),
         traced if isinstance(traced, dict) else None,
     )
 
@@ -218,10 +231,28 @@ def _value(what: str, values: list[str], expected: Any) -> Iterator[str]:
 # --- the client ---------------------------------------------------------------------------------
 
 
+@cache
+def certificates() -> dict[str, Pair]:
+    """Of clients, by what cases call them, and "authority", which made the good one."""
+    now = datetime.now(UTC)  # servers look at their own clock
+    authority, stranger = (pair(now=now, ca=True, subject=name) for name in ("authority", "stranger"))
+    return {
+        "authority": authority,
+        "good": pair("client.test", now=now, issuer=authority, subject="client"),
+        "other": pair("client.test", now=now, issuer=stranger, subject="client"),
+    }
+
+
 async def send(ask: Ask, address: str, port: int) -> Got:
     """One request on a connection of its own; the time counts from when it is sent."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if ask.certificate:
+        own = certificates()[ask.certificate]
+        with NamedTemporaryFile() as file:  # of mode 0600
+            file.write(own.cert_pem + own.key_pem)
+            file.flush()
+            context.load_cert_chain(file.name)
     tls: dict[str, Any] = {"ssl": context, "server_hostname": ask.host.partition(":")[0]} if ask.secure else {}
     try:
         reader, writer = await asyncio.open_connection(address, port, local_addr=(ask.client, 0), **tls)
@@ -295,8 +326,9 @@ def build(suite: Path, folder: Path) -> Built:
     """Read a suite's manifests from files in `folder`, which is empty."""
     texts = {"door": (suite / "door.yaml").read_text(encoding="utf-8")}
     texts |= {case.path.stem: case.manifests for case in cases(suite)}
+    clients = base64.b64encode(certificates()["authority"].cert_pem).decode()
     for name, text in texts.items():
-        (folder / f"{name}.yaml").write_text(with_pairs(text), encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(with_pairs(text.replace(CLIENTS, clients)), encoding="utf-8")
     model = Model(lambda: NOW)
     state = model.read([str(folder)])
     problems: dict[str, list[str]] = {name: [] for name in texts}
@@ -305,7 +337,7 @@ def build(suite: Path, folder: Path) -> Built:
     backends = state.graph.backends
     for key, backend in backends.items():  # every backend that may be asked at all is the echo server
         if backend.usable and not backend.dns_name:
-            backends = backends.set(key, msgspec.structs.replace(backend, reason="", pods="echo"))
+            backends = backends.set(key, msgspec.structs.replace(backend, endpoints=(), reason="", pods="echo"))
     return Built(msgspec.structs.replace(state.graph, backends=backends), problems)
 
 
@@ -372,7 +404,10 @@ async def through_envoy(case: Case, built: Built, world: compiled.World) -> list
             got = [Got(0)]
         else:
             port = world.port(ask.port, gateways[0].id)
-            got = [await send(ask, "127.0.0.1", port) for _ in range(ask.times)]
+            if ask.together:
+                got = await asyncio.gather(*(send(ask, "127.0.0.1", port) for _ in range(ask.times)))
+            else:
+                got = [await send(ask, "127.0.0.1", port) for _ in range(ask.times)]
             got = [_at_described_port(one, port) for one in got]
         found += wrong(ask, got)
     return found

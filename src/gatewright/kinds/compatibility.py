@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gatewright.kinds.annotations.readers import READERS
+from gatewright.kinds.envoy_gateway import compatibility as envoy_gateway
 from gatewright.kinds.features import Compatibility, Support
 from gatewright.kinds.traefik import compatibility as traefik
 from gatewright.kinds.traefik import static_features
@@ -18,6 +19,7 @@ DIALECTS: tuple[Compatibility, ...] = (
     traefik.MIDDLEWARE_TCP,
     traefik.SERVICES,
     static_features.COMPATIBILITY,
+    *envoy_gateway.TABLES,
 )
 
 _INTRO = """\

@@ -84,6 +84,8 @@ def asked(view: View, where: Where, route: RouteIntent, question: Question) -> A
     if question.backend is not None:
         named = structs.replace(route, key=question.referrer or route.key, protocol=Protocol.HTTP)
         found = target(view, where.gateway, named, question.backend)
+        if isinstance(found, Failure) and question.referrer is not None:
+            found = structs.replace(found, status=503)  # a policy's answer, whatever the route's would be
     else:
         found = _backend(view, where, route, question, url)
     if isinstance(found, Failure):

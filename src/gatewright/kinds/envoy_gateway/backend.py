@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gatewright.base.document import Document
 from gatewright.kinds import syntax
@@ -51,7 +51,7 @@ class _Tls(Schema, frozen=True):
     }
 
     ca_certificate_refs: tuple[ObjectReference, ...] = ()
-    well_known_ca_certificates: str = ""
+    well_known_ca_certificates: str = field(default="", name="wellKnownCACertificates")
     insecure_skip_verify: bool = False
     sni: str = ""
     client_certificate_ref: ObjectReference | None = None

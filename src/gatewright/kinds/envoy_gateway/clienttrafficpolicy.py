@@ -79,9 +79,19 @@ class _Timeout(Schema, frozen=True):
     http: _HttpTimeout = _HttpTimeout()
 
 
+class _Connection(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
+        "connectionLimit": "connections are not limited by number",
+        "maxConnectionDuration": "connections are kept as long as clients like",
+        "maxRequestsPerConnection": "connections are kept as long as clients like",
+    }
+
+    buffer_limit: Ignored = None
+    max_accept_per_socket_event: Ignored = None
+
+
 class _Spec(Targets, frozen=True):
     UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "connection": "connections are not limited by number",
         "path": "paths are always normalised, slashes merged, and escaped slashes redirected",
         "headers": f"headers are treated as usual; {_NOT_TOLD}",
         "http1": _NOT_TOLD,
@@ -97,6 +107,7 @@ class _Spec(Targets, frozen=True):
     proxy_protocol: _ProxyProtocol | None = None
     enable_proxy_protocol: bool = False
     timeout: _Timeout = _Timeout()
+    connection: _Connection | None = None
     http2: Ignored = None
     tcp_keepalive: Ignored = None
 
