@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from gatewright.graph.resolve.variants import USUAL, Variant, decode, encode, unusual
+from gatewright.graph.resolve.variants import USUAL, Variant, decode, encode, limited, unusual
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.routing import HealthCheck, Upstream, UpstreamTls
 
@@ -40,13 +41,14 @@ VARIANTS = st.builds(
     st.booleans(),
     st.booleans(),
     UPSTREAMS,
+    TEXT,
 )
 
 
 def test_every_field_is_tried() -> None:
     """One that is new, and in no variant, would be lost between the reference and its backend."""
     assert (len(Upstream.__struct_fields__), len(UpstreamTls.__struct_fields__)) == (11, 6)
-    assert (len(HealthCheck.__struct_fields__), len(Variant.__struct_fields__)) == (9, 7)
+    assert (len(HealthCheck.__struct_fields__), len(Variant.__struct_fields__)) == (9, 8)
 
 
 @given(VARIANTS)
@@ -65,6 +67,15 @@ def test_names_can_be_read_and_hold_nothing_that_parts_other_names(variant: Vari
     assert text.isascii()
     assert text.isprintable()
     assert not {"|", " "} & set(text)
+
+
+@given(VARIANTS, COUNT.filter(bool), NAME)
+def test_a_limit_counts_for_one_alone_and_nothing_else_changes(variant: Variant, most: int, whose: str) -> None:
+    found = decode(limited(encode(variant), most, whose))
+    assert found.owner == whose
+    assert found.upstream.max_requests == min(most, variant.upstream.max_requests or most)
+    kept = structs.replace(found.upstream, max_requests=variant.upstream.max_requests)
+    assert structs.replace(found, owner=variant.owner, upstream=kept) == variant
 
 
 def test_the_usual_makes_no_cluster_of_its_own() -> None:

@@ -7,7 +7,8 @@ DES hashes of old and whatever is spelt wrong are unknown: nobody could log in, 
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
+from base64 import b64encode
+from hashlib import blake2b, sha1
 from typing import Final
 
 MOST_COST: Final = 16
@@ -35,6 +36,13 @@ def usable(line: bytes) -> bool:
     """Is it a user whose password can be checked, by Envoy or by asking?"""
     name, _, hashed = line.partition(b":")
     return _NAME.fullmatch(name) is not None and (_SHA1.fullmatch(hashed) is not None or _is_slow(hashed))
+
+
+def of_password(name: bytes, password: bytes) -> bytes:
+    """The line of a user whose password is known, hashed as Envoy checks it; b"" for a name that no line can have."""
+    if _NAME.fullmatch(name) is None:
+        return b""
+    return name + b":{SHA}" + b64encode(sha1(password, usedforsecurity=False).digest())
 
 
 def needs_asking(line: bytes) -> bool:

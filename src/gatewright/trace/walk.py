@@ -243,7 +243,8 @@ class _Walk:
         if turned_away is not None:
             return turned_away  # before anything else that the rule does
         outcome = self._act(entry, path)
-        page = error_page(entry.rule.steps, outcome.status) if outcome.status else None
+        shown = outcome.status and self._request.method != "HEAD"
+        page = error_page(entry.rule.steps, outcome.status) if shown else None
         if page is not None:
             self._hop(
                 HopKind.FILTER, f"the answer {outcome.status} is shown as {page.backend} has it", page.pages.origin

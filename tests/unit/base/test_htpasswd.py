@@ -53,3 +53,11 @@ def test_what_cannot_be_checked_is_unknown(line: bytes) -> None:
 
 def test_comments_and_empty_lines_are_no_users() -> None:
     assert htpasswd.lines(b"# staff\n\n" + SHA + b"  \r\n" + APR1) == (SHA, APR1)
+
+
+def test_a_user_whose_password_is_known() -> None:
+    line = htpasswd.of_password(b"ann", b"secret")
+    assert line == b"ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ="
+    assert htpasswd.usable(line)
+    assert not htpasswd.of_password(b"a:b", b"secret")
+    assert not htpasswd.of_password(b"", b"secret")

@@ -81,7 +81,7 @@ def demands(sight: Sight) -> Mapping[tuple[str, int], str]:
     for gateway_id in sight.gateways():
         gateway = sight.gateway(gateway_id)
         for port in gateway.ports if gateway is not None else ():
-            if port.settings.client_mode == "require" and not _of_a_cdn(port.settings):
+            if port.settings.client_mode in ("require", "any") and not _of_a_cdn(port.settings):
                 found[gateway_id, port.number] = port.settings.client_mode
     return found
 

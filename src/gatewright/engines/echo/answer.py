@@ -78,7 +78,8 @@ def answer(request: Request, service: EchoService) -> Answer:
     """The answer of `service` to an HTTP request."""
     if forced := _STATUS.match(request.path):
         status = int(forced[1])
-        return Answer(status if status >= http.HTTPStatus.OK else 400, [(b"content-length", b"0")], b"")
+        headers = [*_asked_headers(request.headers), (b"content-length", b"0")]
+        return Answer(status if status >= http.HTTPStatus.OK else 400, headers, b"")
     body = describe(request, service)
     headers = [*_JSON, *_asked_headers(request.headers), (b"content-length", b"%d" % len(body))]
     return Answer(200, headers, body, _asked_delay(request.path))

@@ -135,6 +135,9 @@ def _forward(rule: Rule, forward: Forward, prefix: PathMatch | None) -> Answer:
         action.regex_rewrite.CopyFrom(_substitution(rewrite))
     made = route.Route(route=action)
     problems = _send(made, rule, forward, shares)
+    for edit in forward.paths[:1]:
+        if edit.tells:
+            made.request_headers_to_add.append(_told(edit.tells, "%PATH(NQ)%"))
     for mirror in forward.mirrors:
         _mirror(made.route.request_mirror_policies.add(), mirror)
     problems += _approximate(rule, forward, made.route, several=len(shares) > 1)
@@ -206,6 +209,11 @@ def _edit_response(made: _Edited, edits: Iterable[HeaderEdit]) -> None:
     edit = headers.compose(edits)
     made.response_headers_to_remove.extend(edit.remove)
     made.response_headers_to_add.extend(edit.add)
+
+
+def _told(name: str, value: str) -> base_pb2.HeaderValueOption:
+    """One more header of the request; edits of the path come after it."""
+    return base_pb2.HeaderValueOption(header=base_pb2.HeaderValue(key=name, value=value))
 
 
 def _mirror(policy: route.RouteAction.RequestMirrorPolicy, mirror: MirrorTo) -> None:

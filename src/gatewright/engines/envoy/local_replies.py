@@ -17,9 +17,11 @@ from gatewright.engines.envoy.wire import pack
 
 _NOT_CONNECTED: Final = "UF"
 _HUNG_UP: Final = ("UC", "UR")
+_TOO_MANY: Final = "UO"
 _TELL_APART: Final = frozenset({"ingress-nginx", "traefik", "alb"})
 """Those for whom a backend that refuses is a bad gateway, and one that cannot be reached in time a slow one."""
-_HAPROXY: Final = "haproxy"
+_TRAEFIK: Final = "traefik"
+_HAPROXY: Final = frozenset({"haproxy", "haproxy-ingress"})
 
 
 def local_replies(implementation: str) -> hcm.LocalReplyConfig | None:
@@ -28,7 +30,9 @@ def local_replies(implementation: str) -> hcm.LocalReplyConfig | None:
     if implementation in _TELL_APART:
         mappers.append(_mapper(HTTPStatus.GATEWAY_TIMEOUT, _in_vain()))
         mappers.append(_mapper(HTTPStatus.BAD_GATEWAY, _flags(_NOT_CONNECTED)))
-    if implementation in _TELL_APART or implementation == _HAPROXY:
+    if implementation == _TRAEFIK:  # nothing but inFlightReq limits there what a backend gets
+        mappers.append(_mapper(HTTPStatus.TOO_MANY_REQUESTS, _flags(_TOO_MANY)))
+    if implementation in _TELL_APART | _HAPROXY:
         mappers.append(_mapper(HTTPStatus.BAD_GATEWAY, _flags(*_HUNG_UP)))
     return hcm.LocalReplyConfig(mappers=mappers) if mappers else None
 

@@ -7,10 +7,12 @@ Counterparts: `options`, which puts filters in front of a rule's own; `asking`, 
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from msgspec import Struct, field, structs
 
-from gatewright.base import htpasswd
+from gatewright.base import hostnames, htpasswd
 from gatewright.base.problem import Problem, Severity
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import (
@@ -68,6 +70,8 @@ from gatewright.kinds.intents.material import MiddlewareIntent, SecretIntent
 from gatewright.kinds.intents.routing import Dialect, Match, Retry, ValueKind, ValueMatch
 
 CHAIN_DEPTH = 16
+BASIC_AUTH_TYPE = "kubernetes.io/basic-auth"
+_SECRETS = f"give it one key with htpasswd lines, or the type {BASIC_AUTH_TYPE} with username and password"
 CLOSED = "the rule answers 503 rather than serve without its protection"
 
 
@@ -248,7 +252,7 @@ def _sources(where: Where, item: AllowSources | DenySources, effects: Effects) -
     deny = isinstance(item, DenySources)
     trusted = where.gateway.settings.forwarded_from
     # These look at the connection, whatever is said of clients; the others at the client that believed peers speak of.
-    by_peer = where.gateway.implementation in ("traefik", "haproxy", "alb")
+    by_peer = where.gateway.implementation in ("traefik", "haproxy", "haproxy-ingress", "alb")
     nearest = bool(trusted) and not item.depth and not by_peer and where.family in (Family.HTTP, Family.HTTPS)
     if not item.depth or trusted:
         kept = trusted if item.depth or nearest else ()
@@ -270,13 +274,22 @@ def _sources(where: Where, item: AllowSources | DenySources, effects: Effects) -
 
 
 def _counted(where: Where, item: RateLimit | InFlight, effects: Effects) -> RateLimit | InFlight:
-    """Whose requests are counted together: by the peer, where nobody's X-Forwarded-For is believed."""
+    """Whose requests are counted together: by the peer, where nobody's X-Forwarded-For is believed.
+
+    A VirtualHost of one name has one Host: those of it are all of them.
+    """
+    if isinstance(item, InFlight) and item.by is LimitBy.HOST and not _has_many_names(where.hostname):
+        return structs.replace(item, by=LimitBy.ALL)
     if item.by is not LimitBy.CLIENT or not item.depth or where.gateway.settings.forwarded_from:
         return item
     why = "clients are counted by the address of their connection: anybody can write X-Forwarded-For"
     hint = "say whose X-Forwarded-For is believed (forwardedHeaders.trustedIPs)"
     effects.problems.append(Problem("forwarded-not-trusted", why, item.origin, Severity.WARNING, hint))
     return structs.replace(item, depth=0)
+
+
+def _has_many_names(hostname: str) -> bool:
+    return hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
 
 
 def _regex_redirect(item: RegexRedirect, effects: Effects) -> None:
@@ -329,7 +342,7 @@ def _credentials(
     match item:
         case BasicAuth():
             identity = "basic-auth-unusable"
-            made = _basic_auth(view, item)
+            made = _basic_auth(view, where, item)
         case ForwardAuth():
             made = _forward_auth(view, where, route, item, seen[-1].namespace if seen else "")
         case Jwt():
@@ -337,20 +350,27 @@ def _credentials(
     if not isinstance(made, Failure):
         effects.steps.append(made)
         return
-    effects.answer = Respond(503, made.reason, item.origin)
-    hint = f"{made.hint}; {CLOSED}" if made.hint else CLOSED
+    effects.answer = Respond(made.status, made.reason, item.origin)
+    closed = CLOSED.replace("503", str(made.status))
+    hint = f"{made.hint}; {closed}" if made.hint else closed
     effects.problems.append(Problem(identity, made.reason, item.origin, Severity.ERROR, hint))
 
 
-def _basic_auth(view: View, item: BasicAuth) -> BasicAuthUsers | Failure:
-    """Users from the filter and its Secret; what cannot be checked by anybody refuses the rule."""
+def _basic_auth(view: View, where: Where, item: BasicAuth) -> BasicAuthUsers | Failure:
+    """Users from the filter and its Secret; what cannot be checked by anybody refuses the rule.
+
+    Without users there is no such middleware in Traefik, and hence no router.
+    """
+    traefik = where.gateway.dialect is Dialect.TRAEFIK
     raw = item.users.reveal() if item.users else b""
     if item.secret is not None:
         secret = view.get(item.secret, SecretIntent)
-        raw += b"\n" + (_users(secret, by_name=item.by_name) if secret else b"")
+        users = _only_users if traefik else partial(_users, by_name=item.by_name)
+        raw += b"\n" + (users(secret) if secret else b"")
     lines = htpasswd.lines(raw)
     if not lines:
-        return _unbuildable(f"{item.secret} has no users" if item.secret else "basicAuth has no users")
+        why = _unbuildable(f"{item.secret} has no users" if item.secret else "basicAuth has no users")
+        return structs.replace(why, status=404, hint=_SECRETS) if traefik else why
     if not all(map(htpasswd.usable, lines)):
         hint = "hash them with `htpasswd -B`, or with `htpasswd -s`"
         return _unbuildable("basicAuth has passwords in a form that nobody checks", hint)
@@ -373,6 +393,14 @@ def _users(secret: SecretIntent, *, by_name: bool) -> bytes:
     if by_name:
         return b"\n".join(name.encode() + b":" + value.reveal().strip() for name, value in secret.data)
     return secret.get("users") or secret.get("auth") or secret.get(".htpasswd") or b""
+
+
+def _only_users(secret: SecretIntent) -> bytes:
+    """htpasswd lines under the only key, whatever its name, or the one user of a Secret for that; what else is none."""
+    if secret.type == BASIC_AUTH_TYPE:
+        name, password = secret.get("username"), secret.get("password")
+        return htpasswd.of_password(name, password) if name and password else b""
+    return secret.data[0][1].reveal() if len(secret.data) == 1 else b""
 
 
 def _forward_auth(view: View, where: Where, route: RouteIntent, item: ForwardAuth, namespace: str) -> AskAuth | Failure:

@@ -30,10 +30,10 @@ from gatewright.graph.resolve.filters import Effects
 from gatewright.graph.resolve.nginx_hosts import expression
 from gatewright.graph.resolve.redirects import Residual, never_matches, residual
 from gatewright.graph.resolve.shares import Shares
-from gatewright.graph.resolve.variants import by_hash
+from gatewright.graph.resolve.variants import by_hash, limited
 from gatewright.graph.resolve.where import Where
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.filters import HeaderEdit, PathEdit, PathEditKind, RegexRedirect
+from gatewright.kinds.intents.filters import HeaderEdit, InFlight, LimitBy, PathEdit, PathEditKind, RegexRedirect
 from gatewright.kinds.intents.routing import Dialect, Match, PathKind, PathMatch, RuleIntent, SessionPersistence
 
 FORWARDED_PREFIX = "X-Forwarded-Prefix"
@@ -85,6 +85,7 @@ def _forward(
     backends: list[WeightedBackend] = []
     mirrors: list[MirrorTo] = list(effects.mirrors)
     persistence: SessionPersistence | None = rule.persistence
+    begins = rule.backend_timeout
     for owner, refs in variant.shares or ((route, rule.backends),):
         shares = Shares(view, where, owner)
         balanced = [structs.replace(ref, upstream=by_hash(ref.upstream, rule.hash)) for ref in refs]
@@ -93,16 +94,17 @@ def _forward(
         if shares.dropped:
             return None
         persistence = persistence or shares.persistence
+        begins = begins or shares.header_timeout
         mirrors += shares.mirrors
     status = broken_status(where.gateway, route) or 503
     if not backends:
         return Respond(status, "the rule has no backends", rule.origin)
     return Forward(
-        backends=tuple(backends),
+        backends=_limited(tuple(backends), where, route, rule, effects),
         host=effects.host,
         paths=tuple(effects.paths),
         timeout=rule.timeout,
-        backend_timeout=rule.backend_timeout,
+        backend_timeout=begins,
         retry=effects.retry or rule.retry,
         persistence=persistence,
         mirrors=tuple(mirrors),
@@ -111,6 +113,19 @@ def _forward(
         tunnel_timeout=rule.tunnel_timeout,
         hash=rule.hash,
     )
+
+
+def _limited(
+    backends: tuple[WeightedBackend, ...], where: Where, route: RouteIntent, rule: RuleIntent, effects: Effects
+) -> tuple[WeightedBackend, ...]:
+    """The backends with the rule's own limit of requests at the same time; several cannot share one."""
+    amounts = [step.amount for step in effects.steps if isinstance(step, InFlight) and step.by is LimitBy.ALL]
+    keys = [share.backend for share in backends if share.backend is not None]
+    if not amounts or len(keys) != 1 or len(backends) != 1:
+        return backends
+    whose = f"{route.key} {rule.name or rule.index} {where.family}:{where.hostname}:{where.port}"
+    key = structs.replace(keys[0], variant=limited(keys[0].variant, min(amounts), whose))
+    return (structs.replace(backends[0], backend=key),)
 
 
 def _conditional(key: VirtualHostKey, effects: Effects, match: Match, resolved: Rule) -> Iterator[Entry]:
@@ -150,6 +165,10 @@ def _narrowed(paths: tuple[PathMatch, ...], pattern: str) -> tuple[PathMatch, ..
 def _with_forwarded_prefix(entry: Entry, problems: list[Problem]) -> Entry:
     """Traefik tells the backend in X-Forwarded-Prefix what stripPrefix took away, which the match may show already."""
     action = entry.rule.action
+    if isinstance(action, Forward) and (late := next((edit for edit in action.paths[1:] if edit.tells), None)):
+        message = f"{entry.rule.id}: the backend does not get the header {late.tells}, which Traefik would send"
+        hint = "put the middleware that replaces the path before the others that change it"
+        problems.append(Problem("unsupported-header", message, entry.rule.origin, Severity.INFO, hint))
     if not isinstance(action, Forward) or not action.paths or action.paths[0].kind is not PathEditKind.STRIP_PREFIX:
         return entry
     prefix = stripped(entry.match, action.paths[0].prefixes)

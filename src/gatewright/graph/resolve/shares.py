@@ -21,7 +21,7 @@ from gatewright.graph.resolve.filters import Effects, fold
 from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import RouteIntent
-from gatewright.kinds.intents.material import BackendGroupIntent
+from gatewright.kinds.intents.material import BackendGroupIntent, TransportIntent
 from gatewright.kinds.intents.routing import BackendRef, SessionPersistence
 
 GROUP_DEPTH = 8
@@ -38,6 +38,8 @@ class Shares:
         self._nested = False
         self.dropped = False
         self.persistence: SessionPersistence | None = None
+        self.header_timeout: float | None = None
+        """Seconds until an answer has to begin, the least of all references."""
         self.mirrors: list[MirrorTo] = []
         self.problems: list[Problem] = []
 
@@ -71,6 +73,7 @@ class Shares:
         found = target(self._view, self._where.gateway, self._route, ref)
         if isinstance(found, Failure):
             return self._fail(found, ref)
+        self._time(ref)
         if not ref.filters:
             return WeightedBackend(ref.weight, found, ref.origin, pass_host=ref.pass_host)
         own = fold(self._view, self._where, self._route, ref.filters)
@@ -91,6 +94,11 @@ class Shares:
             hint = "move the filter to the rule"
             self.problems.append(Problem("backend-filter", refusal.reason, ref.origin, Severity.ERROR, hint))
         return structs.replace(share, backend=None, status=refusal.status, reason=refusal.reason)
+
+    def _time(self, ref: BackendRef) -> None:
+        transport = self._view.get(ref.transport, TransportIntent) if ref.transport else None
+        limits = (self.header_timeout, transport.header_timeout if transport else None)
+        self.header_timeout = min((limit for limit in limits if limit), default=None)
 
     def _fail(self, failure: Failure, ref: BackendRef) -> WeightedBackend | None:
         problem = Problem(failure.id, failure.reason, ref.origin, failure.severity, failure.hint, failure.snippet)

@@ -30,6 +30,8 @@ DEFAULT = "default"
 EVERY: Key | None = None
 """Stands for all routes of a host among `HostTls.refusals`."""
 _LOWEST, _HIGHEST = "1.2", "1.3"  # what is spoken where nothing is said
+_VERIFIED = ("require", "verify")
+"""The modes that need authorities."""
 _MODES = {"handshake": "require", "answer": "answer", "optional": "optional", "told": "request"}
 
 
@@ -104,7 +106,7 @@ def _asked(route: RouteIntent, listener: Listener) -> Key | None:
 
 
 def _without_authorities(listener: Listener) -> Respond | None:
-    if not listener.settings.client_mode or listener.settings.client_ca:
+    if listener.settings.client_mode not in _VERIFIED or listener.settings.client_ca:
         return None
     return Respond(503, "the TLSOption default verifies client certificates but its CA is missing", listener.origin)
 
@@ -145,22 +147,17 @@ def option_settings(view: View, key: Key) -> tuple[TlsSettings, str]:
     settings, conflict, _ = tls_settings(view, option.tls)
     settings = of_traefik(settings)
     _, missing = authorities(view, option.tls.client_ca)
-    if conflict or missing or (settings.client_mode in ("require", "verify") and not settings.client_ca):
+    if conflict or missing or (settings.client_mode in _VERIFIED and not settings.client_ca):
         return settings, f"{key} has no CA to verify client certificates with"
     return settings, ""
 
 
 def of_traefik(settings: TlsSettings) -> TlsSettings:
-    """Clients who are asked for a certificate, with authorities named: one that is shown has to be valid.
-
-    What is as usual is not said, so that equal settings are equal.
-    """
-    verified = settings.client_mode == "request" and settings.client_ca
+    """What is as usual is not said, so that equal settings are equal."""
     return structs.replace(
         settings,
         min_version="" if settings.min_version == _LOWEST else settings.min_version,
         max_version="" if settings.max_version == _HIGHEST else settings.max_version,
-        client_mode="verify" if verified else settings.client_mode,
     )
 
 

@@ -28,6 +28,7 @@ VERIFIED: Final = "verified"
 EXTERNAL: Final = "external"
 LISTED: Final = "listed"
 _PROXY: Final = "proxy"
+_OWNER: Final = "for"
 _JOINT: Final = "+"
 
 
@@ -35,6 +36,7 @@ class Variant(Struct, frozen=True):
     """A variant, taken apart.
 
     `verified`: its certificate is verified by the system's authorities, as Traefik does without a ServersTransport.
+    `owner`: whose limits they are, where others who ask for the same must not count.
     `external`: not a Service, but a host outside of any cluster, by name or address.  `listed`: not a Service, but a
     Backend, which lists its endpoints itself.
     """
@@ -46,6 +48,7 @@ class Variant(Struct, frozen=True):
     external: bool = False
     listed: bool = False
     upstream: Upstream = NOTHING
+    owner: str = ""
 
 
 class _Word(Struct, frozen=True):
@@ -143,6 +146,8 @@ def encode(variant: Variant) -> str:
         parts += _words(_TLS, variant.upstream.tls, UpstreamTls(), always="verify")
     if variant.upstream.health is not None:
         parts += _words(_HEALTH, variant.upstream.health, HealthCheck(), always="path")
+    if variant.owner:
+        parts.append(f"{_OWNER}={quote(variant.owner, safe='/:')}")
     return _JOINT.join(parts)
 
 
@@ -167,6 +172,7 @@ def decode(text: str) -> Variant:
             variant = structs.replace(variant, proxy_protocol=int(part.removeprefix(_PROXY)))
         else:
             variant = structs.replace(variant, scheme=part)
+    variant = structs.replace(variant, owner=unquote(said.pop(_OWNER, "")))
     if not said:
         return variant
     upstream = Upstream(
@@ -190,6 +196,13 @@ def by_hash(upstream: Upstream | None, keys: tuple[HashKey, ...]) -> Upstream | 
     if not keys or (upstream is not None and upstream.balance in BY_HASH):
         return upstream
     return structs.replace(upstream or NOTHING, balance="maglev")
+
+
+def limited(text: str, most: int, whose: str) -> str:
+    """The variant with at most `most` requests at the same time, counted for `whose` alone."""
+    variant = decode(text)
+    upstream = structs.replace(variant.upstream, max_requests=min(most, variant.upstream.max_requests or most))
+    return encode(structs.replace(variant, upstream=upstream, owner=whose))
 
 
 def _transport(key: Key) -> str:

@@ -97,7 +97,8 @@ class FrontendTls(Struct, frozen=True):
     """What a listener wants of TLS: terminate with these Secrets, or passthrough.
 
     Versions are "1.0".."1.3" or "".  `client_ca` are ConfigMaps/Secrets whose ca.crt client certificates
-    must verify against; `client_mode` "" (none asked), "require" or "request".
+    must verify against; `client_mode` as in `TlsSettings`: "" (none asked), "require",
+    "any", "request" or "verify".
     """
 
     origin: Origin
@@ -229,8 +230,8 @@ class ControllerIntent(Struct, frozen=True):
     """A door that is not Gateway API (site map kind IngressController): a Traefik, ingress-nginx, HAProxy or ALB.
 
     `implementation`: "traefik" | "ingress-nginx" | "haproxy" | "haproxy-ingress" | "alb"; "gateway-api" only adds
-    `settings` and addresses to the Gateway of the same namespace and name.  `classes`: the class names served; empty: the
-    implementation's usual one and every IngressClass of it.
+    `settings` and addresses to the Gateway of the same namespace and name.  `classes`: the class names served; empty:
+    the implementation's usual one and every IngressClass of it.
     `claims_classless`: also serves objects without a class.  `listeners` are its entry points;
     `default_entry_points` those used by routes that name none; `tls_entry_points` those that put TLS on
     every router.  `allow_external_name` maps provider ("ingress", "crd") to permission.

@@ -36,6 +36,7 @@ class Variable(enum.StrEnum):
     PORT = "port"  # that the client connected to
     REQUEST_ID = "request-id"
     STATUS = "status"  # of the answer, for error pages
+    ORIGINAL_STATUS = "original-status"  # that of the backend, where an error page changes it
 
 
 Template = tuple[str | Variable, ...]
@@ -69,10 +70,13 @@ class PathEditKind(enum.StrEnum):
 
 
 class PathEdit(Struct, frozen=True, gc=False):
+    """One change of the path.  `tells`: the request header in which the backend gets the path before it, "" none."""
+
     kind: PathEditKind
     value: str = ""
     prefixes: tuple[str, ...] = ()
     pattern: str = ""
+    tells: str = ""
 
 
 class Rewrite(Struct, frozen=True, tag=True):
@@ -281,7 +285,7 @@ class ErrorPages(Struct, frozen=True, tag=True):
     """Replace answers whose status lies in `statuses` (from, to) by what `backend` answers to GET `path`.
 
     `passes_status`: the client gets the page's own status instead of the original one.  `tells`: request headers for
-    the error backend.  `rewrites`: (from, to, new status) before the range is looked up.
+    the error backend.  `rewrites`: (from, to, new status) of answers that are replaced.
     """
 
     origin: Origin

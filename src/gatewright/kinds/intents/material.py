@@ -155,7 +155,8 @@ class BackendTlsIntent(Struct, frozen=True):
 class TransportIntent(Struct, frozen=True):
     """A Traefik ServersTransport(TCP): how to speak TLS to a backend.  Timeouts in seconds, None default.
 
-    `peer_uri`: a URI that has to be among the names of the backend's certificate, "" any.
+    `header_timeout`: until an answer begins.  `peer_uri`: a URI that has to be among the names of the backend's
+    certificate, "" any.
     """
 
     key: Key
@@ -167,6 +168,7 @@ class TransportIntent(Struct, frozen=True):
     spiffe: bool = False
     dial_timeout: float | None = None
     idle_timeout: float | None = None
+    header_timeout: float | None = None
     disable_http2: bool = False
     proxy_protocol: int = 0
     peer_uri: str = ""

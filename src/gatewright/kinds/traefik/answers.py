@@ -21,7 +21,7 @@ from gatewright.kinds.traefik.sources import differs, refuse
 _ENCODINGS = ("gzip", "br", "zstd")
 _USUAL_LENGTH = 1024
 _PLACE = re.compile(r"(\{status\}|\{originalStatus\}|\{url\})")
-_VALUES = {"{status}": Variable.STATUS, "{originalStatus}": Variable.STATUS, "{url}": Variable.ESCAPED_URI}
+_VALUES = {"{status}": Variable.STATUS, "{originalStatus}": Variable.ORIGINAL_STATUS, "{url}": Variable.ESCAPED_URI}
 
 
 class CompressSpec(Schema, frozen=True):
@@ -68,7 +68,7 @@ class ErrorsSpec(Schema, frozen=True):
 
 
 def errors(value: ErrorsSpec, namespace: str, report: Report, *path: str | int) -> tuple[Filter, ...]:
-    """Answers with certain statuses are replaced by a page of another service; they keep their status."""
+    """Answers with certain statuses are replaced by a page of another service; they keep their status, or get one."""
     if value.service is None:
         return refuse(report, "the service with the pages is missing", *path, "service")
     backend = lower_service(value.service, namespace, report, *path, "service")
@@ -80,11 +80,9 @@ def errors(value: ErrorsSpec, namespace: str, report: Report, *path: str | int) 
     if not ranges:
         report.warning("invalid-value", "without a status no answer is replaced", *path, "status")
         return ()
-    if rewrites:
-        report.unsupported("answers keep their status", *path, "statusRewrites")
     if value.error_request_headers is not None:
         differs(report, "the service gets all headers of the request", *path, "errorRequestHeaders")
-    return (ErrorPages(report.origin.at(*path), ranges, backend, _query(value.query)),)
+    return (ErrorPages(report.origin.at(*path), ranges, backend, _query(value.query), rewrites=rewrites),)
 
 
 def _rewrites(texts: Mapping[str, int]) -> tuple[tuple[int, int, int], ...] | None:

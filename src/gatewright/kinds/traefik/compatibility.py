@@ -26,7 +26,10 @@ _HTML = ["text/html"]
 MIDDLEWARES: Mapping[Support, Rows] = {
     Support.HONOURED: {
         "addPrefix": ({"prefix": "/a"}, ""),
-        "basicAuth": ({"secret": "users"}, "htpasswd hashes of every kind"),
+        "basicAuth": (
+            {"secret": "users"},
+            "htpasswd lines with hashes of every kind, or a Secret of the type kubernetes.io/basic-auth",
+        ),
         "basicAuth.realm": ({"secret": "users", "realm": "Inside"}, ""),
         "basicAuth.removeHeader": ({"secret": "users", "removeHeader": True}, ""),
         "basicAuth.headerField": ({"secret": "users", "headerField": "X-User"}, ""),
@@ -40,7 +43,8 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "compress.encodings": ({"includedContentTypes": _HTML, "encodings": ["br"]}, ""),
         "compress.minResponseBodyBytes": ({"includedContentTypes": _HTML, "minResponseBodyBytes": 10}, ""),
         "errors": (_PAGES, ""),
-        "forwardAuth": ({"address": _AUTH}, "a relative Location in an answer stays relative"),
+        "errors.statusRewrites": ({**_PAGES, "statusRewrites": {"500": 503}}, ""),
+        "forwardAuth": ({"address": _AUTH}, ""),
         "forwardAuth.addAuthCookiesToResponse": ({"address": _AUTH, "addAuthCookiesToResponse": ["s"]}, ""),
         "forwardAuth.authRequestHeaders": ({"address": _AUTH, "authRequestHeaders": ["Cookie"]}, ""),
         "forwardAuth.authResponseHeaders": ({"address": _AUTH, "authResponseHeaders": ["Remote-User"]}, ""),
@@ -63,6 +67,7 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "rateLimit.sourceCriterion": (_IP, "depth, requestHeaderName and requestHost; ipv6Subnet is refused: 503"),
         "redirectRegex": ({"regex": "^http://a/(.*)", "replacement": "https://b/$1"}, "decided per host"),
         "redirectScheme": ({"scheme": "https"}, ""),
+        "replacePath": ({"path": "/a"}, "X-Replaced-Path where it comes before other changes of the path"),
         "retry": ({"attempts": 4}, ""),
         "retry.initialInterval": ({"attempts": 4, "initialInterval": "100ms"}, ""),
         "retry.retryNonIdempotentMethod": (
@@ -88,7 +93,6 @@ MIDDLEWARES: Mapping[Support, Rows] = {
             {"average": 10, "sourceCriterion": {"ipStrategy": {"excludedIPs": _LIST}}},
             "the door's trustedIPs say which proxies are passed over",
         ),
-        "replacePath": ({"path": "/a"}, "without X-Replaced-Path"),
         "replacePathRegex": ({"regex": "^/a/(.*)", "replacement": "/b/$1"}, "without X-Replaced-Path"),
         "stripPrefixRegex": ({"regex": ["^/a"]}, "without X-Forwarded-Prefix"),
     },
@@ -108,7 +112,6 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "contentType": ({}, "an answer without a Content-Type stays without one"),
         "digestAuth": ({"secret": "users"}, "503; use basicAuth over TLS"),
         "encodedCharacters": ({}, "503"),
-        "errors.statusRewrites": ({**_PAGES, "statusRewrites": {"418": 404}}, "answers keep their status"),
         "forwardAuth.maxResponseBodySize": ({"address": _AUTH, "maxResponseBodySize": 10}, "not limited"),
         "grpcWeb": ({"allowOrigins": ["*"]}, "passed on as it is"),
         "headers.accessControlAllowOriginListRegex": (

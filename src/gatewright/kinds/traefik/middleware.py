@@ -42,6 +42,7 @@ from gatewright.kinds.traefik.headers import Headers, lower_headers
 from gatewright.kinds.traefik.regex import replacement
 from gatewright.kinds.traefik.sources import refuse
 
+_REPLACED = "X-Replaced-Path"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _FOUND, _TEMPORARY, _MOVED, _PERMANENT = 302, 307, 301, 308
 
@@ -210,15 +211,14 @@ def _strip_prefix_regex(value: _StripPrefixRegex, report: Report, *path: str | i
 
 
 def _replace_path(value: _ReplacePath, report: Report, *path: str | int) -> tuple[Filter, ...]:
-    _not_sent("X-Replaced-Path", report, *path)
-    return _rewrite(PathEdit(PathEditKind.REPLACE, value.path or "/"), report, *path)
+    return _rewrite(PathEdit(PathEditKind.REPLACE, value.path or "/", tells=_REPLACED), report, *path)
 
 
 def _replace_path_regex(value: _Regex, report: Report, *path: str | int) -> tuple[Filter, ...]:
     template, why = replacement(value.replacement.strip(), value.regex.strip())
     if why:
         return refuse(report, f"`{value.regex}` cannot be used: {why}", *path, "regex")
-    _not_sent("X-Replaced-Path", report, *path)
+    _not_sent(_REPLACED, report, *path)
     return _rewrite(PathEdit(PathEditKind.REGEX, template, pattern=value.regex.strip()), report, *path)
 
 

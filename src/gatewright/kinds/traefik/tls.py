@@ -1,6 +1,6 @@
 """TLSOption, TLSStore, ServersTransport and ServersTransportTCP: Traefik's TLS towards clients and backends.
 
-Where a setting protects something and cannot be kept (any client certificate, a peer certificate's URI),
+Where a setting protects something and cannot be kept (client certificates without authorities, SPIFFE),
 the object is not used: what refers to it finds nothing and refuses.
 """
 
@@ -65,6 +65,15 @@ ClientAuthType = Literal[
 ]
 
 
+_MODES = {
+    "NoClientCert": "",
+    "RequestClientCert": "request",
+    "RequireAnyClientCert": "any",
+    "VerifyClientCertIfGiven": "verify",
+    "RequireAndVerifyClientCert": "require",
+}
+
+
 class _ClientAuth(Schema, frozen=True):
     secret_names: tuple[str, ...] = ()
     client_auth_type: ClientAuthType = ""
@@ -102,7 +111,7 @@ def lower_option(document: Document) -> Lowered:
     mode = _client_mode(spec.client_auth, report)
     if mode is None:
         return report.lowered(None)
-    secrets = spec.client_auth.secret_names if mode else ()
+    secrets = spec.client_auth.secret_names if mode in ("require", "verify") else ()
     tls = FrontendTls(
         origin=document.origin,
         min_version=versions[0],
@@ -120,20 +129,12 @@ def _client_mode(auth: _ClientAuth, report: Report) -> str | None:
     """FrontendTls.client_mode, None where client certificates are wanted in a way that cannot be kept."""
     path = ("spec", "clientAuth")
     kind = auth.client_auth_type or ("RequireAndVerifyClientCert" if auth.secret_names else "NoClientCert")
-    if kind == "RequireAnyClientCert":
-        message = "a client certificate that nobody verifies is not supported; the option is not used"
-        hint = "use RequireAndVerifyClientCert"
-        report.error("unsupported-field", message, *path, "clientAuthType", hint=hint)
-        return None
-    if kind == "RequestClientCert":
-        report.unsupported("clients are not asked for a certificate", *path, "clientAuthType")
-    if kind in ("NoClientCert", "RequestClientCert"):
-        return ""
-    if not auth.secret_names:
+    mode = _MODES[kind]
+    if mode in ("require", "verify") and not auth.secret_names:
         message = f"{kind} needs the authorities' certificates; the option is not used"
         report.error("missing-field", message, *path, "secretNames")
         return None
-    return "require" if kind == "RequireAndVerifyClientCert" else "request"
+    return mode
 
 
 def _ciphers(names: tuple[str, ...], report: Report) -> tuple[str, ...]:
@@ -195,13 +196,13 @@ class _RootCa(Schema, frozen=True):
 
 class _Timeouts(Schema, frozen=True):
     UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "responseHeaderTimeout": "a backend may take as long as it takes to begin its answer",
         "readIdleTimeout": "idle HTTP/2 connections are not pinged",
         "pingTimeout": "idle HTTP/2 connections are not pinged",
     }
 
     dial_timeout: IntOrString | None = None
     idle_conn_timeout: IntOrString | None = None
+    response_header_timeout: IntOrString | None = None
 
 
 class _ClientTls(Schema, frozen=True):
@@ -262,6 +263,7 @@ def lower_transport(document: Document) -> Lowered:
             intent,
             dial_timeout=seconds(timeouts.dial_timeout, report, *path, "dialTimeout"),
             idle_timeout=seconds(timeouts.idle_conn_timeout, report, *path, "idleConnTimeout"),
+            header_timeout=seconds(timeouts.response_header_timeout, report, *path, "responseHeaderTimeout"),
             disable_http2=spec.disable_http2,
         )
     return report.lowered(intent)

@@ -95,7 +95,7 @@ def test_redirect_regex() -> None:
         ({"addPrefix": {"prefix": "/a"}}, PathEdit(PathEditKind.ADD_PREFIX, "/a")),
         ({"addPrefix": {"prefix": "a"}}, PathEdit(PathEditKind.ADD_PREFIX, "/a")),
         ({"stripPrefix": {"prefixes": ["/a", "/b"]}}, PathEdit(PathEditKind.STRIP_PREFIX, prefixes=("/a", "/b"))),
-        ({"replacePath": {"path": "/x"}}, PathEdit(PathEditKind.REPLACE, "/x")),
+        ({"replacePath": {"path": "/x"}}, PathEdit(PathEditKind.REPLACE, "/x", tells="X-Replaced-Path")),
         (
             {"replacePathRegex": {"regex": "^/a/(.*)", "replacement": "/b/$1"}},
             PathEdit(PathEditKind.REGEX, "/b/\\1", pattern="^/a/(.*)"),
@@ -127,9 +127,10 @@ def test_strip_prefix_regex(path: str, expected: str) -> None:
 
 
 def test_headers_that_the_backend_does_not_get_are_mentioned() -> None:
-    (problem,) = lowered({"replacePath": {"path": "/a"}}).problems
+    (problem,) = lowered({"replacePathRegex": {"regex": "^/a", "replacement": "/b"}}).problems
     assert (problem.severity, "X-Replaced-Path" in problem.message) == (Severity.INFO, True)
-    assert not lowered({"stripPrefix": {"prefixes": ["/a"]}}).problems  # the graph knows whether it is sent
+    for known in ({"stripPrefix": {"prefixes": ["/a"]}}, {"replacePath": {"path": "/a"}}):
+        assert not lowered(known).problems  # the graph knows whether it is sent
 
 
 # --- headers --------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_tls_option() -> None:
     [
         ({"secretNames": ["ca"]}, "require"),
         ({"secretNames": ["ca"], "clientAuthType": "RequireAndVerifyClientCert"}, "require"),
-        ({"secretNames": ["ca"], "clientAuthType": "VerifyClientCertIfGiven"}, "request"),
+        ({"secretNames": ["ca"], "clientAuthType": "VerifyClientCertIfGiven"}, "verify"),
     ],
 )
 def test_client_certificates(auth: dict[str, Any], mode: str) -> None:
@@ -66,15 +66,17 @@ def test_client_certificates(auth: dict[str, Any], mode: str) -> None:
     assert (tls.client_mode, tls.client_ca) == (mode, (Key("Secret", "apps", "ca"),))
 
 
-@pytest.mark.parametrize("kind", ["NoClientCert", "RequestClientCert"])
-def test_no_client_certificates(kind: str) -> None:
-    assert option({"clientAuth": {"clientAuthType": kind}}).tls.client_mode == ""
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("NoClientCert", ""), ("RequestClientCert", "request"), ("RequireAnyClientCert", "any")]
+)
+def test_client_certificates_that_nobody_verifies(kind: str, mode: str) -> None:
+    tls = option({"clientAuth": {"clientAuthType": kind, "secretNames": ["ca"]}}).tls
+    assert (tls.client_mode, tls.client_ca) == (mode, ())
 
 
 @pytest.mark.parametrize(
     "spec",
     [
-        {"clientAuth": {"clientAuthType": "RequireAnyClientCert"}},
         {"clientAuth": {"clientAuthType": "RequireAndVerifyClientCert"}},
         {"clientAuth": {"clientAuthType": "Maybe"}},
         {"minVersion": "1.2"},

@@ -195,7 +195,17 @@ local function passes(h, q, got, cookies)
   end
 end
 
-local function denial(h, q, got, body)
+-- A relative Location is one at the server that was asked (RFC 3986, 5.2); dots in it are for the client to resolve.
+local function completed(location, sent)
+  if location:find("^%a[%w+.-]*:") then return location end
+  if location:find("^//") then return sent[":scheme"] .. ":" .. location end
+  local server, path = sent[":scheme"] .. "://" .. sent[":authority"], sent[":path"]:match("^[^%?#]*")
+  if location:find("^/") then return server .. location end
+  if location == "" or location:find("^[%?#]") then return server .. path .. location end
+  return server .. (path:match("^.*/") or "/") .. location
+end
+
+local function denial(h, q, got, body, sent)
   local status = tonumber(got[":status"])
   if status == 401 and q.signin then
     return { [":status"] = "302", location = url_of(h, q.signin), ["set-cookie"] = got["set-cookie"] }
@@ -208,6 +218,7 @@ local function denial(h, q, got, body)
     if not is_ours(name) then made[name] = value end
   end
   made[":status"] = got[":status"]
+  if q.completes and type(got.location) == "string" then made.location = completed(got.location, sent) end
   if status == 304 or h:headers():get(":method") == "HEAD" then body = nil end
   return made, body
 end
@@ -228,7 +239,7 @@ local function verdict(h, q, cookies)
   local status = tonumber(got[":status"])
   if not status or not got["x-envoy-upstream-service-time"] then return { [":status"] = q.error } end
   if status >= 200 and status < 300 then return passes(h, q, got, cookies) end
-  return denial(h, q, got, text)
+  return denial(h, q, got, text, sent)
 end
 
 function envoy_on_request(handle)

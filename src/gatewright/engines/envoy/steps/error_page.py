@@ -36,6 +36,7 @@ from gatewright.graph.nodes import ErrorPage
 from gatewright.kinds.intents.filters import ErrorPages, Template, Variable
 
 _STATUSES: Final = range(100, 600)
+_STATUS: Final = (Variable.STATUS, Variable.ORIGINAL_STATUS)
 _KEPT: Final = "gatewright.request."
 _ON_ARRIVAL: Final = {
     Variable.HOST: "%REQ(:AUTHORITY)%",
@@ -63,7 +64,7 @@ def page(step: ErrorPage, context: Context, number: int) -> Page | None:
     told = {piece for _, value in pages.tells for piece in value if isinstance(piece, Variable)}
     if any(_format(piece, context) is None for piece in told):
         return None
-    if any(isinstance(piece, Variable) and piece is not Variable.STATUS for piece in pages.path):
+    if any(isinstance(piece, Variable) and piece not in _STATUS for piece in pages.path):
         return None
     texts = [piece for piece in pages.path if not isinstance(piece, Variable)]
     if not all(is_header_name(name) for name, _ in pages.tells) or not all(text.isprintable() for text in texts):
@@ -94,8 +95,9 @@ def _grouped(pages: ErrorPages) -> dict[tuple[str, int | None], list[int]]:
     found: dict[tuple[str, int | None], list[int]] = {}
     for code in _STATUSES:
         new = next((to for first, last, to in pages.rewrites if first <= code <= last), code)
-        if any(first <= new <= last for first, last in pages.statuses):
-            path = "".join(str(new) if piece is Variable.STATUS else piece for piece in pages.path)
+        if any(first <= code <= last for first, last in pages.statuses):
+            said = {Variable.STATUS: str(new), Variable.ORIGINAL_STATUS: str(code)}
+            path = "".join(said[piece] if isinstance(piece, Variable) else piece for piece in pages.path)
             found.setdefault((path, new if new != code else None), []).append(code)
     return found
 

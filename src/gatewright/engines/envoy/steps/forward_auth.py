@@ -79,6 +79,8 @@ def question(step: AskAuth) -> Question | None:
         data["denials"] = {str(status): True for status in asked.denials}
     if asked.signin:
         data["signin"] = pieces(asked.signin)
+    if asked.completes_location:
+        data["completes"] = True
     if asked.excepts:
         data["excepts"] = networks(asked.excepts)
     return data
