@@ -1,7 +1,8 @@
 """Real nginx and HAProxy, configured by hand, for the same asks as Gatewright's Envoy.
 
 Each listens on two free ports of 127.0.0.1 (plain and TLS) and sends to echo backends.  `@BACKEND@`, or
-`@BACKEND:name@`, stands for one: a URL in nginx, address:port in HAProxy.  Everything runs in the foreground, as this
+`@BACKEND:name@`, stands for one: a URL in nginx, address:port in HAProxy.  clients.pem in `@FOLDER@` is the authority
+of client certificates; `haproxy-bind` has more words for the TLS listener.  Everything runs in the foreground, as this
 user, in a folder of its own, and is ended by its PID.
 """
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
 from support import needs
-from support.dialects import Case, Got, send, wrong
+from support.dialects import Case, Got, certificates, send, wrong
 from support.handmade import eventually, free_ports
 from support.keys import pair
 
@@ -49,7 +50,7 @@ defaults
     timeout server 50s
 frontend front
     bind 127.0.0.1:{plain}
-    bind 127.0.0.1:{secure} ssl crt {folder}/both.pem
+    bind 127.0.0.1:{secure} ssl crt {folder}/both.pem {bind}
 {front}
 {own}
 """
@@ -83,6 +84,7 @@ async def running(case: Case, program: str, folder: Path) -> AsyncIterator[Origi
     (folder / "cert.pem").write_bytes(key_pair.cert_pem)
     (folder / "key.pem").write_bytes(key_pair.key_pem)
     (folder / "both.pem").write_bytes(key_pair.cert_pem + key_pair.key_pem)
+    (folder / "clients.pem").write_bytes(certificates()["authority"].cert_pem)
     text = _nginx(case) if program == "nginx" else _haproxy(case)
     text = text.replace("@PLAIN@", str(plain)).replace("@SECURE@", str(secure)).replace("@FOLDER@", str(folder))
     addresses = {one.name: echo.addresses[one] for one in services}
@@ -132,9 +134,10 @@ def _nginx(case: Case) -> str:
 
 def _haproxy(case: Case) -> str:
     front, back = (textwrap.indent(case.originals.get(key, ""), "    ") for key in ("haproxy", "haproxy-backend"))
+    bind = case.originals.get("haproxy-bind", "").strip()
     if re.search(r"^backend ", case.originals.get("haproxy", ""), re.MULTILINE):
-        return _fill(_HAPROXY, front=case.originals["haproxy"], own="")
-    return _fill(_HAPROXY, front=front, own=_OWN.format(back=back))
+        return _fill(_HAPROXY, front=case.originals["haproxy"], own="", bind=bind)
+    return _fill(_HAPROXY, front=front, own=_OWN.format(back=back), bind=bind)
 
 
 async def through_original(case: Case, program: str, folder: Path) -> list[str]:

@@ -31,6 +31,7 @@ DEFAULTS = {
     "ingress-nginx": Usual(idle_timeout=60, body=MIB),  # proxy-read-timeout, proxy-body-size 1m
     "traefik": Usual(idle_timeout=0, body=0),  # respondingTimeouts.idleTimeout counts between requests only
     "haproxy": Usual(idle_timeout=50, body=0),  # timeout-client, timeout-server
+    "haproxy-ingress": Usual(idle_timeout=50, body=0),
     "cloudflare": Usual(idle_timeout=100, body=100 * 1000 * 1000),  # proxy read timeout and upload limit, Free and Pro
 }
 

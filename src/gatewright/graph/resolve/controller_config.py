@@ -56,7 +56,7 @@ def class_wide(view: View, intent: ControllerIntent) -> ClassWide:
     told = [
         (reader, notes)
         for reader in READERS
-        if reader.implementation == intent.implementation
+        if intent.implementation in reader.implementations
         and reader.class_wide is not None
         and (notes := _notes(view, intent, reader)) is not None
     ]

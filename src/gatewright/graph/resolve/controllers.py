@@ -34,10 +34,18 @@ CONTROLLERS = {
     "k8s.io/ingress-nginx": "ingress-nginx",
     "nginx.org/ingress-controller": "ingress-nginx",
     "haproxy.org/ingress-controller": "haproxy",
-    "haproxy-ingress.github.io/controller": "haproxy",
+    "haproxy-ingress.github.io/controller": "haproxy-ingress",
     "ingress.k8s.aws/alb": "alb",
 }
-FAMILIAR = {"traefik": "traefik", "nginx": "ingress-nginx", "haproxy": "haproxy", "alb": "alb"}
+FAMILIAR = {
+    "traefik": "traefik",
+    "nginx": "ingress-nginx",
+    "haproxy-ingress": "haproxy-ingress",
+    "haproxy": "haproxy",
+    "alb": "alb",
+}
+_MAY_BE = {"haproxy": "haproxy-ingress"}
+"""Who is described by one name may be the other, which has the same usual class: the class's own controller tells."""
 CLASSLESS = "traefik"
 INFERRED = Origin("(inferred)")
 
@@ -169,7 +177,8 @@ def serves(controller: ControllerIntent, name: str | None, classes: Mapping[str,
         return name in controller.classes
     entry = classes.get(name)
     if entry is not None:
-        return CONTROLLERS.get(entry.controller) == controller.implementation
+        named = CONTROLLERS.get(entry.controller)
+        return named is not None and named in (controller.implementation, _MAY_BE.get(controller.implementation))
     return FAMILIAR.get(name) == controller.implementation
 
 
@@ -190,6 +199,7 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
     used = dict.fromkeys(name for name, _ in _uses(view))
     known = classes_of(view)
     classes = tuple(name for name in used if serves(intent, name, known))
+    intent = _told_apart(intent, classes, known)
     traefik = intent.implementation == "traefik"
     shared = _traefik_tls(view) if traefik else None
     default = _traefik_certificate(view) if traefik else None
@@ -208,7 +218,8 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         dialect=Dialect.TRAEFIK if traefik else Dialect.INGRESS,
         implementation=intent.implementation,
         origin=intent.origin,
-        depth=Depth.ONE,
+        # The * of an ALB's host-header stands for any characters, dots among them.
+        depth=Depth.MANY if intent.implementation == load_balancers.ALB else Depth.ONE,
         listeners=listeners,
         ports=sockets,
         addresses=addresses(view, intent),
@@ -236,6 +247,17 @@ def gateway(view: View, intent: ControllerIntent) -> Gateway:
         strict_prefixes=intent.strict_prefixes,
     )
     return configured(door)
+
+
+def _told_apart(
+    intent: ControllerIntent, served: Iterable[str | None], known: Mapping[str, IngressClassIntent]
+) -> ControllerIntent:
+    """The controller as what its IngressClasses say that it is, where its description leaves it open."""
+    named = {CONTROLLERS.get(known[name].controller) for name in served if name is not None and name in known}
+    other = _MAY_BE.get(intent.implementation)
+    if other is None or named != {other}:
+        return intent
+    return structs.replace(intent, implementation=other)
 
 
 def _entry_point(

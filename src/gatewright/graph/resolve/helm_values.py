@@ -45,7 +45,11 @@ from gatewright.kinds.traefik.static import EVERYBODY, EntryPoint, Providers, ci
 
 TRAEFIK = ("traefik",)
 NGINX = ("ingress-nginx",)
-HAPROXY = ("haproxy", "kubernetes-ingress", "haproxy-ingress")
+HAPROXY = {"haproxy": ("haproxy", "kubernetes-ingress"), "haproxy-ingress": ("haproxy-ingress",)}
+_HAPROXY_CLASSES = {
+    "haproxy": "haproxy.org/ingress-controller",
+    "haproxy-ingress": "haproxy-ingress.github.io/controller",
+}
 ALB = ("aws-load-balancer-controller",)
 
 
@@ -86,7 +90,7 @@ def installations(objects: Objects) -> list[Installation]:
     """Every release of a chart that makes a door, in order of their releases."""
     made = [_traefik(release) for release in releases(objects, TRAEFIK)]
     made += [_nginx(release) for release in releases(objects, NGINX)]
-    made += [_haproxy(release) for release in releases(objects, HAPROXY)]
+    made += [_haproxy(release, name) for name, charts in HAPROXY.items() for release in releases(objects, charts)]
     return made
 
 
@@ -280,7 +284,7 @@ _HAPROXY_DEFAULTS: Values = {
 }
 
 
-def _haproxy(release: Release) -> Installation:
+def _haproxy(release: Release, implementation: str) -> Installation:
     values = mapping(merged(_HAPROXY_DEFAULTS, release.values), "controller")
     config = mapping(values, "config")
     name = text(release.values, "fullnameOverride") or _fullname(release, "kubernetes-ingress")
@@ -304,9 +308,9 @@ def _haproxy(release: Release) -> Installation:
     )
     classes = dict.fromkeys((text(values, "ingressClassResource", "name"), text(values, "ingressClass")))
     controller = _plain_controller(
-        release, "haproxy", openings, service, settings, tuple(name for name in classes if name)
+        release, implementation, openings, service, settings, tuple(name for name in classes if name)
     )
-    made = _resource_class(release, values, "", "haproxy.org/ingress-controller")
+    made = _resource_class(release, values, "", _HAPROXY_CLASSES[implementation])
     return Installation(release.name, release.namespace, controller, service, workload, made)
 
 

@@ -31,6 +31,7 @@ from gatewright.kinds.intents.filters import (
     Authorize,
     BasicAuth,
     BodyLimit,
+    ClientCertificateHeaders,
     DenySources,
     Filter,
     ForwardAuth,
@@ -47,7 +48,7 @@ from gatewright.kinds.intents.filters import (
     Rewrite,
 )
 from gatewright.kinds.intents.material import ServiceIntent
-from gatewright.kinds.intents.options import NOTHING, Options, laid_over
+from gatewright.kinds.intents.options import NOTHING, ClientAuth, Options, laid_over
 from gatewright.kinds.intents.routing import BackendRef, Dialect, RuleIntent, Upstream
 
 HSTS = "Strict-Transport-Security"
@@ -232,8 +233,17 @@ def _begins_like(rule: RuleIntent, beginnings: tuple[str, ...]) -> bool:
 def _headers(options: Options, rule: RuleIntent, where: Where) -> Iterable[Filter]:
     if options.hsts and where.family is Family.HTTPS:
         yield ResponseHeaders(HeaderEdit(set=((HSTS, options.hsts),)), rule.origin)
+    if options.client is not None and options.client.tells:
+        yield _certificate_headers(options.client, where)
     if options.forwarded_prefix:
         yield RequestHeaders(HeaderEdit(set=((FORWARDED_PREFIX, options.forwarded_prefix),)), rule.origin)
+
+
+def _certificate_headers(client: ClientAuth, where: Where) -> Filter:
+    """What backends are told of client certificates: nothing without TLS, and never what clients say of themselves."""
+    if where.family is Family.HTTPS:
+        return ClientCertificateHeaders(client.origin, client.tells)
+    return RequestHeaders(HeaderEdit(remove=tuple(name for name, _ in client.tells)), client.origin)
 
 
 def _rewrites(options: Options, rule: RuleIntent, problems: list[Problem]) -> Iterable[Filter]:
@@ -268,12 +278,18 @@ def _backends(options: Options, refs: tuple[BackendRef, ...]) -> tuple[BackendRe
     return tuple(
         structs.replace(
             ref,
-            scheme=ref.scheme or options.scheme or "",
+            scheme=ref.scheme or _scheme(options),
             upstream=_upstream(options, ref.upstream),
             proxy_protocol=ref.proxy_protocol or options.proxy_protocol or 0,
         )
         for ref in refs
     )
+
+
+def _scheme(options: Options) -> str:
+    """How backends are spoken to; TLS that a wider asks for is not lost to a narrower's HTTP/2."""
+    secured = options.upstream is not None and options.upstream.tls is not None
+    return "grpcs" if secured and options.scheme == "h2c" else options.scheme or ""
 
 
 def _upstream(options: Options, own: Upstream | None) -> Upstream | None:

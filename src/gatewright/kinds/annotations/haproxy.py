@@ -36,12 +36,13 @@ _PROXY_PROTOCOLS = {"proxy": 1, "proxy-v1": 1, "proxy-v2": 2, "proxy-v2-ssl": 2,
 _CA_ENTRY = "tls.crt"  # where this controller has the authorities in a Secret
 
 USUAL = Options(
-    tls_redirect=TlsRedirect("tls", 302),
+    tls_redirect=TlsRedirect("tls", 302, 8443),
     read_timeout=50.0,
     tunnel_timeout=3600.0,
     upstream=Upstream(connect_timeout=5.0),
 )
-"""timeout-server, timeout-tunnel and timeout-connect, and the redirect that a tls section brings; both controllers'."""
+"""timeout-server, timeout-tunnel and timeout-connect, and the redirect that a tls section brings, to the port that the
+controller listens on in its pod."""
 
 
 def read(notes: Notes) -> Options:
@@ -95,7 +96,8 @@ def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
             health=_health(notes),
         )
     )
-    said["scheme"] = "https" if tls else "h2c" if notes.choice("server-proto", ("h2",)) else None
+    by_h2 = notes.choice("server-proto", ("h2",)) is not None
+    said["scheme"] = ("grpcs" if by_h2 else "https") if tls else "h2c" if by_h2 else None
     return said, refusals
 
 
@@ -183,9 +185,9 @@ def _tls_redirect(notes: Notes) -> TlsRedirect | None:
         code = None
     if wanted is None and code is None and port is None:
         return None
-    when = "tls" if wanted is None else "always" if wanted else "never"
+    when = "" if wanted is None else "always" if wanted else "never"
     name = next(one for one in ("ssl-redirect", "ssl-redirect-code", "ssl-redirect-port") if one in notes)
-    return TlsRedirect(when, code or 302, 0 if port in (None, 443) else port or 0, notes.at(name))
+    return TlsRedirect(when, code or 0, port or 0, notes.at(name))
 
 
 def _redirect(notes: Notes) -> Redirect | None:

@@ -1,8 +1,8 @@
 """Annotations and ConfigMap of haproxy-ingress (jcmoraisjr), haproxy-ingress.github.io/.
 
-What becomes of each is in `haproxy_community_features`; here the values of those that have an effect are read.  Both
-HAProxy controllers are doors of the implementation "haproxy".  Counterparts: `haproxy`, the other one;
-`haproxy_asking`, authentication by another server.
+What becomes of each is in `haproxy_community_features`; here the values of those that have an effect are read.  Doors
+of the implementation "haproxy" act on them, too: both controllers go by the class "haproxy", and not every input tells
+which it is.  Counterparts: `haproxy`, the other one; `haproxy_asking`, authentication by another server.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from gatewright.kinds.intents.filters import (
     DenySources,
     Filter,
     HeaderEdit,
-    InFlight,
-    LimitBy,
     PathEdit,
     PathEditKind,
     RateLimit,
@@ -72,6 +70,16 @@ _HEADERS = (
     "Authorization"
 )
 _HSTS_AGE = 15_768_000
+_CHALLENGES = "/.well-known/acme-challenge"
+
+USUAL = Options(
+    tls_redirect=TlsRedirect("tls", 302, excepts=(_CHALLENGES,)),
+    hsts=f"max-age={_HSTS_AGE}",
+    read_timeout=50.0,
+    tunnel_timeout=3600.0,
+    upstream=Upstream(connect_timeout=5.0),
+)
+"""ssl-redirect, hsts, timeout-server, timeout-tunnel and timeout-connect where nobody says anything."""
 
 
 def read(notes: Notes) -> Options:
@@ -83,6 +91,8 @@ def read(notes: Notes) -> Options:
         said["last"] = (*said.get("last", ()), *filters)
         refusals.append(refusal)
     said["filters"] = (*said["filters"], *filter(None, (_redirect_to(notes),)))
+    # Where the door may be the other controller, whose redirects go to another port by themselves.
+    said["tls_redirect"] = structs.replace(said["tls_redirect"] or TlsRedirect("", 0), port=443)
     _rules_said(notes)
     refusals.append(table.judge(notes, table.by_name(listed.ANNOTATIONS, notes.prefix), listed.LOCKS, listed.SILENT))
     return Options(**said, unbuildable=next(filter(None, refusals), ""))
@@ -93,7 +103,8 @@ def class_wide(notes: Notes) -> Options:
     said, refusals = _common(notes)
     code = _code(notes, "ssl-redirect-code")
     if code is not None:
-        said["tls_redirect"] = structs.replace(said["tls_redirect"] or TlsRedirect("tls"), status=code)
+        usual = TlsRedirect("", 0, 0, notes.at("ssl-redirect-code"))
+        said["tls_redirect"] = structs.replace(said["tls_redirect"] or usual, status=code)
     refusals.append(table.judge(notes, table.by_name(listed.CONFIGMAP, ""), listed.LOCKS, listed.SILENT))
     return Options(**said, unbuildable=next(filter(None, refusals), ""))
 
@@ -109,7 +120,7 @@ def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
     if depth:
         notes.differs("allowlist-source-header", "X-Forwarded-For counts from peers that the door trusts alone")
     redirect = notes.flag("ssl-redirect")
-    filters: list[Filter | None] = [*_limits(notes, refusals), _basic_auth(notes, refusals), _cors(notes)]
+    filters: list[Filter | None] = [_limit(notes, refusals), _basic_auth(notes, refusals), _cors(notes)]
     filters += [_headers(notes), _rewrite(notes)]
     said: dict[str, Any] = {
         "allow": None if allow is None else AllowSources(notes.at(allow_name), allow, depth),
@@ -119,7 +130,7 @@ def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
         "body_limit": _body_limit(notes),
         "tls_redirect": None
         if redirect is None
-        else TlsRedirect("tls" if redirect else "never", 302, 0, notes.at("ssl-redirect")),
+        else TlsRedirect("tls" if redirect else "never", 0, 0, notes.at("ssl-redirect")),
         "hsts": _hsts(notes),
         "read_timeout": values.milliseconds(notes, "timeout-server"),
         "tunnel_timeout": values.milliseconds(notes, "timeout-tunnel"),
@@ -143,18 +154,14 @@ def _listed(notes: Notes, name: str, refusals: list[str]) -> tuple[str, ...] | N
     return found
 
 
-def _limits(notes: Notes, refusals: list[str]) -> tuple[Filter | None, Filter | None]:
-    """429 for more requests of one client, at the same time or in a second, than there may be."""
+def _limit(notes: Notes, refusals: list[str]) -> RateLimit | None:
+    """429 for more requests of one client in a second than there may be."""
     excepts = values.sources(notes, "limit-whitelist")
     if isinstance(excepts, str):
         notes.unsupported("limit-whitelist", f"{excepts}, so that everybody is limited")
         excepts = None
     rate = values.guarding_number(notes, "limit-rps", refusals)
-    amount = values.guarding_number(notes, "limit-connections", refusals)
-    return (
-        RateLimit(notes.at("limit-rps"), rate, burst=rate, excepts=excepts or ()) if rate else None,
-        InFlight(notes.at("limit-connections"), amount, LimitBy.CLIENT) if amount else None,
-    )
+    return RateLimit(notes.at("limit-rps"), rate, burst=rate, excepts=excepts or ()) if rate else None
 
 
 def _basic_auth(notes: Notes, refusals: list[str]) -> BasicAuth | None:
@@ -226,8 +233,10 @@ def _hsts(notes: Notes) -> str | None:
     names = ("hsts", "hsts-max-age", "hsts-include-subdomains", "hsts-preload")
     on = notes.flag("hsts")
     age, wide, preload = notes.number("hsts-max-age"), notes.flag(names[2]), notes.flag(names[3])
-    if on is False or not any(name in notes for name in names):
+    if not any(name in notes for name in names):
         return None
+    if on is False:
+        return ""
     parts = [f"max-age={_or(age, _HSTS_AGE)}"]
     parts += ["includeSubDomains"] if wide else []
     parts += ["preload"] if preload else []
@@ -283,6 +292,7 @@ def _redirect_to(notes: Notes) -> Redirect | None:
         port=parts.port or (0 if parts.netloc else None),
         path=PathEdit(PathEditKind.REPLACE, path),
         status=code or 302,
+        keeps_query=False,
     )
 
 
@@ -427,8 +437,17 @@ COMPATIBILITY = Compatibility(
     _OF,
     "annotation",
     listed.ANNOTATIONS,
-    "Of Ingresses. HSTS, which this controller sends by itself, is sent where something says so.",
+    "Of Ingresses.",
 )
 CONFIGMAP = Compatibility("HAProxy Ingress: ConfigMap", _OF, "configmap", listed.CONFIGMAP)
 
-READER = Reader("haproxy", HAPROXY_COMMUNITY, read, (COMPATIBILITY, CONFIGMAP), class_wide, rules=rules)
+READER = Reader(
+    "haproxy-ingress",
+    HAPROXY_COMMUNITY,
+    read,
+    (COMPATIBILITY, CONFIGMAP),
+    class_wide,
+    USUAL,
+    rules=rules,
+    also=("haproxy",),
+)

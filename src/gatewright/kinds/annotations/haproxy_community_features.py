@@ -54,13 +54,12 @@ _HONOURED = {
     "health-check-rise-count": ("3\n@health-check-uri: /health", ""),
     "health-check-fall-count": ("5\n@health-check-uri: /health", ""),
     "health-check-port": ("9000\n@health-check-uri: /health", ""),
-    "hsts": ("true", "where an annotation of the Ingress or a key of the ConfigMap says so; by itself it is not sent"),
+    "hsts": ("false", "by itself where the door is known to be this controller's, max-age=15768000"),
     "hsts-include-subdomains": ("true\n@hsts: true", ""),
     "hsts-max-age": ("3600\n@hsts: true", ""),
     "hsts-preload": ("true\n@hsts: true", ""),
     "http-header-match": ("x-beta: on", ""),
     "http-header-match-regex": ("x-beta: on|yes", ""),
-    "limit-connections": ("20", "requests at the same time"),
     "limit-rps": ("10", "requests, as HAProxy counts them there; 429"),
     "limit-whitelist": ("10.0.0.0/8\n@limit-rps: 10", ""),
     "path-type": ("regex", "for paths whose pathType is ImplementationSpecific"),
@@ -123,6 +122,7 @@ _REPORTED = {
     "cors-allow-origin-regex": ("https://.*", "origins by regular expression are not carried over; list them"),
     "fcgi-app": ("php", "FastCGI is not spoken; put a web server before the application"),
     "health-check-addr": ("10.0.0.9", "endpoints are checked at their own addresses"),
+    "limit-connections": ("20", "connections of one client at the same time are not counted; use limit-rps"),
     "maxconn-server": ("100", "backends get as many connections as requests need"),
     "maxqueue-server": ("100", "requests do not wait for a connection"),
     "oauth": ("oauth2_proxy", "use auth-url: svc://<oauth2-proxy>:<port>/oauth2/auth and auth-signin"),
@@ -183,7 +183,7 @@ _ADVISORY = {
     "var-namespace": "true",
     "waf-mode": "detect",
 }
-LOCKS = frozenset({"waf", "oauth", "allowlist-source-header", "modsecurity-endpoints"})
+LOCKS = frozenset({"waf", "oauth", "allowlist-source-header", "limit-connections", "modsecurity-endpoints"})
 """Those without support that keep somebody out: used, the rules are refused."""
 
 _OF_CLASS = {

@@ -51,7 +51,7 @@ _HONOURED = {
     "ssl-passthrough": ("true", ""),
     "ssl-redirect": ("true", "by itself where the Ingress has a tls section"),
     "ssl-redirect-code": ("301\n@ssl-redirect: true", ""),
-    "ssl-redirect-port": ("8443\n@ssl-redirect: true", "without it the usual port, where the controller says 8443"),
+    "ssl-redirect-port": ("8443\n@ssl-redirect: true", "8443 by itself, where the controller listens in its pod"),
     "timeout-server": ("5s", ""),
     "backend-config-snippet": (
         "http-request set-header X-One 1",

@@ -13,7 +13,7 @@ from gatewright.kinds.intents.routing import RuleIntent
 
 
 class Reader(Struct, frozen=True):
-    """Reads the annotations with `prefix`, which doors of `implementation` act on.
+    """Reads the annotations with `prefix`, which doors of `implementation` act on, and those that may be one: `also`.
 
     `read` makes Options of the annotations of one Ingress and puts Problems into the notes.  It is asked for every
     Ingress that has one of them.  `class_wide` does so for the controller's ConfigMap, None where there is none.
@@ -28,3 +28,9 @@ class Reader(Struct, frozen=True):
     class_wide: Callable[[Notes], Options] | None = None
     usual: Options = Options()
     rules: Callable[[Notes, tuple[RuleIntent, ...]], tuple[RuleIntent, ...]] | None = None
+    also: tuple[str, ...] = ()
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """Those whose doors act on the annotations, the proper one first."""
+        return (self.implementation, *self.also)

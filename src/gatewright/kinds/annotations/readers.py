@@ -35,7 +35,9 @@ def read(
     for reader in READERS:
         notes = _notes(reader, annotations, owner, origin)
         if notes is not None:
-            found[reader.implementation] = laid_over(found.get(reader.implementation, NOTHING), reader.read(notes))
+            options = reader.read(notes)
+            for name in reader.implementations:
+                found[name] = laid_over(found.get(name, NOTHING), options)
             problems += notes.problems
     return tuple(sorted(found.items())), problems
 

@@ -24,9 +24,10 @@ from gatewright.kinds.intents.routing import HashKey, HostMatch, Retry, SessionP
 
 
 class TlsRedirect(Struct, frozen=True, gc=False):
-    """Redirect plain HTTP to HTTPS: `when` "never", "tls" (where the host has TLS) or "always"; `port` 0 the usual.
+    """Redirect plain HTTP to HTTPS: `when` "never", "tls" (where the host has TLS) or "always".
 
-    `status` 0, no `excepts`: as the wider says.  `excepts`: not where the path of the rule begins like one of these.
+    `when` "", `status` 0, `port` 0, no `excepts`: as the wider says; without one the usual port.  `excepts`: not where
+    the path of the rule begins like one of these.
     """
 
     when: str
@@ -160,6 +161,7 @@ class Options(Struct, frozen=True):
 
 
 NOTHING = Options()
+_HTTPS = 443
 
 
 def laid_over(wider: Options, narrower: Options) -> Options:
@@ -195,8 +197,13 @@ def _with_words_of_their_own(found: Options, wider: Options, narrower: Options) 
     """What is laid over in another way than the rest: `hsts` "", `wider_auth`, and parts of `tls_redirect`."""
     redirect, usual = narrower.tls_redirect, wider.tls_redirect
     if redirect is not None and usual is not None:
+        port = redirect.port or usual.port
         redirect = structs.replace(
-            redirect, status=redirect.status or usual.status, excepts=redirect.excepts or usual.excepts
+            redirect,
+            when=redirect.when or usual.when,
+            status=redirect.status or usual.status,
+            port=0 if port == _HTTPS else port,
+            excepts=redirect.excepts or usual.excepts,
         )
     return structs.replace(
         found,

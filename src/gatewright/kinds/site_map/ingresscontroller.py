@@ -8,7 +8,7 @@ and settings to the one of the same namespace and name.  Only `implementation` i
     kind: IngressController
     metadata: {name: traefik-internal, namespace: traefik}
     spec:
-      implementation: traefik        # traefik | ingress-nginx | haproxy | alb | gateway-api
+      implementation: traefik        # traefik | ingress-nginx | haproxy | haproxy-ingress | alb | gateway-api
       version: v3.7
       classes: [internal]            # ingress classes served; default: the implementation's usual one, and
                                      # every IngressClass of that implementation
@@ -119,7 +119,7 @@ class _Settings(Schema, frozen=True):
 
 
 class _Spec(Schema, frozen=True):
-    implementation: Literal["traefik", "ingress-nginx", "haproxy", "alb", "gateway-api"]
+    implementation: Literal["traefik", "ingress-nginx", "haproxy", "haproxy-ingress", "alb", "gateway-api"]
     version: str = ""
     classes: tuple[str, ...] | None = None
     claims_classless: bool | None = None

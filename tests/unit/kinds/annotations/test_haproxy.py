@@ -12,7 +12,7 @@ from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import AllowSources, BasicAuth, Cors, ForwardAuth, RateLimit, Rewrite, Variable
-from gatewright.kinds.intents.options import Options
+from gatewright.kinds.intents.options import Options, TlsRedirect, laid_over
 from gatewright.kinds.intents.routing import HashKey, PathKind, RuleIntent
 
 OWNER = Key("Ingress", "apps", "app")
@@ -204,9 +204,41 @@ def test_path_type(kind: str, expected: PathKind) -> None:
 def test_dialects_of_one_implementation_are_laid_over_each_other() -> None:
     annotations = {"haproxy.org/timeout-server": "5s", "haproxy.com/set-host": "in.test"}
     annotations["haproxy-ingress.github.io/timeout-server"] = "7s"
-    ((implementation, options),), problems = readers.read(annotations, OWNER, Origin("a.yaml"))
-    assert (implementation, options.read_timeout, options.upstream_host) == ("haproxy", 7.0, "in.test")
+    found, problems = readers.read(annotations, OWNER, Origin("a.yaml"))
+    assert [(name, options.read_timeout, options.upstream_host) for name, options in found] == [
+        ("haproxy", 7.0, "in.test"),  # which may be the door of either controller
+        ("haproxy-ingress", 7.0, None),
+    ]
     assert problems == []
+
+
+def test_the_two_controllers_have_usual_values_of_their_own() -> None:
+    assert readers.usual("haproxy").tls_redirect == TlsRedirect("tls", 302, 8443)
+    assert readers.usual("haproxy").hsts is None
+    assert readers.usual("haproxy-ingress").hsts == "max-age=15768000"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "annotations", "expected"),
+    [
+        ("haproxy.org/", {"ssl-redirect": "true"}, ("always", 303, 9443)),
+        ("haproxy.org/", {"ssl-redirect": "false"}, ("never", 303, 9443)),
+        ("haproxy.org/", {"ssl-redirect-code": "301"}, ("tls", 301, 9443)),
+        ("haproxy.org/", {"ssl-redirect-port": "443"}, ("tls", 303, 0)),
+        ("haproxy-ingress.github.io/", {"timeout-server": "1s"}, ("tls", 303, 0)),
+        ("haproxy-ingress.github.io/", {"ssl-redirect": "true"}, ("tls", 303, 0)),
+    ],
+)
+def test_redirects_to_tls_are_laid_over_what_holds_for_all(
+    prefix: str, annotations: dict[str, str], expected: tuple[str, int, int]
+) -> None:
+    notes = Notes({"ssl-redirect-code": "303", "ssl-redirect-port": "9443"}, OWNER, Origin("c.yaml"))
+    assert haproxy.READER.class_wide is not None
+    door = laid_over(readers.usual("haproxy"), haproxy.READER.class_wide(notes))
+    found, _ = readers.read({prefix + name: value for name, value in annotations.items()}, OWNER, Origin("a.yaml"))
+    redirect = laid_over(door, dict(found)["haproxy"]).tls_redirect
+    assert redirect is not None
+    assert (redirect.when, redirect.status, redirect.port) == expected
 
 
 def test_class_wide() -> None:
