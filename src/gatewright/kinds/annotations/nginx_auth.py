@@ -225,7 +225,8 @@ def _client(notes: Notes) -> Options:
         expression = text.removeprefix("CN=").removesuffix("$")
         if not text.startswith("CN=") or syntax.regex_error(expression):
             return Options(unbuildable=notes.refuse(name, "it is no CN= with an expression that RE2 takes"))
-        common_name = f"(?:{expression})" + ("" if text.endswith("$") else ".*")
+        ends = "" if text.endswith("$") else "(?s:.*)"
+        common_name = rf"(?:(?s:.*[^\\])?[,+])?CN=(?:{expression}){ends}"
     passes = notes.flag("auth-tls-pass-certificate-to-upstream")
     asked = ClientAuth(
         notes.at("auth-tls-secret"),
