@@ -15,7 +15,7 @@ from gatewright.kinds.intents.filters import ErrorPages, InFlight, LimitBy, Vari
 from gatewright.kinds.intents.routing import BackendRef, Upstream
 from support import compiled as c
 from support import needs
-from support.handmade import eventually, free_port
+from support.handmade import DEADLINE, eventually, free_port
 
 pytestmark = pytest.mark.real
 
@@ -103,6 +103,23 @@ def test_denials_have_pages_and_a_page_that_is_gone_is_no_way_in() -> None:
             assert (await world.get(name, "/with", headers=login)).backend == "one", name
 
     c.serve(everywhere(*entries), scenario)
+
+
+def test_a_head_is_answered_without_a_body() -> None:
+    """Or its client would take the page for the answer to what it asks next."""
+    entry = c.entry(Respond(503, "down"), steps=(pages((500, 599)),))
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.port())
+            writer.write(f"HEAD / HTTP/1.1\r\nHost: {name}\r\n\r\nGET / HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+            async with asyncio.timeout(DEADLINE):
+                for _ in range(2):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    assert head.startswith(b"HTTP/1.1 503 "), (name, head)
+            writer.close()
+
+    c.serve(everywhere(entry), scenario)
 
 
 def test_what_a_backend_answers_is_replaced_and_its_headers_gone() -> None:

@@ -17,13 +17,14 @@ import msgspec
 from gatewright.graph.nodes import AskAuth, BasicAuthUsers, ErrorPage, Graph, Rule
 from gatewright.kinds.intents.filters import Compress, HeaderEdit, Template, Variable
 from gatewright.trace import steps
+from gatewright.trace.client import arrived, known
 from gatewright.trace.hops import Outcome, OutcomeKind, Trace
 from gatewright.trace.match import in_ranges
 from gatewright.trace.paths import normalise
 from gatewright.trace.request import Request
 
 _STATUS = re.compile(r"/status/(\d{3})(?:\?|$)")
-_BEFORE_STEPS = ("the client's address is not allowed", "CORS preflight")
+TURNED_AWAY = "the client's address is not allowed"
 NOBODY = 0
 """The status of who is not there to be asked."""
 HARMLESS = ":/?#[]@!$&'()*+,;=%-._~"
@@ -49,15 +50,20 @@ class _Passed:
 def foretold(graph: Graph, trace: Trace, request: Request) -> Told:
     """The end of a walk, once the servers that are asked on the way have answered."""
     outcome, rule = trace.outcome, trace.rule
-    if rule is None or outcome.reason.startswith(_BEFORE_STEPS):
-        return Told(outcome, page=_page(rule, outcome.status))
+    if rule is None or outcome.reason == TURNED_AWAY:
+        return Told(outcome)
+    if outcome.reason.startswith("CORS preflight"):
+        return Told(outcome, page=_page(rule, request, outcome.status))
+    gateway = graph.gateways[outcome.gateway or ""]
+    request = arrived(gateway, request)
+    request = msgspec.structs.replace(request, client=known(gateway, request))
     passed = _asked(graph, rule, request, outcome)
     if passed.denial is not None:
-        return Told(passed.denial, denied=True, page=_page(rule, passed.denial.status))
+        return Told(passed.denial, denied=True, page=_page(rule, request, passed.denial.status))
     if outcome.kind is OutcomeKind.DELIVERED and outcome.sent is not None:
         status = echoed(outcome.sent.path)
         outcome = msgspec.structs.replace(outcome, status=status) if outcome.status else outcome
-    return Told(outcome, page=_page(rule, outcome.status), told=tuple(passed.told.items()))
+    return Told(outcome, page=_page(rule, request, outcome.status), told=tuple(passed.told.items()))
 
 
 def echoed(path: str) -> int:
@@ -67,8 +73,8 @@ def echoed(path: str) -> int:
     return status if status >= 200 else 400
 
 
-def _page(rule: Rule | None, status: int) -> ErrorPage | None:
-    return steps.error_page(rule.steps, status) if rule is not None and status else None
+def _page(rule: Rule, request: Request, status: int) -> ErrorPage | None:
+    return steps.error_page(rule.steps, status) if status and request.method != "HEAD" else None
 
 
 def _asked(graph: Graph, rule: Rule, request: Request, outcome: Outcome) -> _Passed:

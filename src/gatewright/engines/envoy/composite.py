@@ -24,7 +24,7 @@ from xds.type.matcher.v3 import matcher_pb2 as xds
 from gatewright.base import htpasswd
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.engines.envoy import actions, filters
+from gatewright.engines.envoy import actions, filters, match
 from gatewright.engines.envoy.actions import Answer
 from gatewright.engines.envoy.protos import CompositePerRoute
 from gatewright.engines.envoy.steps import (
@@ -98,7 +98,20 @@ def with_steps(rule: Rule, made: Answer, context: Context, number: int) -> Carri
         for name, config in steps.configs:
             one.typed_per_filter_config[name].CopyFrom(config)
         _make_room(one, rule)
-    return Carried(Answer(made.routes, (*made.problems, *steps.problems)), steps.scopes)
+    routes = tuple(route for one in made.routes for route in _by_method(one))
+    return Carried(Answer(routes, (*made.problems, *steps.problems)), steps.scopes)
+
+
+def _by_method(one: route.Route) -> list[route.Route]:
+    """The route, in two where it has error pages: Envoy would send the body of a page in answer to a HEAD as well,
+    and the client would take it for the next answer."""
+    if filters.PAGES not in one.typed_per_filter_config:
+        return [one]
+    bare = route.Route()
+    bare.CopyFrom(one)
+    del bare.typed_per_filter_config[filters.PAGES]
+    bare.match.headers.add(name=":method", string_match=match.exact("HEAD"))
+    return [bare, one]
 
 
 def _make_room(one: route.Route, rule: Rule) -> None:
