@@ -23,6 +23,7 @@ from gatewright.kinds.intents import Intent
 from support.keys import NOW, pair
 from support.modelled import Manifest, Modelled, graph_of, intents
 from support.random_annotations import annotated
+from support.random_policies import governed
 from support.random_routes import installation
 from support.rendered import fingerprint, rendered
 
@@ -33,16 +34,17 @@ SEEDS = 6
 _PRINT = """
 from support.modelled import graph_of
 from support.random_annotations import annotated
+from support.random_policies import governed
 from support.random_routes import installation
 from support.rendered import fingerprint
-print(*[fingerprint(graph_of(installation(seed) + annotated(seed))) for seed in range(12)])
+print(*[fingerprint(graph_of(installation(seed) + annotated(seed) + governed(seed))) for seed in range(12)])
 """
 
 
 @given(st.integers(0, 500), st.randoms(use_true_random=False))
 @settings(max_examples=40)
 def test_the_order_of_documents_does_not_show(seed: int, random: Random) -> None:
-    documents = installation(seed, PAIRS[0].cert_pem, PAIRS[0].key_pem) + annotated(seed)
+    documents = installation(seed, PAIRS[0].cert_pem, PAIRS[0].key_pem) + annotated(seed) + governed(seed)
     expected = rendered(graph_of(documents))
     random.shuffle(documents)
     assert rendered(graph_of(documents)) == expected
@@ -68,7 +70,7 @@ def _versions() -> list[Manifest]:
     for seed in range(SEEDS):
         one = PAIRS[seed % 2]
         found += installation(seed, one.cert_pem, one.key_pem)
-        found += _more(seed) + annotated(seed)
+        found += _more(seed) + annotated(seed) + governed(seed)
     return found
 
 
