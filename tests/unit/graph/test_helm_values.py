@@ -231,6 +231,28 @@ def test_a_haproxy() -> None:
     assert gateway.service == Key("Service", "edge", "haproxy-kubernetes-ingress")
 
 
+def test_the_other_haproxy() -> None:
+    values = "{controller: {ingressClassResource: {enabled: true, name: hap}}}"
+    gateway = door(release("haproxy-ingress", values, "haproxy"), ingress("hap"))
+    assert (gateway.implementation, gateway.classes) == ("haproxy-ingress", ("hap",))
+
+
+@pytest.mark.parametrize(
+    ("implementation", "owner", "expected"),
+    [
+        ("haproxy", "haproxy.org/ingress-controller", "haproxy"),
+        ("haproxy", "haproxy-ingress.github.io/controller", "haproxy-ingress"),
+        ("haproxy-ingress", "haproxy-ingress.github.io/controller", "haproxy-ingress"),
+    ],
+)
+def test_a_class_tells_which_haproxy_it_is(implementation: str, owner: str, expected: str) -> None:
+    metadata = {"name": "public"}
+    of_class = {"apiVersion": "networking.k8s.io/v1", "kind": "IngressClass", "metadata": metadata}
+    own = controller("hap", implementation=implementation)
+    gateway = door(own, {**of_class, "spec": {"controller": owner}}, ingress("public"))
+    assert (gateway.implementation, gateway.classes) == (expected, ("public",))
+
+
 def test_the_class_of_an_aws_controller_is_its_door() -> None:
     gateway = door(release("aws-load-balancer-controller", "{ingressClass: public}"), ingress("public"))
     assert (gateway.id, gateway.implementation) == ("public", "alb")

@@ -233,15 +233,17 @@ def _health(notes: Notes) -> HealthCheck | None:
     timeout = notes.number("healthcheck-timeout-seconds", 2, 120)
     healthy, unhealthy = (notes.number(f"{kind}-threshold-count", 2, 10) for kind in ("healthy", "unhealthy"))
     port = None if notes.text("healthcheck-port") in (None, "traffic-port") else _port(notes)
-    codes = _codes(notes)
+    by_grpc = (notes.text("backend-protocol-version") or "").upper() == "GRPC"
+    codes = _grpc_codes(notes) if by_grpc else _codes(notes)
+    usual = "/AWS.ALB/healthcheck" if by_grpc else "/"
     if not any(name in notes for name in _HEALTH):
         return None
     if path is not None and not path.startswith("/"):
-        notes.bad("healthcheck-path", "a path", "/ is asked for")
+        notes.bad("healthcheck-path", "a path", f"{usual} is asked for")
         path = None
     # Where no target is well, ALB sends requests to all of them.
     return HealthCheck(
-        path or "/", interval or 15, timeout or 5, healthy or 2, unhealthy or 2, codes, port=port or 0, panic=1
+        path or usual, interval or 15, timeout or 5, healthy or 2, unhealthy or 2, codes, port=port or 0, panic=1
     )
 
 
@@ -262,6 +264,13 @@ def _codes(notes: Notes) -> tuple[tuple[int, int], ...]:
             return ((200, 200),)
         found.append((int(low), int(high) if dash else int(low)))
     return tuple(found) or ((200, 200),)
+
+
+def _grpc_codes(notes: Notes) -> tuple[tuple[int, int], ...]:
+    """What gRPC answers with 200 is not looked into, whatever its own status."""
+    if "success-codes" in notes:
+        notes.differs("success-codes", "any answer by gRPC is taken for a good one, whatever its grpc-status")
+    return ((200, 200),)
 
 
 def _load_balancer(notes: Notes) -> float | None:

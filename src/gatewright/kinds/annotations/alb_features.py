@@ -29,7 +29,7 @@ _HONOURED = {
     "healthcheck-timeout-seconds": ("8\n@healthcheck-path: /health", ""),
     "healthy-threshold-count": ("3\n@healthcheck-path: /health", ""),
     "unhealthy-threshold-count": ("3\n@healthcheck-path: /health", ""),
-    "success-codes": ("200-299\n@healthcheck-path: /health", ""),
+    "success-codes": ("200-299\n@healthcheck-path: /health", "of HTTP; every answer by gRPC is a good one"),
     "inbound-cidrs": ("10.0.0.0/8", "403, where a security group lets nobody connect"),
     "load-balancer-attributes": ("idle_timeout.timeout_seconds=600", "idle_timeout; other attributes are told"),
     "target-group-attributes": ("stickiness.enabled=true", "stickiness by lb_cookie, load_balancing.algorithm.type"),

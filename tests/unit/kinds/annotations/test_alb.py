@@ -133,6 +133,15 @@ def test_checks_need_not_keep_anybody_out() -> None:
     assert (upstream.health.statuses, upstream.health.panic) == (((200, 200), (204, 206)), 1)
 
 
+def test_targets_that_speak_grpc_are_asked_at_a_path_of_their_own() -> None:
+    notes = {"backend-protocol-version": "GRPC", "healthcheck-interval-seconds": "20", "success-codes": "12"}
+    options, problems = read(notes)
+    assert options.upstream is not None
+    assert options.upstream.health is not None
+    assert (options.upstream.health.path, options.upstream.health.statuses) == ("/AWS.ALB/healthcheck", ((200, 200),))
+    assert (options.scheme, problems) == ("grpc", ["annotation-differs"])
+
+
 # --- rules --------------------------------------------------------------------------------------
 
 FIXED = {"type": "fixed-response", "fixedResponseConfig": {"statusCode": "418", "messageBody": "tea"}}
