@@ -36,7 +36,8 @@ WITHOUT_URL = ("auth-method", "auth-signin", "auth-response-headers", "auth-requ
 def read(notes: Notes) -> Options:
     """Everything that keeps somebody out, but for limits."""
     found = NOTHING
-    for part in (_sources(notes), _basic(notes), _asked(notes, "auth-"), _client(notes), _switches(notes)):
+    # The switches first: without the door's authentication server there may be one of the Ingress's own.
+    for part in (_switches(notes), _sources(notes), _basic(notes), _asked(notes, "auth-"), _client(notes)):
         found = laid_over(found, part)
     return found
 
