@@ -375,7 +375,7 @@ def _client(request: Request, access: Access) -> str | None:
         return _nearest(request, access.trusted)
     if not access.depth:
         return request.client
-    if access.trusted and not in_ranges(request.client, access.trusted):
+    if not in_ranges(request.client, access.trusted):  # nobody, where none are named
         return None
     chain = [part.strip() for part in (request.header("x-forwarded-for") or "").split(",")]
     found = chain[-access.depth] if access.depth <= len(chain) else ""

@@ -7,6 +7,7 @@ protection never.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final, TypeAlias
@@ -44,6 +45,9 @@ _NO_CLUSTER: Final = {
 }
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MILLION: Final = 1_000_000
+_LONGEST_HEADER: Final = 16 * 1024
+"""Octets."""
+_LINES: Final = re.compile(r"[\x00\r\n]")
 
 
 class Answer(Struct, frozen=True):
@@ -98,7 +102,19 @@ def answer(rule: Rule, prefix: PathMatch | None, place: Place) -> Answer:
     for one in made.routes:
         if not one.HasField("route"):
             _edit_response(one, rule.response_headers)
+    if not all(map(_is_sound, made.routes)):
+        return refuse(rule.origin, "a header that it sets is longer than 16 KB, or has lines")
     return made
+
+
+def _is_sound(one: route.Route) -> bool:
+    """Would Envoy take its headers?  For the sake of one it would refuse the whole scope."""
+    edited: list[_Edited] = [one, *one.route.weighted_clusters.clusters]
+    options = (o for each in edited for o in (*each.request_headers_to_add, *each.response_headers_to_add))
+    hosts = [one.route.host_rewrite_literal, *(c.host_rewrite_literal for c in one.route.weighted_clusters.clusters)]
+    hosts += [one.redirect.host_redirect, one.redirect.path_redirect]
+    texts = [text for option in options for text in (option.header.key, option.header.value)] + hosts
+    return not any(len(text.encode()) > _LONGEST_HEADER or _LINES.search(text) for text in texts)
 
 
 def refuse(origin: Origin, reason: str, identity: str = "not-carried-over") -> Answer:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Final
+from urllib.parse import quote
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, protocol_pb2, proxy_protocol_pb2
@@ -168,7 +169,7 @@ def _health(made: cluster_pb2.Cluster, asked: HealthCheck, protocol: UpstreamPro
     check.unhealthy_threshold.value = asked.unhealthy
     if asked.path and protocol in _HTTP:
         http = check.http_health_check
-        http.path, http.host = asked.path, asked.host
+        http.path, http.host = _printable(asked.path), _printable(asked.host)
         http.expected_statuses.extend(
             range_pb2.Int64Range(start=first, end=last + 1) for first, last in asked.statuses or _WELL
         )
@@ -179,6 +180,11 @@ def _health(made: cluster_pb2.Cluster, asked: HealthCheck, protocol: UpstreamPro
     else:
         check.tcp_health_check.SetInParent()
     made.common_lb_config.healthy_panic_threshold.value = asked.panic
+
+
+def _printable(text: str) -> str:
+    """Control characters as in a URL: for the sake of one, Envoy would refuse the cluster."""
+    return "".join(quote(one) if ord(one) < ord(" ") or one == "\x7f" else one for one in text)
 
 
 def _others(ranges: tuple[tuple[int, int], ...]) -> list[range_pb2.Int64Range]:

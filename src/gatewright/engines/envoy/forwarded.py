@@ -145,6 +145,14 @@ def _said(gateway: Gateway) -> DoorOptions:
     return gateway.options.door or DoorOptions()
 
 
+def drops_underscores(gateway: Gateway) -> bool:
+    """Do backends get no header whose name has an underscore?
+
+    Many take X_User for X-User, which an authentication server may have been asked for.
+    """
+    return gateway.implementation == "ingress-nginx" and not _said(gateway).underscores
+
+
 def everybody(cidrs: Iterable[str]) -> bool:
     """Are these all addresses there are, in both families?"""
     return {"0.0.0.0/0", "::/0"} <= set(cidrs)

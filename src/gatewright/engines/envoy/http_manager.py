@@ -10,7 +10,7 @@ from typing import Final
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
-from envoy.config.core.v3 import base_pb2, extension_pb2, substitution_format_string_pb2
+from envoy.config.core.v3 import base_pb2, extension_pb2, protocol_pb2, substitution_format_string_pb2
 from envoy.config.listener.v3 import listener_components_pb2 as listener
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
@@ -90,6 +90,9 @@ def manager(
     )
     forwarded.detect(made, door, port, peers, forwarded.trusted_hops(door, port, bindings.trusted_hops))
     made.normalize_path.value = True
+    if forwarded.drops_underscores(door):
+        dropped = protocol_pb2.HttpProtocolOptions.DROP_HEADER
+        made.common_http_protocol_options.headers_with_underscores_action = dropped
     _times(made, door, port)
     _protocols(made)
     if settings is not None and settings.client_mode:

@@ -64,9 +64,13 @@ def host_tls(
     view: View, gateway: Gateway, listener: Listener, key: VirtualHostKey, routes: Sequence[RouteIntent]
 ) -> tuple[HostTls, tuple[Problem, ...]]:
     """How TLS is ended for a hostname that these routes have to do with."""
+    problems: list[Problem] = []
+    if key.family is Family.HTTP and gateway.dialect is Dialect.INGRESS:
+        # There is no TLS, but a route that asks for client certificates without authorities is not served here either.
+        found = _clients(view, gateway, listener, routes, problems)
+        return HostTls(refusals=found.refusals), tuple(problems)
     if key.family not in (Family.HTTPS, Family.TERMINATED):
         return USUAL, ()
-    problems: list[Problem] = []
     if gateway.dialect is Dialect.TRAEFIK:
         # Rules of names that cover this one answer here, too, but say nothing of its TLS.
         own = {placed.route for placed in view.placements(key)}

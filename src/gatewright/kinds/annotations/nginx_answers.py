@@ -158,7 +158,11 @@ def _limits(notes: Notes) -> Options:
             found.append(limit)
         elif rate is None and name in notes:
             unbuildable = _unreadable(notes, name)
-    found += _global_limit(notes)
+    counted = _global_limit(notes)
+    if isinstance(counted, str):
+        unbuildable = counted
+    else:
+        found += counted
     return Options(filters=tuple(found), unbuildable=unbuildable)
 
 
@@ -168,14 +172,21 @@ def _unreadable(notes: Notes, name: str) -> str:
     return notes.refuse(name, "it is no number", told.hint if told else "")
 
 
-def _global_limit(notes: Notes) -> list[Filter]:
-    """What several controllers counted together; one gateway counts by itself."""
-    name = "global-rate-limit"
-    rate, window = notes.number(name, 1), notes.seconds("global-rate-limit-window")
-    if rate is None or not window:
+def _global_limit(notes: Notes) -> list[Filter] | str:
+    """What several controllers counted together; one gateway counts by itself.  A reason where it cannot be read."""
+    name, over, but = "global-rate-limit", "global-rate-limit-window", "global-rate-limit-ignored-cidrs"
+    rate = notes.number(name)
+    if rate is None and name in notes:
+        return _unreadable(notes, name)
+    window = notes.seconds(over)
+    if window is None and over in notes:
+        return _unreadable(notes, over)
+    if not rate or not window:  # both have to be there
         return []
-    excepts = notes.cidrs("global-rate-limit-ignored-cidrs") or ()
-    return [RateLimit(notes.at(name), rate, window, rate, status=429, excepts=excepts)]
+    excepts = notes.cidrs(but)
+    if excepts is None:
+        notes.bad(but, "a list of addresses and CIDRs", "nobody is left out of the limit")
+    return [RateLimit(notes.at(name), rate, window, rate, status=429, excepts=excepts or ())]
 
 
 # --- the rest -------------------------------------------------------------------------------------

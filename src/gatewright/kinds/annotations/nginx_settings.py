@@ -203,6 +203,7 @@ def _door(notes: Notes) -> DoorOptions | None:
         max_version=highest,
         ciphers=notes.items("ssl-ciphers", ":"),
         http2=notes.flag("use-http2"),
+        underscores=notes.flag("enable-underscores-in-headers"),
     )
     return made if made != DoorOptions() else None
 

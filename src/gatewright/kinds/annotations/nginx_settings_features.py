@@ -21,6 +21,7 @@ _HONOURED = {
     "compute-full-forwarded-for": ("true", ""),
     "denylist-source-range": ("192.0.2.0/24", ""),
     "enable-brotli": ("true", ""),
+    "enable-underscores-in-headers": ("true", ""),
     "force-ssl-redirect": ("true", ""),
     "forwarded-for-header": ("X-Client-IP", ""),
     "global-auth-method": (f"POST{_ASKED}", ""),
@@ -80,7 +81,7 @@ _REPORTED = {
     "global-auth-cache-duration": (f"200 5m{_ASKED}", _ASKS),
     "global-auth-cache-key": (f"$remote_user{_ASKED}", _ASKS),
     "global-rate-limit-status-code": ("503", "global limits answer 429"),
-    "ignore-invalid-headers": ("true", "headers with underscores are always passed on"),
+    "ignore-invalid-headers": ("true", "of such names those with underscores are dropped, and no others"),
     "limit-conn-status-code": ("429", "connections are not counted, see limit-connections"),
     "limit-conn-zone-variable": ("$http_x_client", "clients are counted by their address"),
     "limit-rate": ("100", "answers are sent as fast as clients take them"),
@@ -106,7 +107,7 @@ datadog-environment datadog-operation-name-override datadog-priority-sampling da
 debug-connections disable-access-log disable-http-access-log disable-ipv6 disable-ipv6-dns
 disable-proxy-intercept-errors disable-stream-access-log enable-access-log-for-default-backend enable-aio-write
 enable-auth-access-log enable-dynamic-tls-records enable-influxdb enable-multi-accept enable-ocsp enable-opentelemetry
-enable-opentracing enable-serial-reloads enable-syslog enable-underscores-in-headers enable-vts-status error-log-level
+enable-opentracing enable-serial-reloads enable-syslog enable-vts-status error-log-level
 error-log-path generate-request-id geoip2-autoreload-in-minutes global-auth-always-set-cookie global-auth-keepalive
 global-auth-keepalive-requests global-auth-keepalive-share-vars global-auth-keepalive-timeout
 global-rate-limit-memcached-connect-timeout global-rate-limit-memcached-host

@@ -77,7 +77,7 @@ class DoorOptions(Struct, frozen=True):
     `trusted`: CIDRs of the proxies in front, which send PROXY protocol where `proxy_protocol`, and whose `header`
     (X-Forwarded-For) is believed where `forwarded`; `appends`: the addresses that it had are passed on to backends.
     TLS versions are "1.0".."1.3".  `trusted_hops`: the client is that entry of X-Forwarded-For from the right, whoever
-    sends it.  Times as in EntrySettings of a listener.
+    sends it.  Times as in EntrySettings of a listener.  `underscores`: request headers with such names reach backends.
     """
 
     proxy_protocol: bool | None = None
@@ -95,6 +95,7 @@ class DoorOptions(Struct, frozen=True):
     request_timeout: float | None = None
     keepalive_timeout: float | None = None
     idle_timeout: float | None = None
+    underscores: bool | None = None
 
 
 class Options(Struct, frozen=True):
