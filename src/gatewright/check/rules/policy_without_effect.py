@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
@@ -42,7 +43,7 @@ def check(sight: Sight, policy: OptionsPolicyIntent) -> Iterable[Finding]:
         why, severity = _missing(sight, target)
         fix = "correct the name, or move the policy to the namespace of its target"
         what = "what it was to protect is open" if protecting else "what it says does not hold there"
-        where = (target.origin,)
+        where: tuple[Origin, ...] = (target.origin,)
         if not why:
             older = _older(sight, policy, target)
             if older is None:

@@ -77,6 +77,10 @@ class _Retry(Schema, frozen=True):
 
 
 class _Named(Schema, frozen=True):
+    name: str = ""
+
+
+class _Cookie(Schema, frozen=True):
     UNSUPPORTED: ClassVar[Mapping[str, str]] = {"attributes": "the cookie has Path=/ and HttpOnly, and no others"}
 
     name: str = ""
@@ -87,7 +91,7 @@ class _Hash(Schema, frozen=True):
     type: Literal["SourceIP", "Header", "Headers", "Cookie", "QueryParams"]
     header: _Named | None = None
     headers: tuple[_Named, ...] = ()
-    cookie: _Named | None = None
+    cookie: _Cookie | None = None
     query_params: tuple[_Named, ...] = ()
     table_size: Ignored = None
 
@@ -129,6 +133,13 @@ class _HttpCheck(Schema, frozen=True):
     expected_statuses: tuple[int, ...] = (200,)
 
 
+class _TcpCheck(Schema, frozen=True):
+    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
+        "send": "nothing is sent: a connection is enough",
+        "receive": "nothing is waited for: a connection is enough",
+    }
+
+
 class _Active(Schema, frozen=True):
     UNSUPPORTED: ClassVar[Mapping[str, str]] = {
         "initialJitter": "checks begin at once",
@@ -141,7 +152,7 @@ class _Active(Schema, frozen=True):
     unhealthy_threshold: Annotated[int, Meta(ge=1)] = 3
     healthy_threshold: Annotated[int, Meta(ge=1)] = 1
     http: _HttpCheck | None = None
-    tcp: Ignored = None
+    tcp: _TcpCheck | None = None
     grpc: Ignored = None
 
 

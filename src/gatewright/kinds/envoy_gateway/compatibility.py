@@ -1,4 +1,4 @@
-"""What becomes of Envoy Gateway's kinds, field by field.  For the compatibility page.
+"""What becomes of Envoy Gateway's kinds, field by field; here the policies.  For the compatibility page.
 
 Plain data with an example each; what the fields mean is in the modules of the kinds.  A test compares it with their
 schemas, so that no field is missing here.
@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatewright.kinds.envoy_gateway import envoygateway
+from gatewright.kinds.envoy_gateway.other_features import FIELDS_BACKEND, FIELDS_FILTER, FIELDS_OTHERS, Rows
 from gatewright.kinds.features import Compatibility, Feature, Support
 
 _OF = "Envoy Gateway 1.9 (gateway.envoyproxy.io/v1alpha1)"
-
-Rows = Mapping[str, tuple[Any, str]]
-"""Example of the spec and note, by the name of the field."""
 
 _ROUTE = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "app"}
 _GATEWAY = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "edge"}
@@ -119,6 +117,10 @@ _FIELDS_SECURITY: Mapping[Support, Rows] = {
         "jwt.providers.recomputeRoute": (_jwt(recomputeRoute=True), "the route stays"),
         "jwt.providers.remoteJWKS.backendRefs": (
             {"jwt": {"providers": [{"name": "a", "remoteJWKS": {"uri": "https://a.test/", "backendRefs": _AUTH}}]}},
+            "keys are fetched from the host in uri",
+        ),
+        "jwt.providers.remoteJWKS.backendRef": (
+            {"jwt": {"providers": [{"name": "a", "remoteJWKS": {"uri": "https://a.test/", "backendRef": _AUTH[0]}}]}},
             "keys are fetched from the host in uri",
         ),
         "jwt.providers.remoteJWKS.backendSettings": (
@@ -247,6 +249,14 @@ _FIELDS_TRAFFIC: Mapping[Support, Rows] = {
             {"healthCheck": {"active": {"type": "HTTP", "http": {"path": "/", "expectedResponse": {}}}}},
             "bodies are not compared",
         ),
+        "healthCheck.active.tcp.send": (
+            {"healthCheck": {"active": {"type": "TCP", "tcp": {"send": {}}}}},
+            "a connection is enough",
+        ),
+        "healthCheck.active.tcp.receive": (
+            {"healthCheck": {"active": {"type": "TCP", "tcp": {"receive": {}}}}},
+            "a connection is enough",
+        ),
         "healthCheck.active.initialJitter": (
             {"healthCheck": {"active": {"type": "TCP", "tcp": {}, "initialJitter": "1s"}}},
             "checks begin at once",
@@ -274,6 +284,8 @@ _FIELDS_TRAFFIC: Mapping[Support, Rows] = {
         "telemetry": ({"retry": {}, "telemetry": {}}, ""),
         f"{_PASSIVE}.interval": ({"healthCheck": {"passive": {"interval": "1s"}}}, ""),
         f"{_PASSIVE}.alwaysEjectOneEndpoint": ({"healthCheck": {"passive": {"alwaysEjectOneEndpoint": True}}}, ""),
+        "rateLimit.type": ({"rateLimit": {"type": "Local", "local": {"rules": [_LIMIT]}}}, ""),
+        "httpUpgrade.connect": ({"httpUpgrade": [{"type": "websocket", "connect": {}}]}, ""),
         "compressor.chooseFirst": ({"compressor": [{"type": "Gzip", "chooseFirst": True}]}, ""),
         "compressor.gzip": ({"compressor": [{"type": "Gzip", "gzip": {}}]}, ""),
         "compressor.brotli": ({"compressor": [{"type": "Brotli", "brotli": {}}]}, ""),
@@ -363,86 +375,6 @@ _FIELDS_CLIENT: Mapping[Support, Rows] = {
     },
 }
 
-_IP = {"ip": {"address": "10.0.0.1", "port": 80}}
-_NAME = {"fqdn": {"hostname": "a.example.com", "port": 443}}
-_TLS: dict[str, Any] = {"endpoints": [_NAME], "tls": {"wellKnownCACertificates": "System"}}
-
-
-def _with_tls(**more: Any) -> dict[str, Any]:
-    return {**_TLS, "tls": {**_TLS["tls"], **more}}
-
-
-_FIELDS_BACKEND: Mapping[Support, Rows] = {
-    Support.HONOURED: {
-        "endpoints.ip": ({"endpoints": [_IP]}, ""),
-        "endpoints.fqdn": ({"endpoints": [_NAME]}, ""),
-        "appProtocols": (
-            {"endpoints": [_IP], "appProtocols": ["gateway.envoyproxy.io/h2c"]},
-            "wss without tls is verified by the system's authorities",
-        ),
-        "tls.wellKnownCACertificates": (_TLS, ""),
-        "tls.caCertificateRefs": ({"endpoints": [_NAME], "tls": _CA}, "one"),
-        "tls.insecureSkipVerify": ({"endpoints": [_NAME], "tls": {"insecureSkipVerify": True}}, ""),
-        "tls.sni": (_with_tls(sni="b.example.com"), "without it, the name of the endpoint, or the Host"),
-        "tls.clientCertificateRef": (_with_tls(clientCertificateRef={"name": "client"}), ""),
-    },
-    Support.REPORTED: {
-        "endpoints.unix": ({"endpoints": [{"unix": {"path": "/run/a"}}]}, "not reached; use ip"),
-        "endpoints.hostname": ({"endpoints": [{**_IP, "hostname": "a"}]}, "health checks send their own Host"),
-        "endpoints.zone": ({"endpoints": [{**_IP, "zone": "a"}]}, "zones do not count"),
-        "type": ({"type": "DynamicResolver"}, "DynamicResolver is refused: 500; name the hosts as endpoints"),
-        "fallback": ({"endpoints": [_IP], "fallback": True}, "it gets its share like the others"),
-        "tls.minVersion": (_with_tls(minVersion="1.3"), "TLS 1.2 and later are spoken"),
-        "tls.maxVersion": (_with_tls(maxVersion="1.2"), "TLS 1.2 and later are spoken"),
-        "tls.ciphers": (_with_tls(ciphers=[]), "Envoy's own choice"),
-        "tls.alpnProtocols": (_with_tls(alpnProtocols=[]), "ALPN goes by the protocol"),
-    },
-}
-
-
-def _regex(**more: Any) -> dict[str, Any]:
-    change = {"pattern": "^/a/(.*)", "substitution": "/\\1"}
-    return {"urlRewrite": {"path": {"type": "ReplaceRegexMatch", "replaceRegexMatch": change}, **more}}
-
-
-_FIELDS_FILTER: Mapping[Support, Rows] = {
-    Support.HONOURED: {
-        "urlRewrite.path": (_regex(), ""),
-        "directResponse": ({"directResponse": {"statusCode": 404, "body": {"inline": "gone"}}}, "text as it is"),
-        "directResponse.header": ({"directResponse": {"header": {"set": [{"name": "X-A", "value": "1"}]}}}, ""),
-    },
-    Support.REPORTED: {
-        "urlRewrite.hostname": (
-            {"urlRewrite": {"hostname": {"type": "Header", "header": "X-Host"}}},
-            "its rules answer 500; write the Host in the URLRewrite filter",
-        ),
-        "urlRewrite.appendXForwardedHost": (_regex(appendXForwardedHost=False), "X-Forwarded-Host is that asked for"),
-        "directResponse.body.valueRef": (
-            {"directResponse": {"body": {"type": "ValueRef", "valueRef": {"kind": "ConfigMap", "name": "a"}}}},
-            "its rules answer 500; write it inline",
-        ),
-        "directResponse.body.inline": (
-            {"directResponse": {"body": {"inline": "%REQ(X-A)%"}}},
-            "command operators are not expanded",
-        ),
-        "credentialInjection": ({"credentialInjection": {}}, "its rules answer 500; set the header in the route"),
-        "requestMirror": ({"requestMirror": {}}, "its rules answer 500; use the RequestMirror filter of the route"),
-        "matches": ({"matches": []}, "its rules answer 500; match the header Cookie in the route"),
-    },
-}
-
-_FIELDS_OTHERS: Mapping[Support, Rows] = {
-    Support.REPORTED: {
-        "EnvoyPatchPolicy": ({}, "its patches are not applied; say it with routes, filters and policies"),
-        "EnvoyExtensionPolicy": ({}, "its extensions do not run; put them behind the gateway, as a backend"),
-        "EnvoyProxy.bootstrap": ({"bootstrap": {}}, "Gatewright's own"),
-        "EnvoyProxy.filterOrder": ({"filterOrder": []}, "the usual order"),
-        "EnvoyProxy.backendTLS": ({"backendTLS": {}}, "name certificates in a BackendTLSPolicy or the Gateway"),
-        "EnvoyProxy.ipFamily": ({"ipFamily": "IPv4"}, "backends are reached by the addresses that they have"),
-    },
-    Support.ADVISORY: {"EnvoyProxy": ({"provider": {"type": "Kubernetes"}}, "")},
-}
-
 
 def _example(kind: str, spec: Any) -> str:
     data = {"apiVersion": envoygateway.API_VERSIONS[0], "kind": kind, "metadata": {"name": "a", "namespace": "apps"}}
@@ -483,7 +415,7 @@ TABLES: tuple[Compatibility, ...] = (
     ),
     _table("Envoy Gateway: BackendTrafficPolicy", "BackendTrafficPolicy", _FIELDS_TRAFFIC),
     _table("Envoy Gateway: ClientTrafficPolicy", "ClientTrafficPolicy", _FIELDS_CLIENT),
-    _table("Envoy Gateway: Backend", "Backend", _FIELDS_BACKEND, "References to it need no switch here."),
-    _table("Envoy Gateway: HTTPRouteFilter", "HTTPRouteFilter", _FIELDS_FILTER),
-    _table("Envoy Gateway: other kinds", "", _FIELDS_OTHERS),
+    _table("Envoy Gateway: Backend", "Backend", FIELDS_BACKEND, "References to it need no switch here."),
+    _table("Envoy Gateway: HTTPRouteFilter", "HTTPRouteFilter", FIELDS_FILTER),
+    _table("Envoy Gateway: other kinds", "", FIELDS_OTHERS),
 )

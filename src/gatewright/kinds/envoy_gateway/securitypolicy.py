@@ -6,7 +6,6 @@ Whatever of it cannot be read or built closes its targets with 503: its absence 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
@@ -36,7 +35,7 @@ TARGETS = ("Gateway", "ListenerSet", "HTTPRoute", "GRPCRoute", "TCPRoute")
 
 _ASKED = "http://auth"
 """Stands for the backend in the URL of a question: it is asked with the Host of the request."""
-DENIALS = tuple(int(status) for status in HTTPStatus if 300 <= status < 500)
+DENIALS = (*range(300, 309), *range(400, 419), 421, 422, 423, 424, 425, 426, 428, 429, 431, 451)
 """What answers a question with no: passed on to the client.  Errors of the server are not."""
 _REFUSED = {
     "oidc": "OpenID Connect is not built in; put an oauth2-proxy in front and name it in extAuth",
