@@ -183,7 +183,7 @@ _ADVISORY = {
     "var-namespace": "true",
     "waf-mode": "detect",
 }
-LOCKS = frozenset({"waf", "oauth", "allowlist-source-header", "limit-connections", "modsecurity-endpoints"})
+LOCKS = frozenset({"waf", "oauth", "allowlist-source-header", "modsecurity-endpoints"})
 """Those without support that keep somebody out: used, the rules are refused."""
 
 _OF_CLASS = {
