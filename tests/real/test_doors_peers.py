@@ -161,6 +161,23 @@ def test_everybody_is_believed() -> None:
     c.serve(served(door("ingress-nginx", forwarded_from=("0.0.0.0/0", "::/0"))), scenario)
 
 
+def test_who_may_pass_is_decided_by_the_way_here_as_it_arrived() -> None:
+    """Also of hosts that are found late: not by X-Forwarded-For as ingress-nginx tells it to backends."""
+    only = Access((f"{PROXY}/32", "192.0.2.6/32"), c.ORIGIN, trusted=BELIEVED, nearest=True)
+    entry = c.entry(c.to("one"), access=(only,))
+    hosts = [c.host(name, entry) for name in ("a.test", "*.b.test")]
+    gateway = door("ingress-nginx", forwarded_from=BELIEVED)
+    expected = {"192.0.2.6, 10.1.1.1": 200, "192.0.2.7": 403, "junk": 403, "": 200}
+
+    async def scenario(world: c.World) -> None:
+        for name in ("a.test", "A.test", "x.b.test"):
+            for said, status in expected.items():
+                headers = {"X-Forwarded-For": said} if said else {}
+                assert (await world.get(name, headers=headers, source=PROXY)).status == status, (name, said)
+
+    c.serve(c.graph([gateway], hosts, [c.backend("one")]), scenario)
+
+
 def test_redirects_keep_the_scheme_that_the_client_sees() -> None:
     moved = RedirectTo(c.ORIGIN, 301, path=PathEdit(PathEditKind.REPLACE, "/new"), port=0)
     graph = served(door("ingress-nginx", forwarded_from=BELIEVED), c.entry(moved, c.path("/old")))

@@ -78,7 +78,7 @@ def manager(
     made = hcm.HttpConnectionManager(
         stat_prefix=prefix.rstrip("|").replace("|", "_"),
         scoped_routes=_scoped_routes(),
-        http_filters=[*forwarded.filters(door, port, peers), *filters.chain(gateway, port, family)],
+        http_filters=_chain(door, port, family, peers),
         early_header_mutation_extensions=[_arrival(door, port, family, prefix, taken)],
         strip_any_host_port=True,
         strip_trailing_host_dot=True,
@@ -102,6 +102,12 @@ def manager(
     if bindings.access_log:
         made.access_log.append(_access_log(gateway, port, bindings.access_log, _FIELDS))
     return listener.Filter(name=HTTP, typed_config=pack(made))
+
+
+def _chain(door: Gateway, port: int, family: Family, peers: Peers) -> list[hcm.HttpFilter]:
+    """What access lists see is the way here as it arrived, also of routes that are found late: then comes the rest."""
+    fallback, *others = filters.chain(door.id, port, family)
+    return [fallback, *forwarded.filters(door, port, peers), *others]
 
 
 def tcp_access_log(gateway: str, port: int, path: str) -> accesslog_pb2.AccessLog:
