@@ -19,7 +19,7 @@ from gatewright.kinds.intents.filters import Compress, HeaderEdit, Template, Var
 from gatewright.trace import steps
 from gatewright.trace.client import arrived, known
 from gatewright.trace.hops import Outcome, OutcomeKind, Trace
-from gatewright.trace.match import in_ranges
+from gatewright.trace.match import in_ranges, pattern
 from gatewright.trace.paths import normalise
 from gatewright.trace.request import Request
 
@@ -107,8 +107,9 @@ def _user(request: Request) -> str:
 def _answer(graph: Graph, step: AskAuth, request: Request, passed: _Passed) -> int | None:
     """The status of a denial; None lets the request pass, with what is told to the backend."""
     question = step.question
-    copied = [name.lower() for name in question.copies]
-    passed.told |= dict.fromkeys(copied, ())
+    copied = {name.lower() for name in question.copies}
+    known_names = {*(name for name, _ in request.headers), *passed.told}
+    passed.told |= dict.fromkeys((name for name in known_names | copied if _is_copied(step, name)), ())
     if question.excepts and in_ranges(request.client, question.excepts):
         return None
     length = int(request.header("content-length") or "0")
@@ -124,9 +125,17 @@ def _answer(graph: Graph, step: AskAuth, request: Request, passed: _Passed) -> i
     if not _STATUS.match(path) and (question.sends is None or "x-echo-set-header" in map(str.lower, question.sends)):
         for pair in (request.header("x-echo-set-header") or "").split(","):
             name, _, value = pair.strip().partition(":")
-            if name.lower() in copied:
-                passed.told[name.lower()] = (*passed.told[name.lower()], value)
+            if _is_copied(step, name.lower()):
+                passed.told[name.lower()] = (*passed.told.get(name.lower(), ()), value)
     return None
+
+
+def _is_copied(step: AskAuth, name: str) -> bool:
+    """Does the backend get this header from the answer alone?"""
+    if name in map(str.lower, step.question.copies):
+        return True
+    matching = step.question.copies_matching
+    return bool(matching) and pattern(matching, ignore_case=True).search(name) is not None
 
 
 def _denied(step: AskAuth, request: Request, outcome: Outcome, status: int) -> Outcome:

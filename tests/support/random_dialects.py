@@ -8,6 +8,7 @@ routes match in every way but ask for little; `answers`, which knows what the se
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import json
 from dataclasses import replace
@@ -39,6 +40,7 @@ HEADERS = (
     ),
     *(("X-Env", "prod"), ("X-Env", "dev"), ("X-Beta", "on"), ("X-Sent", "client"), ("X-User", "forged")),
     *(("Accept-Encoding", "gzip"), ("X-R-One", "forged"), ("X-Twice", "a"), ("X-Twice", "b")),
+    *(("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http"), ("X-Forwarded-Host", "forged.test")),
 )
 FORWARDED = ("10.1.2.3", "10.1.2.3, 127.2.0.3", "192.0.2.9", "192.0.2.9, 10.1.2.3", "junk", "")
 CLIENTS = ("127.0.0.5", "127.0.1.7", "127.2.0.3")
@@ -384,8 +386,9 @@ def dialects(seed: int) -> list[Manifest]:
     """The documents of one installation, but for the Secrets of certificates (see `random_tls`)."""
     random = Random(f"dialects {seed}")
     found = [*_doors(random), *_parts()]
-    found += [_nginx(f"n{number}", random, _some(random, _NGINX)) for number in range(random.randint(3, 6))]
-    found += [_nginx(f"k{number}", random, {"canary": "true", **random.choice(_CANARIES)}) for number in range(2)]
+    primaries = [_nginx(f"n{number}", random, _some(random, _NGINX)) for number in range(random.randint(3, 6))]
+    found += primaries
+    found += [_canary(f"k{number}", random, random.choice(primaries)) for number in range(random.randint(1, 3))]
     found += [
         _ingress(f"h{n}", random, "haproxy", HAPROXY, _some(random, _HAPROXY)) for n in range(random.randint(2, 5))
     ]
@@ -551,6 +554,16 @@ def _path(random: Random, paths: tuple[str, ...]) -> Manifest:
 
 def _nginx(name: str, random: Random, told: Told) -> Manifest:
     return _ingress(name, random, "nginx", NGINX, told, (*_PATHS, *_EXPRESSIONS))
+
+
+def _canary(name: str, random: Random, primary: Manifest) -> Manifest:
+    """The same rules with other backends, for a part of the requests."""
+    made = copy.deepcopy(primary)
+    told = {"canary": "true", **random.choice(_CANARIES)}
+    made["metadata"] = {**meta(name), "annotations": {NGINX + key: value for key, value in told.items()}}
+    for path in (path for rule in made["spec"]["rules"] for path in rule["http"]["paths"]):
+        path["backend"] = {"service": {"name": random.choice(SERVICES[:3]), "port": {"number": 80}}}
+    return made
 
 
 def _alb(name: str, random: Random) -> Manifest:
