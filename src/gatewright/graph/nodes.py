@@ -371,9 +371,9 @@ class TlsSettings(Struct, frozen=True):
     """How a port terminates TLS.  `client_ca` PEM; `client_depth`: the most certificates between one and a client's, 0
     for any number.
 
-    `client_mode`: "" (not asked for), "require" (a handshake without a valid one fails), "any" (one without any fails,
-    and nobody verifies it), "request" (any is taken, and none), "verify" (none, or a valid one), "answer" (400 without
-    a valid one), "optional" (400 for an invalid one only).
+    `client_mode`: "" (not asked for), "require" (a handshake without a valid one fails), "request" (any is taken, and
+    none), "verify" (none, or a valid one), "answer" (400 without a valid one), "any" (400 without any), "optional" (400
+    for an invalid one only).
     """
 
     min_version: str = ""

@@ -22,6 +22,7 @@ from gatewright.kinds.intents import Intent, WorldIntent
 from gatewright.kinds.intents.doors import (
     ClassRef,
     ControllerIntent,
+    DoorFileIntent,
     GatewayClassIntent,
     GatewayIntent,
     IngressClassIntent,
@@ -64,6 +65,8 @@ CONFIGURED = "configured"
 TRAEFIKS = "traefiks"
 """The index of the workloads that may be a Traefik."""
 
+DOOR_FILES = "door-files"
+"""The index of the configuration files that are doors."""
 TRAEFIK_FILES = "traefik-files"
 """The index of the ConfigMaps and Secrets with a Traefik's configuration file: by namespace."""
 
@@ -171,6 +174,8 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "listener-sets", intent.parent
         case ControllerIntent():
             yield "controllers", ALL
+        case DoorFileIntent():
+            yield DOOR_FILES, ALL
         case IngressClassIntent():
             yield "ingress-classes", ALL
         case TlsOptionIntent():

@@ -54,6 +54,7 @@ from gatewright.kinds.programs import (
     files,
     helm,
     nebula,
+    traefikconfig,
     wireguard,
     zonefile,
 )
@@ -127,6 +128,7 @@ KINDS: tuple[Kind, ...] = (
     cloudflared.KIND,
     dnsmasqconf.KIND,
     nebula.KIND,
+    traefikconfig.KIND,
     wireguard.KIND,
     corefile.KIND,
     zonefile.KIND,

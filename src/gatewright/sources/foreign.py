@@ -30,7 +30,7 @@ def may_be_text(name: str) -> bool:
     """May a file of this name be one of the configuration files that are no YAML?"""
     if name.endswith(_YAML_OR_JSON):
         return False
-    return name.endswith((".conf", ".corefile", ".wg", ".zone")) or name.startswith(("Corefile", "db."))
+    return name.endswith((".conf", ".corefile", ".wg", ".zone", "traefik.toml")) or name.startswith(("Corefile", "db."))
 
 
 def text_kind(path: str, text: str) -> str:
@@ -46,6 +46,8 @@ def text_kind(path: str, text: str) -> str:
         return "WireGuardConfig"
     if name == "Corefile" or name.startswith("Corefile.") or name.endswith(".corefile"):
         return "Corefile"
+    if name.endswith("traefik.toml"):
+        return "TraefikConfig"
     if name.endswith(".zone"):
         return "ZoneFile"
     return "ZoneFile" if name.startswith("db.") and _ZONE.search(text) else ""
@@ -63,6 +65,8 @@ def mapping_kind(name: str, value: Mapping[str, Any]) -> str:
         return "CloudflaredConfig"
     if isinstance(value.get("pki"), dict) and ("lighthouse" in value or "static_host_map" in value):
         return "NebulaConfig"
+    if not is_values and isinstance(value.get("entryPoints"), dict):
+        return "TraefikConfig"
     if isinstance(value.get("dns"), dict) and any(key in value for key in ("filtering", "http", "schema_version")):
         return "AdGuardConfig"
     return "HelmValues" if is_values else ""

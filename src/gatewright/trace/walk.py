@@ -36,7 +36,7 @@ from gatewright.trace.steps import error_page, judge
 NEAR_MISSES = 5
 _CLIENTS = {
     "require": "a client without a valid certificate is refused in the handshake; this one is taken to have one",
-    "any": "a client without a certificate is refused in the handshake; this one is taken to have one",
+    "any": "a client without a certificate is answered 400; this one is taken to have one",
     "verify": "a client with an invalid certificate is refused in the handshake",
     "answer": "a client without a valid certificate is answered 400; this one is taken to have one",
     "optional": "a client with an invalid certificate is answered 400",

@@ -56,6 +56,8 @@ def test_files_are_told_by_name_or_content(tmp_path: Path) -> None:
         "tunnel.yaml": ("CloudflaredConfig", "tunnel: abc\ningress:\n- service: http_status:404\n"),
         "nebula.yml": ("NebulaConfig", "pki: {ca: ca.crt}\nstatic_host_map: {}\n"),
         "AdGuardHome.yaml": ("AdGuardConfig", "dns: {port: 53}\nfiltering: {}\nschema_version: 28\n"),
+        "edge/traefik.toml": ("TraefikConfig", "[entryPoints.web]\n"),
+        "edge/static.yml": ("TraefikConfig", "entryPoints: {web: {}}\n"),
         "traefik/values.yaml": ("HelmValues", "ports: {}\n"),
         "traefik/values-home.yml": ("HelmValues", "kind: DaemonSet\n"),
         "edge-values.yaml": ("HelmValues", "ports: {}\n"),

@@ -27,7 +27,7 @@ def client_refusals(host: VirtualHost) -> list[route.Route]:
     if client is None:
         return []
     made = []
-    if client.mode == "answer":
+    if client.mode in ("answer", "any"):
         nobody = _route(client)
         nobody.match.tls_context.presented.value = False
         made.append(nobody)

@@ -23,7 +23,7 @@ _VERSIONS: Final = {
     "1.3": common_pb2.TlsParameters.TLSv1_3,
 }
 _UNVERIFIED: Final = ("any", "request", "answer", "optional")
-"""The modes in which the handshake succeeds with any client certificate, and but for "any" with none."""
+"""The modes in which the handshake succeeds with any client certificate, and with none."""
 _HTTP_ALPN: Final = ("h2", "http/1.1")
 _SUITES_1_3: Final = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
 _CIPHERS: Final = {
@@ -109,4 +109,4 @@ def _client(made: tls_pb2.DownstreamTlsContext, settings: TlsSettings) -> None:
         validation.max_verify_depth.value = settings.client_depth
     if mode in _UNVERIFIED:
         validation.trust_chain_verification = common_pb2.CertificateValidationContext.ACCEPT_UNTRUSTED
-    made.require_client_certificate.value = mode in ("require", "any")
+    made.require_client_certificate.value = mode == "require"

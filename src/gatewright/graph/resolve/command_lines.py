@@ -6,10 +6,12 @@ Service, is open.  Counterpart for charts: `helm_values`.
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from gatewright.graph.objects import ALL, TRAEFIK_FILES, TRAEFIKS
 from gatewright.graph.resolve.releases import Objects
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings
+from gatewright.kinds.intents.doors import ControllerIntent
 from gatewright.kinds.intents.material import SecretIntent, ServiceIntent, WorkloadIntent
 from gatewright.kinds.intents.places import Spot
 from gatewright.kinds.traefik import static
@@ -29,41 +31,22 @@ def controllers(objects: Objects) -> list[tuple[WorkloadIntent, ControllerIntent
 def _controller(objects: Objects, workload: WorkloadIntent) -> ControllerIntent | None:
     config = _config(objects, workload)
     service = _service(objects, workload)
-    points = {point.name: point for point in static.entry_points(config)}
-    open_ = {name: port for name, point in points.items() if (port := _outside(point, workload, service))}
+    points = static.entry_points(config)
+    open_ = {point.name: port for point in points if (port := _outside(point, workload, service))}
     if not open_:
         return None
-    told = static.providers(config)
-    shown = [points[name] for name in open_]
+    made = static.controller(
+        config, open_, Key("IngressController", workload.key.namespace, workload.key.name), workload.origin
+    )
     node = workload.node_name or dict(workload.node_selector).get("kubernetes.io/hostname", "")
-    settings = DoorSettings(
+    settings = structs.replace(
+        made.settings,
         runs_on=(Spot(node=node),) if node else (),
         pods=workload.labels,
         pod_namespace=workload.key.namespace,
         host_ports=workload.host_network or any(port.host_port for port in workload.ports),
-        proxy_protocol_from=tuple(dict.fromkeys(cidr for point in shown for cidr in point.proxy_from)),
-        forwarded_from=tuple(dict.fromkeys(cidr for point in shown for cidr in point.forwarded_from)),
-        publishes_status=told.publishes_status,
     )
-    return ControllerIntent(
-        key=Key("IngressController", workload.key.namespace, workload.key.name),
-        origin=workload.origin,
-        implementation="traefik",
-        listeners=tuple(
-            static.listener(point, points.values(), point.name, open_[point.name], workload.origin) for point in shown
-        ),
-        classes=(*told.classes, "traefik") if told.classes and told.classless else told.classes,
-        claims_classless=told.classless,
-        default_entry_points=tuple(p.name for p in shown if p.default) or tuple(p.name for p in shown if not p.udp),
-        tls_entry_points=tuple(point.name for point in shown if point.tls),
-        namespaces=told.namespaces,
-        allow_external_name_crd=told.external_name_crd,
-        allow_external_name_ingress=told.external_name_ingress,
-        allow_cross_namespace=told.cross_namespace,
-        strict_prefixes=told.strict_prefixes,
-        service=service.key if service else None,
-        settings=settings,
-    )
+    return structs.replace(made, service=service.key if service else None, settings=settings)
 
 
 def _config(objects: Objects, workload: WorkloadIntent) -> Config:

@@ -16,14 +16,14 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway, Listener, TlsSettings
-from gatewright.graph.objects import ALL, View
+from gatewright.graph.objects import ALL, DOOR_FILES, View
 from gatewright.graph.resolve import command_lines, helm_values, load_balancers
 from gatewright.graph.resolve.controller_config import class_wide
 from gatewright.graph.resolve.door_options import configured
 from gatewright.graph.resolve.gateways import addresses, ports, tls_settings
 from gatewright.graph.resolve.tls_options import of_traefik
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import ControllerIntent, IngressClassIntent, ListenerIntent
+from gatewright.kinds.intents.doors import ControllerIntent, DoorFileIntent, IngressClassIntent, ListenerIntent
 from gatewright.kinds.intents.material import TlsOptionIntent, TlsStoreIntent, WorkloadIntent
 from gatewright.kinds.intents.routing import Dialect, Protocol
 from gatewright.kinds.site_map import ingresscontroller
@@ -93,12 +93,18 @@ def inferred(view: View) -> dict[str, ControllerIntent]:
 
 
 def _installed(view: View, described: list[ControllerIntent]) -> dict[str, ControllerIntent]:
-    """The doors that charts and command lines make and the site map does not tell of, by gateway id."""
+    """The doors that charts and command lines make and the site map does not tell of, by gateway id.
+
+    A configuration file on its own is one where there is no other of that implementation, whose it may be.
+    """
     charts = helm_values.installations(view)
     made = [one.controller for one in charts]
     for workload, controller in command_lines.controllers(view):
         if not any(_makes(one.workload, workload) for one in charts):
             made.append(controller)
+    known = {one.implementation for one in (*described, *made)}
+    files = (one.controller for one in view.listed(DOOR_FILES, ALL, DoorFileIntent))
+    made += [one for one in files if one.implementation not in known]
     around = Counter((one.implementation, one.key.namespace) for one in made)
     return {
         gateway_id(one.key): one

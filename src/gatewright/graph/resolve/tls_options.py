@@ -74,7 +74,8 @@ def host_tls(
     if gateway.dialect is Dialect.TRAEFIK:
         # Rules of names that cover this one answer here, too, but say nothing of its TLS.
         own = {placed.route for placed in view.placements(key)}
-        return _traefik(view, listener, [r for r in routes if r.key in own], problems), tuple(problems)
+        found = _traefik(view, listener, [r for r in routes if r.key in own], problems)
+        return _demanding(found, listener, key, problems), tuple(problems)
     found = _clients(view, gateway, listener, routes, problems)
     if found.settings is None and listener.apart:
         found = structs.replace(found, settings=listener.settings)
@@ -101,6 +102,19 @@ def _traefik(view: View, listener: Listener, routes: Sequence[RouteIntent], prob
         first = next(route for route in routes if asked[route.key] == option)
         return HostTls(refusals={EVERY: _refused(first, why, problems)})
     return HostTls(settings=settings if settings != listener.settings else None)
+
+
+def _demanding(found: HostTls, listener: Listener, key: VirtualHostKey, problems: list[Problem]) -> HostTls:
+    """Any certificate will do, but none will not: that is said by an answer, where there are requests to answer."""
+    settings = found.settings or listener.settings
+    if settings.client_mode != "any" or EVERY in found.refusals:
+        return found
+    if key.family is Family.HTTPS:
+        return structs.replace(found, client=ClientAuth(listener.origin, None, "any"))
+    why = "client certificates that nobody verifies cannot be demanded where there are no requests"
+    hint = "use RequireAndVerifyClientCert; until then connections are closed"
+    problems.append(Problem("tls-option", f"{key.hostname}: {why}", listener.origin, Severity.ERROR, hint))
+    return structs.replace(found, refusals={EVERY: Respond(503, why, listener.origin)})
 
 
 def _asked(route: RouteIntent, listener: Listener) -> Key | None:

@@ -43,7 +43,7 @@ from gatewright.graph.resolve.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
 from gatewright.kinds.intents.options import Canary
-from gatewright.kinds.intents.routing import Dialect, Match, RuleIntent
+from gatewright.kinds.intents.routing import Dialect, Match, Protocol, RuleIntent
 
 RIVALS = frozenset({"HTTPRoute", "GRPCRoute"})
 # What comes before the rules of an Ingress host, and behind Gatewright's own.
@@ -81,7 +81,7 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
         taken = any(route.doors is None for route in routes)
         _stand_in(door, key, others, found, taken=taken)
     if listener.redirection is not None:
-        _redirect_all(gateway, listener, key, found)
+        _redirect_all(door, key, found)
     found.entries.sort(key=lambda pair: pair[0])
     tls, problems = host_tls(view, gateway, listener, key, [*routes, *others])
     found.problems += problems
@@ -132,17 +132,32 @@ def _stand_in(door: _Door, key: VirtualHostKey, others: list[RouteIntent], found
         found.entries.append(((False,), redirect))
 
 
-def _redirect_all(gateway: Gateway, listener: Listener, key: VirtualHostKey, found: Found) -> None:
-    """The redirection of an entry point: a rule for everything, with a priority of its own."""
+def _redirect_all(door: _Door, key: VirtualHostKey, found: Found) -> None:
+    """The redirection of an entry point: a rule for everything, with a priority of its own, behind its middlewares."""
+    gateway, listener = door.gateway, door.listener
     redirection = listener.redirection
     if redirection is None or key.family not in DEFAULT_PORTS:
         return
     where = Where(_as_at(gateway, listener), key.family, key.port, key.hostname)
     action = redirect(where, redirection.redirect)
-    if action is not None:
-        rule = Rule(f"{listener.name} redirection", gateway.key, action.origin, action)
-        match = unsecured(Match()) if by_word_of_peers(where, redirection.redirect) else Match()
-        found.entries.append(((-redirection.priority, ""), Entry(match, rule, action.origin)))
+    if action is None:
+        return
+    own = RouteIntent(gateway.key, listener.origin, gateway.dialect, Protocol.HTTP, (), ())
+    effects = fold(door.view, where, own, listener.options.first)
+    found.problems += effects.problems
+    rule = Rule(
+        id=f"{listener.name} redirection",
+        route=gateway.key,
+        origin=action.origin,
+        action=effects.answer or action,
+        access=tuple(effects.access),
+        cors=effects.cors,
+        steps=tuple(effects.steps),
+        response_headers=tuple(effects.response_headers),
+    )
+    match = unsecured(Match()) if by_word_of_peers(where, redirection.redirect) else Match()
+    for entry in rules.entries(key, where, effects, match, rule):
+        found.entries.append(((-redirection.priority, ""), entry))
 
 
 def _serve(door: _Door, key: VirtualHostKey, routes: list[RouteIntent], found: Found) -> None:

@@ -19,6 +19,7 @@ from gatewright.base.problem import Problem
 from gatewright.kinds.intents.asking import ExpectationIntent, VantageIntent
 from gatewright.kinds.intents.doors import (
     ControllerIntent,
+    DoorFileIntent,
     GatewayClassIntent,
     GatewayIntent,
     IngressClassIntent,
@@ -85,6 +86,7 @@ Intent = (
     | ListenerSetIntent
     | GatewayClassIntent
     | ControllerIntent
+    | DoorFileIntent
     | IngressClassIntent
     | ServiceIntent
     | EndpointsIntent

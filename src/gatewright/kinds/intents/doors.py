@@ -259,6 +259,14 @@ class ControllerIntent(Struct, frozen=True):
     strict_prefixes: bool = False
 
 
+class DoorFileIntent(Struct, frozen=True):
+    """A configuration file of a program that is a door, on its own: nobody knows which machine has it."""
+
+    key: Key
+    origin: Origin
+    controller: ControllerIntent
+
+
 class IngressClassIntent(Struct, frozen=True):
     key: Key
     origin: Origin

@@ -57,7 +57,7 @@ class ClientAuth(Struct, frozen=True):
     """Client certificates at a hostname, verified against `ca` (a Secret's ca.crt, or its entry `ca_entry`).
 
     `mode`: "handshake" (refused there), "answer" (400 without a valid one), "optional" (400 for an invalid one only),
-    "told" (never refused, the backend is told).  `tells`: certificate headers, see ClientCertificateHeaders.
+    "told" (never refused, the backend is told), "any" (400 without one, which nobody verifies).  `tells`: certificate headers, see ClientCertificateHeaders.
     `common_name`: RE2 that the subject's has to match, in full; "" any.  `error_page`: redirect there instead of 400.
     """
 

@@ -8,6 +8,7 @@ from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.material import SecretIntent
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.kubernetes import values
+from gatewright.kinds.traefik import static, static_features
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):
@@ -25,6 +26,12 @@ def lower(document: Document) -> Lowered:
         return report.lowered(None)
     data = values.plain(config_map.data, "data", report)
     data |= values.encoded(config_map.binary_data, "binaryData", report)
+    for name in static.FILES:
+        if name in data:
+            text = data[name].reveal().decode("utf-8", "replace")
+            values_of_file = static.from_text(name, text)
+            if values_of_file is not None:
+                static_features.judge_file(values_of_file, report, "data", name, in_place=False)
     items = tuple((key, data[key]) for key in sorted(data))
     return report.lowered(SecretIntent(key_of(document), document.origin, "ConfigMap", items))
 

@@ -19,7 +19,14 @@ from gatewright.base import yaml
 from gatewright.base.origin import Origin
 from gatewright.kinds.annotations.traefik import meanings
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import EntrySettings, FrontendTls, ListenerIntent, Redirection
+from gatewright.kinds.intents.doors import (
+    ControllerIntent,
+    DoorSettings,
+    EntrySettings,
+    FrontendTls,
+    ListenerIntent,
+    Redirection,
+)
 from gatewright.kinds.intents.filters import Filter, FilterRef, Redirect, Refuse
 from gatewright.kinds.intents.options import Options
 from gatewright.kinds.intents.routing import Protocol
@@ -65,8 +72,12 @@ class EntryPoint(Struct, frozen=True):
 
 
 class Providers(Struct, frozen=True):
-    """What Traefik watches and lets pass.  `classes` it was limited to; `classless`: it serves objects without one."""
+    """What Traefik watches and lets pass.  `classes` it was limited to; `classless`: it serves objects without one.
 
+    `used`: is any provider of Kubernetes on?
+    """
+
+    used: bool = True
     classes: tuple[str, ...] = ()
     classless: bool = True
     namespaces: tuple[str, ...] = ()
@@ -201,6 +212,7 @@ def providers(config: Config) -> Providers:
     watched = {name.strip() for text in namespaces for name in text.split(",") if name.strip()}
     published = f"{ingress}.ingressendpoint."
     return Providers(
+        used=bool(on),
         classes=tuple(dict.fromkeys(name for name in classes if name)),
         classless=not all(classes) or not classes,
         namespaces=tuple(sorted(watched)) if namespaces and all(namespaces) else (),
@@ -246,6 +258,34 @@ def listener(point: EntryPoint, points: Iterable[EntryPoint], name: str, port: i
         tls_options=_tls_options(point),
         options=Options(first=_middlewares(point, origin)),
         redirection=redirection(point, points, origin),
+    )
+
+
+def controller(config: Config, ports: Mapping[str, int], key: Key, origin: Origin) -> ControllerIntent:
+    """The door that a Traefik with these options is: of its entry points those that clients find, on these `ports`."""
+    points = {point.name: point for point in entry_points(config)}
+    shown = [points[name] for name in ports]
+    told = providers(config)
+    settings = DoorSettings(
+        proxy_protocol_from=tuple(dict.fromkeys(cidr for point in shown for cidr in point.proxy_from)),
+        forwarded_from=tuple(dict.fromkeys(cidr for point in shown for cidr in point.forwarded_from)),
+        publishes_status=told.publishes_status,
+    )
+    return ControllerIntent(
+        key=key,
+        origin=origin,
+        implementation="traefik",
+        listeners=tuple(listener(point, points.values(), point.name, ports[point.name], origin) for point in shown),
+        classes=(*told.classes, "traefik") if told.classes and told.classless else told.classes,
+        claims_classless=told.classless,
+        default_entry_points=tuple(p.name for p in shown if p.default) or tuple(p.name for p in shown if not p.udp),
+        tls_entry_points=tuple(point.name for point in shown if point.tls),
+        namespaces=told.namespaces,
+        allow_external_name_crd=told.external_name_crd,
+        allow_external_name_ingress=told.external_name_ingress,
+        allow_cross_namespace=told.cross_namespace,
+        strict_prefixes=told.strict_prefixes,
+        settings=settings,
     )
 
 

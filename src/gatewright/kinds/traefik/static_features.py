@@ -8,12 +8,14 @@ machinery (logs, metrics, its API) is left unsaid.  Counterpart: `static`, what 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
 
 from gatewright.kinds.annotations.traefik import meanings
-from gatewright.kinds.decode import Report
+from gatewright.kinds.decode import Report, suggest
 from gatewright.kinds.features import Compatibility, Feature, Support
-from gatewright.kinds.traefik.static import Config, entry_points, from_arguments, redirection
+from gatewright.kinds.traefik.static import Config, entry_points, from_arguments, from_mapping, redirection
 
 _POINT = "entryPoints.<name>"
 _CRD, _INGRESS = "providers.kubernetesCRD", "providers.kubernetesIngress"
@@ -36,10 +38,15 @@ _HONOURED = {
     f"{_POINT}.transport.respondingTimeouts.readTimeout": ("60s", ""),
     f"{_CRD}": ("true", ""),
     f"{_CRD}.allowCrossNamespace": ("true", ""),
+    f"{_CRD}.allowEmptyServices": (
+        "true",
+        "503 without endpoints, and where it is off as well",
+    ),
     f"{_CRD}.allowExternalNameServices": ("true", ""),
     f"{_CRD}.ingressClass": ("internal", ""),
     f"{_CRD}.namespaces": ("apps,web", ""),
     f"{_INGRESS}": ("true", ""),
+    f"{_INGRESS}.allowEmptyServices": ("true", "as that of kubernetesCRD"),
     f"{_INGRESS}.allowExternalNameServices": ("true", ""),
     f"{_INGRESS}.ingressClass": ("internal", ""),
     f"{_INGRESS}.ingressEndpoint.ip": ("192.0.2.1", ""),
@@ -84,12 +91,18 @@ _ADVISORY = (
     f"{_POINT}.transport.lifeCycle.graceTimeOut",
     f"{_POINT}.transport.lifeCycle.requestAcceptGraceTimeout",
     f"{_POINT}.udp.timeout",
-    f"{_CRD}.allowEmptyServices",
+    f"{_CRD}.certAuthFilePath",
+    f"{_CRD}.disableClusterScopeResources",
+    f"{_CRD}.endpoint",
     f"{_CRD}.nativeLBByDefault",
     f"{_CRD}.throttleDuration",
-    f"{_INGRESS}.allowEmptyServices",
+    f"{_CRD}.token",
+    f"{_INGRESS}.certAuthFilePath",
+    f"{_INGRESS}.disableClusterScopeResources",
+    f"{_INGRESS}.endpoint",
     f"{_INGRESS}.nativeLBByDefault",
     f"{_INGRESS}.throttleDuration",
+    f"{_INGRESS}.token",
 )
 
 
@@ -131,6 +144,38 @@ _QUIET = re.compile(
     "|".join(re.escape(n.lower()).replace("<name>", r"[^.]+") + r"(?:[.\[].*)?" for n in (*_ADVISORY, "never"))
 )
 
+_DEPTH, _MOST = 16, 1000
+_SECTIONS = (
+    "accesslog",
+    "api",
+    "certificatesresolvers",
+    "core",
+    "entrypoints",
+    "experimental",
+    "global",
+    "hostresolver",
+    "hub",
+    "log",
+    "metrics",
+    "ocsp",
+    "ping",
+    "providers",
+    "serverstransport",
+    "spiffe",
+    "tcpserverstransport",
+    "tracing",
+)
+"""What options of Traefik begin with."""
+_FAMILIES = {
+    f"{prefix.lower()}.": {
+        name: re.compile(re.escape(name.lower()).replace("<name>", r"[^.]+") + r"(?:[.\[].*)?")
+        for name in (*_HONOURED, *_REPORTED, *_ADVISORY)
+        if name.startswith(f"{whole}.")
+    }
+    for prefix, whole in (("entryPoints", _POINT), (_CRD, _CRD), (_INGRESS, _INGRESS))
+}
+"""The options of which all are in the table, by what they begin with."""
+
 
 def judge_arguments(arguments: Iterable[object], report: Report, *path: str | int, whole: bool = True) -> None:
     """Tell what of a command line is not kept.  `whole`: there are no options but these."""
@@ -145,6 +190,50 @@ def judge_arguments(arguments: Iterable[object], report: Report, *path: str | in
             message = f"{point.redirects_to} is neither an entry point nor :port; nothing is redirected"
             place = places.get(f"entrypoints.{point.name}.http.redirections.entrypoint.to", 0)
             report.error("invalid-value", message, *path, place)
+
+
+def judge_file(values: Mapping[str, Any], report: Report, *path: str | int, in_place: bool = True) -> None:
+    """Tell what of a configuration file is not kept, and which of its names are none.
+
+    `in_place`: the file is the document itself, so that fields can be pointed at.
+    """
+    for names, value in islice(_leaves(values, ()), _MOST):
+        where = (*path, *names) if in_place else path
+        option = ".".join(names).lower()
+        config = from_mapping({".".join(names): value})
+        judge({**_address_of(option), **config}, report, *where)
+        if unknown := _unknown(option):
+            named = "no option of Traefik" if in_place else f"{'.'.join(names)} is no option of Traefik"
+            report.warning("unknown-field", named, *where, hint=suggest(option, unknown))
+    config = from_mapping(values)
+    points = entry_points(config)
+    for point in points:
+        if point.redirects_to and redirection(point, points, report.origin) is None:
+            message = f"{point.redirects_to} is neither an entry point nor :port; nothing is redirected"
+            spelled = next(name for name in values["entryPoints"] if name.lower() == point.name)
+            report.error("invalid-value", message, *path, *(("entryPoints", spelled) if in_place else ()))
+
+
+def _leaves(values: Mapping[str, Any], before: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in values.items():
+        names = (*before, str(name))
+        if isinstance(value, dict) and value and len(names) < _DEPTH:
+            yield from _leaves(value, names)
+        else:
+            yield names, value
+
+
+def _unknown(option: str) -> tuple[str, ...]:
+    """The options that one may have meant which nobody knows; () for one that is known, or whose family is not ours."""
+    section = option.partition(".")[0]
+    if section not in _SECTIONS:
+        return _SECTIONS
+    family = next((known for prefix, known in _FAMILIES.items() if option.startswith(prefix)), ())
+    if not family or any(pattern.fullmatch(option) for pattern in family.values()):
+        return ()
+    own = option.split(".")[1] if section == "entrypoints" else "<name>"
+    names = tuple(name.replace("<name>", own) for name in family)
+    return () if any(name.lower().startswith(f"{option}.") for name in names) else names
 
 
 def _address_of(option: str) -> Config:
