@@ -1,4 +1,4 @@
-"""What annotations of Ingresses say of their backends, behind a real Envoy: by both HAProxy controllers and by ALB.
+"""What annotations of Ingresses say of their backends, behind a real Envoy: by HAProxy's controllers, nginx and ALB.
 
 From manifests to what the endpoints see.  Counterpart: `test_backends_chosen`, everything that a backend can be.
 """
@@ -31,7 +31,8 @@ pytestmark = pytest.mark.real
 
 HOST = "a.example.com"
 ORG, COMMUNITY, ALB = "haproxy.org/", "haproxy-ingress.github.io/", "alb.ingress.kubernetes.io/"
-_DOORS = {ORG: "haproxy", COMMUNITY: "haproxy-ingress", ALB: "alb"}
+NGINX = "nginx.ingress.kubernetes.io/"
+_DOORS = {ORG: "haproxy", COMMUNITY: "haproxy-ingress", ALB: "alb", NGINX: "ingress-nginx"}
 
 
 def described(
@@ -125,8 +126,11 @@ HASHES: list[tuple[str, str, Callable[[int], dict[str, Any]]]] = [
     (ORG, "hdr(x-user)", lambda n: {"headers": {"x-user": f"u{n}"}}),
     (COMMUNITY, "uri", lambda n: {"target": f"/p{n}"}),
     (COMMUNITY, "url_param user", lambda n: {"target": f"/?user=u{n}"}),
+    (NGINX, "$binary_remote_addr", lambda n: {"source": f"127.0.0.{n + 2}"}),
+    (NGINX, "$request_uri", lambda n: {"target": f"/p?q={n}"}),
+    (NGINX, "${http_x_user}-$cookie_sid", lambda n: {"headers": {"x-user": f"u{n // 4}", "cookie": f"sid={n % 4}"}}),
 ]
-_BALANCE = {ORG: "load-balance", COMMUNITY: "balance-algorithm"}
+_BALANCE = {ORG: "load-balance", COMMUNITY: "balance-algorithm", NGINX: "upstream-hash-by"}
 
 
 @pytest.mark.parametrize(("prefix", "value", "request_"), HASHES, ids=[value for _, value, _ in HASHES])
@@ -312,6 +316,23 @@ TLS: list[tuple[str, dict[str, str], bool, int]] = [
     ),
     (COMMUNITY, {"secure-crt-secret": "client"}, True, 200),
     (COMMUNITY, {}, True, 503),
+    (NGINX, {"proxy-ssl-secret": "apps/ca"}, False, 200),
+    (NGINX, {"proxy-ssl-secret": "apps/ca", "proxy-ssl-verify": "on", "proxy-ssl-name": HOST}, False, 200),
+    (NGINX, {"proxy-ssl-secret": "apps/ca", "proxy-ssl-verify": "on", "proxy-ssl-name": "b.example.com"}, False, 502),
+    (NGINX, {"proxy-ssl-secret": "apps/stranger", "proxy-ssl-verify": "on", "proxy-ssl-name": HOST}, False, 502),
+    (
+        NGINX,
+        {
+            "proxy-ssl-secret": "apps/ca",
+            "proxy-ssl-verify": "on",
+            "proxy-ssl-server-name": "on",
+            "proxy-ssl-name": HOST,
+        },
+        False,
+        200,
+    ),
+    (NGINX, {"proxy-ssl-secret": "apps/client"}, True, 200),
+    (NGINX, {}, True, 502),
 ]
 
 
@@ -326,6 +347,12 @@ def test_certificates_between_door_and_backend(
         name: {"tls.crt": one.cert_pem, "ca.crt": one.cert_pem} for name, one in (("ca", ca), ("stranger", stranger))
     }
     secrets["client"] = {"tls.crt": client.cert_pem, "tls.key": client.key_pem}
+    if prefix == NGINX:
+        annotations = {"backend-protocol": "HTTPS", **annotations}
+        secrets = {
+            name: {key: value for key, value in data.items() if key != "tls.crt" or "tls.key" in data}
+            for name, data in secrets.items()
+        }
     if prefix == COMMUNITY:
         annotations = {"secure-backends": "true", **annotations}
     manifests, own = tmp_path / "manifests", tmp_path / "backend.pem"
@@ -344,6 +371,8 @@ def test_certificates_between_door_and_backend(
             graph = described(manifests, prefix, annotations, backend.endpoint, secrets=secrets)
             async with serving(graph) as world:
                 assert (await world.get(HOST)).status == status
+            if annotations.get("proxy-ssl-server-name") == "on":
+                assert backend.seen[-1].sni == annotations["proxy-ssl-name"]
             if "secure-sni" in annotations:
                 assert backend.seen[-1].sni == annotations["secure-sni"]
 
@@ -364,6 +393,58 @@ def test_who_cannot_be_connected_to_is_given_up(tmp_path: Path, prefix: str) -> 
             assert the_backend(graph).connect_timeout == 0.2
             async with serving(graph) as world:
                 assert (await world.get(HOST)).status == 503
+
+    asyncio.run(scenario())
+
+
+def test_nginx_gives_up_connecting_with_504(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with b.unreachable() as end:
+            annotations = {"proxy-connect-timeout": "1", "proxy-next-upstream": "off"}
+            async with serving(described(tmp_path, NGINX, annotations, end)) as world:
+                assert (await world.get(HOST)).status == 504
+
+    asyncio.run(scenario())
+
+
+TRIES: list[tuple[dict[str, str], dict[str, str], dict[str, int]]] = [
+    # annotations, class-wide values, and how often a backend that hangs up sees a request of each method
+    ({}, {}, {"GET": 3, "POST": 1}),
+    ({"proxy-next-upstream-tries": "2"}, {}, {"GET": 2, "POST": 1}),
+    ({"proxy-next-upstream": "error non_idempotent"}, {}, {"GET": 3, "POST": 3}),
+    ({}, {"retry-non-idempotent": "true"}, {"GET": 3, "POST": 3}),
+    ({"proxy-next-upstream": "off"}, {}, {"GET": 1, "POST": 1}),
+]
+
+
+@pytest.mark.parametrize(("annotations", "class_wide", "expected"), TRIES)
+def test_how_often_nginx_tries(
+    tmp_path: Path, annotations: dict[str, str], class_wide: dict[str, str], expected: dict[str, int]
+) -> None:
+    async def scenario() -> dict[str, int]:
+        found = {}
+        async with b.playing(b.hangs_up) as backend:
+            graph = described(tmp_path, NGINX, annotations, backend.endpoint, class_wide=class_wide)
+            async with serving(graph) as world:
+                for method in expected:
+                    before = len(backend.seen)
+                    assert (await world.get(HOST, method=method)).status == 502
+                    found[method] = len(backend.seen) - before
+        return found
+
+    assert asyncio.run(scenario()) == expected
+
+
+def test_copies_go_where_nginx_sends_them(tmp_path: Path) -> None:
+    """mirror-target: the backend is asked twice, and once about the copy's Host."""
+
+    async def scenario() -> None:
+        async with b.playing(b.answers) as backend:
+            annotations = {"mirror-target": "http://app.apps.svc.cluster.local$request_uri"}
+            async with serving(described(tmp_path, NGINX, annotations, backend.endpoint)) as world:
+                assert (await world.get(HOST, target="/a?q=1")).status == 200
+                await eventually(lambda: _truth(len(backend.seen) == 2))
+            assert [one.target for one in backend.seen] == ["/a?q=1", "/a?q=1"]
 
     asyncio.run(scenario())
 

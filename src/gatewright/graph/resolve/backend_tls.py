@@ -20,6 +20,7 @@ from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.material import (
     BackendTlsIntent,
     ExternalBackendIntent,
+    SecretIntent,
     ServiceIntent,
     ServicePort,
     TransportIntent,
@@ -125,9 +126,10 @@ def _described(view: View, asked: UpstreamTls, nameless: str) -> tuple[BackendTl
             None,
             f"{missing[0]} with the CA of its certificate is missing or has no usable {asked.ca_entry or 'ca.crt'}",
         )
-    certificate = view.certificate(asked.client) if asked.client is not None else None
-    if asked.client is not None and certificate is None:
-        return None, f"the client certificate {asked.client} is missing or unusable"
+    own = None if _only_authorities(view, asked) else asked.client
+    certificate = view.certificate(own) if own is not None else None
+    if own is not None and certificate is None:
+        return None, f"the client certificate {own} is missing or unusable"
     name = asked.verify_name or asked.server_name
     if asked.verify and not name and nameless:
         return None, nameless
@@ -142,6 +144,12 @@ def _described(view: View, asked: UpstreamTls, nameless: str) -> tuple[BackendTl
         follows_host=not asked.server_name and not nameless,
     )
     return made, ""
+
+
+def _only_authorities(view: View, asked: UpstreamTls) -> bool:
+    """Is one Secret named for both, and has authorities and no pair (proxy-ssl-secret of ingress-nginx)?"""
+    held = view.get(asked.ca, SecretIntent) if asked.ca is not None and asked.ca == asked.client else None
+    return held is not None and bool(held.get("ca.crt")) and not held.get("tls.key")
 
 
 def _by_scheme(service: ServiceIntent, spoken: Variant) -> tuple[BackendTls | None, str]:
