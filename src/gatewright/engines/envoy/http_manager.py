@@ -105,9 +105,13 @@ def manager(
 
 
 def _chain(door: Gateway, port: int, family: Family, peers: Peers) -> list[hcm.HttpFilter]:
-    """What access lists see is the way here as it arrived, also of routes that are found late: then comes the rest."""
-    fallback, *others = filters.chain(door.id, port, family)
-    return [fallback, *forwarded.filters(door, port, peers), *others]
+    """What access lists see is the way here as it arrived, also of routes that are found late.
+
+    Envoy looks for such a route when the next filter asks for it: CORS does, and only then headers are written.
+    """
+    chain = filters.chain(door.id, port, family)
+    asked = next(number for number, one in enumerate(chain, 1) if one.name == filters.CORS)
+    return [*chain[:asked], *forwarded.filters(door, port, peers), *chain[asked:]]
 
 
 def tcp_access_log(gateway: str, port: int, path: str) -> accesslog_pb2.AccessLog:

@@ -113,7 +113,6 @@ function envoy_on_request(handle)
     headers:replace({scope}, prefix .. pattern)
     headers:replace({host}, host)
     handle:clearRouteCache()
-    handle:metadata()  -- now, before other filters write headers that rules look at
   end
 end
 """
