@@ -17,7 +17,7 @@ import msgspec
 from gatewright.graph.nodes import AskAuth, BasicAuthUsers, ErrorPage, Graph, Rule
 from gatewright.kinds.intents.filters import Compress, HeaderEdit, Template, Variable
 from gatewright.trace import steps
-from gatewright.trace.client import arrived, known
+from gatewright.trace.client import arrived, known, scheme
 from gatewright.trace.hops import Outcome, OutcomeKind, Trace
 from gatewright.trace.match import in_ranges, pattern
 from gatewright.trace.paths import normalise
@@ -56,7 +56,7 @@ def foretold(graph: Graph, trace: Trace, request: Request) -> Told:
         return Told(outcome, page=_page(rule, request, outcome.status))
     gateway = graph.gateways[outcome.gateway or ""]
     request = arrived(gateway, request)
-    request = msgspec.structs.replace(request, client=known(gateway, request))
+    request = msgspec.structs.replace(request, client=known(gateway, request), scheme=scheme(gateway, request))
     passed = _asked(graph, rule, request, outcome)
     if passed.denial is not None:
         return Told(passed.denial, denied=True, page=_page(rule, request, passed.denial.status))
@@ -160,7 +160,7 @@ def _denied(step: AskAuth, request: Request, outcome: Outcome, status: int) -> O
 
 
 def written(template: Template, request: Request) -> str:
-    """A URL, or a part of one, with its variables filled in."""
+    """A URL, or a part of one, with its variables filled in; `request` as it came to whoever stands in front."""
     made = ""
     for piece in template:
         if not isinstance(piece, Variable):

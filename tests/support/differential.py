@@ -65,7 +65,7 @@ def disagreement(one: Asked, graph: Graph, seen: Seen, local_port: int) -> str:
     end = foretold(graph, trace, asking)
     if _is_passed_on(trace):
         seen = replace(seen, host=hostnames.normalize(seen.host))
-    seen = replace(seen, location=_described(seen.location, local_port))
+    seen = replace(seen, location=_described(seen.location, local_port, one.port))
     why = _page_differs(one, end, seen) if end.page else _differs(one, end, seen)
     why = why or _certificate_differs(graph, trace, seen)
     if not why and end.page is None and trace.rule is not None:
@@ -205,13 +205,16 @@ def _page_differs(one: Asked, end: Told, seen: Seen) -> str:
     return ""
 
 
-def _described(location: str | None, local_port: int) -> str | None:
+def _described(location: str | None, local: int, described: int) -> str | None:
     """A Location as it would be at the described port, its host in lower case."""
     if location is None or "://" not in location:
         return location
-    scheme, _, rest = location.replace(f"%3A{local_port}", "").partition("://")
+    scheme, _, rest = location.replace(f"%3A{local}", "").partition("://")
     authority, slash, path = rest.partition("/")
-    return f"{scheme}://{authority.lower().removesuffix(f':{local_port}')}{slash}{path}"
+    own = authority.removesuffix(f":{local}")
+    if own != authority and described != answer.DEFAULT_PORTS.get(scheme):
+        own = f"{own}:{described}"
+    return f"{scheme}://{own.lower()}{slash}{path}"
 
 
 def _request_differs(told: Outcome, seen: Seen) -> str:

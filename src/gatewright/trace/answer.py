@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from gatewright.graph.nodes import Forward, RedirectTo, Respond, Rule, WeightedBackend
 from gatewright.kinds.intents.filters import Cors, HeaderEdit
 from gatewright.trace.hops import Sent
 from gatewright.trace.paths import edit, normalise
 from gatewright.trace.request import STREAMS, Request
 
+_LABEL = re.compile(r"[a-z0-9-]+", re.ASCII)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
-def location(action: RedirectTo, request: Request, path: str, matched: str) -> str:
-    """The Location of a redirect.  Default ports are left out.
+def location(action: RedirectTo, request: Request, path: str, matched: str, own: str = "") -> str:
+    """The Location of a redirect; `own`: the scheme that the client uses.  Default ports are left out.
 
     Without a port of its own a redirect goes to that of its scheme, or, if it has no scheme either, to the listener's.
     """
-    own = "https" if request.encrypted else "http"
+    own = own or ("https" if request.encrypted else "http")
     scheme = action.scheme or own
     host = action.host or request.host
     port = action.port
@@ -70,17 +73,18 @@ def is_forwarded(action: Forward | RedirectTo | Respond) -> bool:
 
 def origin_allowed(cors: Cors, origin: str) -> bool:
     """Is this Origin one of the allowed ones: exact, `*`, or with a `*` for part of the host?"""
-    return any(_covers(allowed.lower(), origin.lower()) for allowed in cors.allow_origins)
+    return any(_covers(allowed.lower(), origin.lower(), one_label=cors.one_label) for allowed in cors.allow_origins)
 
 
-def _covers(allowed: str, origin: str) -> bool:
+def _covers(allowed: str, origin: str, *, one_label: bool) -> bool:
     if allowed == "*":
         return True
     before, star, after = allowed.partition("*")
     if not star:
         return allowed == origin
     middle = origin[len(before) : len(origin) - len(after)]
-    return origin.startswith(before) and origin.endswith(after) and bool(middle) and "/" not in middle
+    fits = _LABEL.fullmatch(middle) if one_label else middle and "/" not in middle
+    return origin.startswith(before) and origin.endswith(after) and bool(fits)
 
 
 def grpc_status(status: int) -> int:

@@ -42,6 +42,13 @@ def known(gateway: Gateway, request: Request) -> str:
     return named if is_address(named) else request.client
 
 
+def scheme(gateway: Gateway, request: Request) -> str:
+    """How the client speaks with whoever stands in front, as believed peers say; else with the door."""
+    believed = _believed(gateway, request.port)
+    said = (request.header("x-forwarded-proto") or "").lower() if in_ranges(request.client, believed) else ""
+    return said if said in ("http", "https") else "https" if request.encrypted else "http"
+
+
 def _stranger(chain: list[str], believed: tuple[str, ...]) -> str:
     """The last entry that is no believed peer's, or the first where all are."""
     for found in reversed(chain):

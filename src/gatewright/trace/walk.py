@@ -26,7 +26,7 @@ from gatewright.graph.nodes import (
 )
 from gatewright.graph.paths import matched_prefix
 from gatewright.trace import answer
-from gatewright.trace.client import arrived, known
+from gatewright.trace.client import arrived, known, scheme
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Share, Trace
 from gatewright.trace.match import failing, in_ranges
 from gatewright.trace.paths import normalise
@@ -301,7 +301,7 @@ class _Walk:
         status = action.status
         if action.status_other is not None and request.method != "GET":
             status = action.status_other
-        location = answer.location(action, request, path, matched)
+        location = answer.location(action, request, path, matched, scheme(self._gateway, request))
         self._hop(HopKind.FILTER, f"redirects ({status}) to {location}", action.origin)
         return structs.replace(self._outcome, kind=OutcomeKind.RESPONSE, status=status, location=location)
 
