@@ -76,7 +76,7 @@ def switched_off() -> Any:
 def cors(policy: Cors) -> Any:
     """CORS as described; a preflight that no origin covers is answered without permission, not passed on."""
     made = cors_pb2.CorsPolicy(
-        allow_origin_string_match=[_origin(o) for o in policy.allow_origins],
+        allow_origin_string_match=[_origin(o, _LABEL if policy.one_label else "[^/]+") for o in policy.allow_origins],
         allow_methods=",".join(policy.allow_methods),
         allow_headers=",".join(policy.allow_headers),
         expose_headers=",".join(policy.expose_headers),
@@ -87,12 +87,15 @@ def cors(policy: Cors) -> Any:
     return pack(made)
 
 
-def _origin(origin: str) -> string_pb2.StringMatcher:
+_LABEL: Final = "[A-Za-z0-9-]+"
+
+
+def _origin(origin: str, wildcard: str) -> string_pb2.StringMatcher:
     if origin == "*":
         return regex("(?s:.*)")
     if "*" not in origin:
         return string_pb2.StringMatcher(exact=origin, ignore_case=True)
-    return regex("(?i:" + "[^/]+".join(re2.escape(part) for part in origin.split("*")) + ")")
+    return regex("(?i:" + wildcard.join(re2.escape(part) for part in origin.split("*")) + ")")
 
 
 def session(persistence: SessionPersistence, fallback_name: str) -> Any:

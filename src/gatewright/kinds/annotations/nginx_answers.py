@@ -66,7 +66,9 @@ def _cors(notes: Notes) -> Options:
         allow_methods=_words(notes, "cors-allow-methods", _METHODS),
         allow_headers=_words(notes, "cors-allow-headers", _HEADERS),
         expose_headers=_words(notes, "cors-expose-headers", ""),
-        allow_credentials=credentials is not False,
+        # To `*` browsers give no credentials, whatever is said of them; an origin that is named in its place has them.
+        allow_credentials=credentials is not False and origins != ("*",),
+        one_label=True,
         max_age=_MAX_AGE if age is None else age,
     )
     return Options(filters=(cors,))

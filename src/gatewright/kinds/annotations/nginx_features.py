@@ -69,7 +69,10 @@ _HONOURED = {
     "default-backend": ("errors", ""),
     "denylist-source-range": ("192.0.2.0/24", ""),
     "disable-proxy-intercept-errors": ("true", ""),
-    "enable-cors": ("true", "a preflight is answered with 200 in place of 204"),
+    "enable-cors": (
+        "true",
+        "a preflight is answered with 200 in place of 204, and of an origin that is not allowed it is not passed on",
+    ),
     "enable-global-auth": ("false", ""),
     "force-ssl-redirect": ("true", "308, or the ConfigMap's http-redirect-code"),
     "from-to-www-redirect": ("true", ""),

@@ -126,7 +126,10 @@ class Mirror(Struct, frozen=True, tag=True):
 
 
 class Cors(Struct, frozen=True, tag=True):
-    """CORS as Gateway API's HTTPCORSFilter: origins exact, `*` or with a wildcard in the host part."""
+    """CORS as Gateway API's HTTPCORSFilter: origins exact, `*` or with a wildcard in the host part.
+
+    `one_label`: such a wildcard stands for letters, digits and hyphens, at least one; else for any part of the host.
+    """
 
     origin: Origin
     allow_origins: tuple[str, ...] = ()
@@ -135,6 +138,7 @@ class Cors(Struct, frozen=True, tag=True):
     expose_headers: tuple[str, ...] = ()
     allow_credentials: bool = False
     max_age: int = 5
+    one_label: bool = False
 
 
 class AllowSources(Struct, frozen=True, tag=True):
