@@ -11,13 +11,15 @@ from gatewright.kinds.annotations.readers import READERS
 from gatewright.kinds.envoy_gateway import compatibility as envoy_gateway
 from gatewright.kinds.features import Compatibility, Support
 from gatewright.kinds.traefik import compatibility as traefik
-from gatewright.kinds.traefik import static_features
+from gatewright.kinds.traefik import object_features, static_features
 
 DIALECTS: tuple[Compatibility, ...] = (
     *(one for reader in READERS for one in reader.compatibility),
     traefik.MIDDLEWARE,
     traefik.MIDDLEWARE_TCP,
     traefik.SERVICES,
+    object_features.ROUTES,
+    object_features.TLS,
     static_features.COMPATIBILITY,
     *envoy_gateway.TABLES,
 )

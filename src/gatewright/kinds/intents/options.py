@@ -57,8 +57,9 @@ class ClientAuth(Struct, frozen=True):
     """Client certificates at a hostname, verified against `ca` (a Secret's ca.crt, or its entry `ca_entry`).
 
     `mode`: "handshake" (refused there), "answer" (400 without a valid one), "optional" (400 for an invalid one only),
-    "told" (never refused, the backend is told), "any" (400 without one, which nobody verifies).  `tells`: certificate headers, see ClientCertificateHeaders.
-    `common_name`: RE2 that the subject's has to match, in full; "" any.  `error_page`: redirect there instead of 400.
+    "told" (never refused, the backend is told), "any" (400 without one, which nobody verifies).  `tells`: certificate
+    headers, see ClientCertificateHeaders.  `common_name`: RE2 that the subject's has to match, in full; "" any.
+    `error_page`: redirect there instead of 400.
     """
 
     origin: Origin
@@ -172,6 +173,8 @@ def laid_over(wider: Options, narrower: Options) -> Options:
     """
     if narrower is NOTHING or narrower == NOTHING:
         return wider
+    if wider is NOTHING:
+        return narrower
     upstream = narrower.upstream
     if wider.upstream is not None and upstream is not None:
         own = {n: v for n in Upstream.__struct_fields__ if (v := getattr(upstream, n)) not in (None, "", 0)}

@@ -82,7 +82,6 @@ class _ClientAuth(Schema, frozen=True):
 class _OptionSpec(Schema, frozen=True):
     UNSUPPORTED: ClassVar[Mapping[str, str]] = {
         "curvePreferences": "the gateway's own curves are used",
-        "disableSessionTickets": "sessions can be resumed",
     }
 
     min_version: Version = ""
@@ -92,6 +91,7 @@ class _OptionSpec(Schema, frozen=True):
     sni_strict: bool = False
     alpn_protocols: tuple[str, ...] = ()
     prefer_server_cipher_suites: Ignored = None  # without effect in Traefik 3 too
+    disable_session_tickets: Ignored = None  # sessions are never resumed here
 
 
 class TLSOption(Object, frozen=True):

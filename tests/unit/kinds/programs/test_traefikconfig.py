@@ -1,4 +1,8 @@
-"""A Traefik's static configuration as a file: a door of its own, and what of its options is not kept."""
+"""A Traefik's static configuration as a file: a door of its own, and what of its options is not kept.
+
+providers.kubernetesCRD.allowEmptyServices and providers.kubernetesIngress.allowEmptyServices need nothing: 503 is what
+a Service without endpoints answers.
+"""
 
 from __future__ import annotations
 

@@ -143,7 +143,6 @@ def test_transports_that_cannot_be_kept_are_not_there(kind: str, spec: dict[str,
     assert [problem.severity for problem in result.problems] == [Severity.ERROR]
 
 
-@pytest.mark.parametrize("field", ["curvePreferences", "disableSessionTickets"])
-def test_unsupported_fields_are_named(field: str) -> None:
-    (problem,) = lowered("TLSOption", {field: []}).problems
-    assert problem.message.startswith(f"spec.{field}: ")
+def test_unsupported_fields_are_named() -> None:
+    (problem,) = lowered("TLSOption", {"curvePreferences": []}).problems
+    assert problem.message.startswith("spec.curvePreferences: ")
