@@ -1,7 +1,7 @@
 """What the model says of a request is what a real Envoy does with it: random installations, random requests.
 
 A seed names an installation and its questions, so that a disagreement can be asked again.  `make fuzz` asks many more:
-GATEWRIGHT_FUZZ_REQUESTS in all, from GATEWRIGHT_FUZZ_SEED on.
+GATEWRIGHT_FUZZ_REQUESTS of each sort, from GATEWRIGHT_FUZZ_SEED on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import pytest
 
 from support import needs
-from support.differential import ROUTES, disagreements
+from support.differential import DIALECTS, ROUTES, Installations, disagreements
 
 pytestmark = pytest.mark.real
 
@@ -32,12 +32,19 @@ def test_model_and_envoy_agree(seed: int) -> None:
     assert not found, "\n".join([f"seed {seed}", *found])
 
 
+@pytest.mark.parametrize("seed", [36, 84, 125, 73, 107, 123, 30, 60, 98, 507])
+def test_model_and_envoy_agree_on_dialects(seed: int) -> None:
+    found = asyncio.run(disagreements(DIALECTS, seed, REQUESTS))
+    assert not found, "\n".join([f"seed {seed}", *found])
+
+
 @pytest.mark.fuzz
-def test_model_and_envoy_agree_on_very_many_requests() -> None:
+@pytest.mark.parametrize("of", [ROUTES, DIALECTS], ids=["routes", "dialects"])
+def test_model_and_envoy_agree_on_very_many_requests(of: Installations) -> None:
     wanted = int(os.environ.get("GATEWRIGHT_FUZZ_REQUESTS", "100000"))
     first = int(os.environ.get("GATEWRIGHT_FUZZ_SEED", "1000"))
     found: list[str] = []
     for seed in range(first, first + -(-wanted // PER_INSTALLATION)):
-        found += [f"seed {seed}: {line}" for line in asyncio.run(disagreements(ROUTES, seed, PER_INSTALLATION))]
+        found += [f"seed {seed}: {line}" for line in asyncio.run(disagreements(of, seed, PER_INSTALLATION))]
         assert len(found) < 10, "\n".join(found)
     assert not found, "\n".join(found)

@@ -41,6 +41,8 @@ from support.random_streams import UDP, asked_to_connect, streaming
 from support.random_tls import certified, pairs, secrets
 
 CONNECTIONS = 8
+REFUSALS = frozenset({0, 403, 404, 500})
+"""What may be answered in place of what cannot be carried over: 500, or first of all by its access lists."""
 OF_ENVOY = frozenset({"host", "server", "date", "x-forwarded-proto", "x-forwarded-for", "x-request-id"})
 """Headers that Envoy has a hand in, whatever a rule says."""
 
@@ -341,9 +343,7 @@ def _refused(world: compiled.World, one: Asked, seen: Seen) -> bool:
         told = world.plan.problems.get(listener(one.gateway, one.port, udp=False), ())
         return any(problem.id == "tcp-match" for problem in told)
     host = walk(world.graph, world.graph.gateways[one.gateway], as_traced(one)).host
-    told = (
-        world.plan.problems.get(f"{host.key.family} {host.key}", ()) if seen.status == 500 and host is not None else ()
-    )
+    told = world.plan.problems.get(f"{host.key.family} {host.key}", ()) if host is not None else ()
     return any(problem.id == "not-carried-over" for problem in told)
 
 
@@ -358,7 +358,7 @@ async def _compare(world: compiled.World, connections: Connections, questions: S
             if len(found) >= most:
                 return
             seen = await connections.ask(one)
-            if seen.status in (0, 500) and _refused(world, one, seen):
+            if seen.status in REFUSALS and _refused(world, one, seen):
                 continue
             local = world.port(one.port, one.gateway) if world.listens(one.port, one.gateway) else 0
             if why := disagreement(one, served, seen, local):
