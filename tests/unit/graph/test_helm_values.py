@@ -179,6 +179,19 @@ def test_one_that_is_limited_to_a_class_and_namespaces() -> None:
 # --- ingress-nginx, HAProxy, ALB --------------------------------------------------------------------
 
 
+def test_headers_of_an_ingress_nginx() -> None:
+    values = """
+    controller:
+      addHeaders: {X-Frame-Options: DENY}
+      proxySetHeaders: {X-Site: shop, X-Started: "t=${msec}"}
+    """
+    gateway = door(release("ingress-nginx", values, "edge"))
+    edits = {type(item).__name__: item.edit.set for item in gateway.options.filters if hasattr(item, "edit")}
+    assert edits == {"ResponseHeaders": (("X-Frame-Options", "DENY"),), "RequestHeaders": (("X-Site", "shop"),)}
+    told = {problem.message for listener in gateway.listeners for problem in listener.problems}
+    assert len([message for message in told if "X-Started" in message]) == 1
+
+
 def test_an_ingress_nginx() -> None:
     values = """
     controller:

@@ -15,14 +15,14 @@ from msgspec import Struct
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
 from gatewright.graph.objects import ALL, CONFIGURED, View
-from gatewright.graph.resolve import helm_values
+from gatewright.graph.resolve import header_maps, helm_values
 from gatewright.kinds.annotations.names import HAPROXY, HAPROXY_COMMUNITY, NGINX
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.annotations.readers import READERS, meant
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings
-from gatewright.kinds.intents.filters import BodyLimit
+from gatewright.kinds.intents.filters import BodyLimit, Filter, RequestHeaders, ResponseHeaders
 from gatewright.kinds.intents.material import SecretIntent, WorkloadIntent
 from gatewright.kinds.intents.options import NOTHING, Options, laid_over
 
@@ -66,10 +66,31 @@ def class_wide(view: View, intent: ControllerIntent) -> ClassWide:
         if reader.class_wide is not None and reader is meant(rivals, notes.names()):
             found = laid_over(found, reader.class_wide(notes))
             problems += notes.problems
+    found = laid_over(found, _of_charts(view, intent, problems))
     found = laid_over(found, intent.settings.options)
     if intent.implementation == "ingress-nginx":
         found = laid_over(found, _described(intent.settings, intent.origin))
     return ClassWide(found, tuple(problems))
+
+
+def _of_charts(view: View, intent: ControllerIntent, problems: list[Problem]) -> Options:
+    """The headers that a chart has beside the settings of its controller."""
+    made: list[Filter] = []
+    for one in _charts(view, intent):
+        for values, form in ((one.to_clients, ResponseHeaders), (one.to_backends, RequestHeaders)):
+            source = Key("ConfigMap", one.namespace, one.workload.key.name)
+            if values:
+                origin = one.config_origin
+                made.append(form(header_maps.written(source, origin, values, problems), origin))
+    return Options(filters=tuple(made))
+
+
+def _charts(view: View, intent: ControllerIntent) -> Iterator[helm_values.Installation]:
+    """The release that makes the controller, where it is configured by its chart."""
+    if intent.settings.configuration is None:
+        for one in helm_values.installations(view):
+            if one.controller.key == intent.key and one.controller.implementation == intent.implementation:
+                yield one
 
 
 def _described(settings: DoorSettings, origin: Origin) -> Options:
@@ -83,13 +104,11 @@ def _described(settings: DoorSettings, origin: Origin) -> Options:
 
 def _notes(view: View, intent: ControllerIntent, reader: Reader) -> Notes | None:
     """The values of the configuration; None where nobody knows of one."""
-    if intent.settings.configuration is None:
-        for one in helm_values.installations(view):
-            if one.controller.key == intent.key and one.controller.implementation == intent.implementation:
-                if not one.config:
-                    return None
-                owner = Key("ConfigMap", one.namespace, one.workload.key.name)
-                return Notes(dict(one.config), owner, one.config_origin)
+    for one in _charts(view, intent):
+        if not one.config:
+            return None
+        owner = Key("ConfigMap", one.namespace, one.workload.key.name)
+        return Notes(dict(one.config), owner, one.config_origin)
     for key in _candidates(view, intent, reader):
         held = view.get(key, SecretIntent)
         if held is not None:

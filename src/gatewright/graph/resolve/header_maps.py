@@ -39,13 +39,27 @@ def edit(view: View, item: HeadersFrom, problems: list[Problem]) -> HeaderEdit |
     found = told(view, item.source)
     if isinstance(found, Failure):
         return found
+    return _edit(item.source, item.origin, found, problems)
+
+
+def written(source: Key, origin: Origin, values: tuple[tuple[str, str], ...], problems: list[Problem]) -> HeaderEdit:
+    """The same of headers that a chart would write into `source`."""
+    found = [
+        (name, nginx_variables.template(value, source) if syntax.is_header_name(name) else None)
+        for name, value in values
+    ]
+    problems += [_left_out(source, name, origin) for name, text in found if text is None]
+    return _edit(source, origin, tuple((name, text) for name, text in found if text is not None), problems)
+
+
+def _edit(source: Key, origin: Origin, found: Told, problems: list[Problem]) -> HeaderEdit:
     plain: list[tuple[str, str]] = []
     for name, text in found:
         value = "".join(piece for piece in text if type(piece) is str)
         if all(type(piece) is str for piece in text) and syntax.is_header_value(value):
             plain.append((name, value))
         else:
-            problems.append(_left_out(item.source, name, item.origin))
+            problems.append(_left_out(source, name, origin))
     removed = tuple(name for name, value in plain if not value)
     return HeaderEdit(set=tuple(pair for pair in plain if pair[1]), remove=removed)
 

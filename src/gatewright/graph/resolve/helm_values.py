@@ -27,6 +27,7 @@ from gatewright.graph.resolve.releases import (
     releases,
     text,
     texts,
+    written,
 )
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import (
@@ -56,7 +57,8 @@ ALB = ("aws-load-balancer-controller",)
 class Installation(Struct, frozen=True):
     """What a release makes.  The Service and the pods are those of the chart, also where no manifest has them.
 
-    `config`: the class-wide settings that the chart puts into the controller's ConfigMap.
+    `config`: the class-wide settings that the chart puts into the controller's ConfigMap; `to_clients` and
+    `to_backends`: the headers of ConfigMaps that it makes as well.
     """
 
     release: str
@@ -67,6 +69,8 @@ class Installation(Struct, frozen=True):
     ingress_class: IngressClassIntent | None
     config: tuple[tuple[str, str], ...] = ()
     config_origin: Origin = Origin("(inferred)")
+    to_clients: tuple[tuple[str, str], ...] = ()
+    to_backends: tuple[tuple[str, str], ...] = ()
 
 
 class _Opening(Struct, frozen=True):
@@ -256,18 +260,10 @@ def _nginx(release: Release) -> Installation:
         service,
         workload,
         _resource_class(release, values, "controllerValue"),
-        _settings_told(config, values),
+        written({"allow-snippet-annotations": values.get("allowSnippetAnnotations"), **config}),
         release.at("controller", "config"),
-    )
-
-
-def _settings_told(config: Values, values: Values) -> tuple[tuple[str, str], ...]:
-    """The values of the ConfigMap as text, as the chart's template writes them."""
-    told = {"allow-snippet-annotations": values.get("allowSnippetAnnotations"), **config}
-    return tuple(
-        (name, str(value).lower() if isinstance(value, bool) else str(value))
-        for name, value in sorted(told.items())
-        if isinstance(value, str | int | float)
+        written(mapping(values, "addHeaders")),
+        written(mapping(values, "proxySetHeaders")),
     )
 
 

@@ -187,6 +187,15 @@ def texts(values: Any, *path: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in found if isinstance(item, str) and item.strip())
 
 
+def written(values: Values) -> tuple[tuple[str, str], ...]:
+    """Values as text, sorted by name, as a chart's template writes them into a ConfigMap."""
+    return tuple(
+        (name, str(value).lower() if isinstance(value, bool) else str(value))
+        for name, value in sorted(values.items())
+        if isinstance(value, str | int | float)
+    )
+
+
 def pairs(values: Any, *path: str) -> tuple[tuple[str, str], ...]:
     """Labels or annotations, sorted."""
     found = mapping(values, *path)
