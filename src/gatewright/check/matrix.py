@@ -199,7 +199,7 @@ def fate(branch: Branch) -> Fate:
         last = branch.hops[-2]
     at = f"{last.kind.value} {last.summary}" if last is not None else ""
     backend = outcome.backend
-    named = f"{backend.namespace}/{backend.name}:{backend.port}" if backend is not None else ""
+    named = str(backend) if backend is not None else ""
     via = f" via {outcome.gateway}" if outcome.gateway else ""
     if kind is OutcomeKind.DELIVERED:
         words = f"delivered to {named}{via}"

@@ -25,7 +25,7 @@ def verdict(outcome: Outcome) -> str:
     colour, word = SIGNS.get(outcome.kind, ("red", "refused"))
     if outcome.kind is OutcomeKind.DELIVERED and outcome.backend is not None:
         via = f" via {outcome.gateway}" if outcome.gateway else ""
-        told = f"to {outcome.backend.namespace}/{outcome.backend.name}:{outcome.backend.port}{via}"
+        told = f"to {outcome.backend}{via}"
     elif outcome.location is not None and not outcome.reason:
         told = f"{outcome.status} → {outcome.location}"
     else:

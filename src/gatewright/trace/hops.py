@@ -66,9 +66,18 @@ class Hop(Struct, frozen=True):
 
 
 class BackendName(Struct, frozen=True):
+    """A Service and its port; without a namespace, a host outside of any cluster."""
+
     namespace: str
     name: str
     port: int
+
+    @classmethod
+    def of(cls, key: BackendKey) -> BackendName:
+        return cls(key.namespace, key.name, key.port)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}:{self.port}" if self.namespace else f"{self.name}:{self.port}"
 
 
 class Share(Struct, frozen=True):

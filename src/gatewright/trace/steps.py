@@ -30,6 +30,7 @@ from gatewright.kinds.intents.filters import (
     Template,
     Variable,
 )
+from gatewright.trace.hops import BackendName
 from gatewright.trace.match import in_ranges
 from gatewright.trace.request import Request
 
@@ -118,7 +119,7 @@ def _ask(step: AskAuth, request: Request) -> Verdict:
         return Verdict(f"client {request.client} is let pass without a question", question.origin)
     scheme = "https" if step.tls else "http"
     url = f"{scheme}://{in_words(step.host) or step.backend.name}{in_words(step.path)}"
-    return Verdict(f"asks {url} ({step.backend}); goes on if it answers 2xx", question.origin)
+    return Verdict(f"asks {url} ({BackendName.of(step.backend)}); goes on if it answers 2xx", question.origin)
 
 
 def in_words(template: Template) -> str:

@@ -31,6 +31,7 @@ from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKin
 from gatewright.trace.match import failing, in_ranges
 from gatewright.trace.paths import normalise
 from gatewright.trace.request import STREAMS, Request, is_address
+from gatewright.trace.spoken import in_words
 from gatewright.trace.steps import error_page, judge
 
 NEAR_MISSES = 5
@@ -247,7 +248,9 @@ class _Walk:
         page = error_page(entry.rule.steps, outcome.status) if shown else None
         if page is not None:
             self._hop(
-                HopKind.FILTER, f"the answer {outcome.status} is shown as {page.backend} has it", page.pages.origin
+                HopKind.FILTER,
+                f"the answer {outcome.status} is shown as {BackendName.of(page.backend)} has it",
+                page.pages.origin,
             )
         return outcome
 
@@ -317,7 +320,7 @@ class _Walk:
             return self._refuse(0 if self._streaming else action.status, "all backends have weight 0")
         shares = tuple(
             Share(
-                BackendName(s.backend.namespace, s.backend.name, s.backend.port) if s.backend else None,
+                BackendName.of(s.backend) if s.backend else None,
                 0 if self._streaming else s.status,
                 round(100 * s.weight / total, 2),
             )
@@ -334,12 +337,14 @@ class _Walk:
             sent = answer.untouched(self._request)
         else:
             sent = answer.sent(rule, action, chosen, self._request, matched)
-        name = BackendName(chosen.backend.namespace, chosen.backend.name, chosen.backend.port)
+        name = BackendName.of(chosen.backend)
         self._outcome = structs.replace(self._outcome, backend=name, sent=sent)
         percent = 100 * chosen.weight / total
         part = f" ({percent:g} % of the requests)" if percent != 100 else ""
-        spoken = f" as {sent.host}{sent.path}" if sent.path else ""
-        self._hop(HopKind.BACKEND, f"{chosen.backend}{part}{spoken}", chosen.origin)
+        seen = f" as {sent.host}{sent.path}" if sent.path else ""
+        backend = self._graph.backends.get(chosen.backend)
+        spoken = in_words(backend) if backend is not None else ""
+        self._hop(HopKind.BACKEND, f"{name}{part}{seen}", chosen.origin, (spoken,) if spoken else ())
         return self._endpoints(chosen.backend, bool(sent.path))
 
     def _endpoints(self, key: BackendKey, http: bool) -> Outcome:
@@ -350,7 +355,7 @@ class _Walk:
             return structs.replace(self._outcome, kind=kind, status=200 if http else 0)
         if backend is None or not (backend.endpoints or backend.dns_name):
             status = 503 if http and not self._streaming else 0
-            return self._refuse(status, backend.reason if backend else f"{key} is gone")
+            return self._refuse(status, backend.reason if backend else f"{BackendName.of(key)} is gone")
         places = tuple(f"{e.address}:{e.port}" for e in backend.endpoints) or (f"{backend.dns_name}:{key.port}",)
         self._hop(HopKind.ENDPOINTS, ", ".join(places), backend.origins[-1])
         return structs.replace(self._outcome, kind=kind, status=200 if http else 0, endpoints=places)

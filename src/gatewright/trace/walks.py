@@ -150,7 +150,7 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
 
 def direct(sight: Sight, place: Place | None, key: BackendKey, request: Request, dropped: int) -> Walked:
     """From a pod to a Service without a gateway between.  `dropped`: the status where packets do not arrive, 0 none."""
-    outcome = Outcome(OutcomeKind.DELIVERED, 200, backend=BackendName(key.namespace, key.name, key.port))
+    outcome = Outcome(OutcomeKind.DELIVERED, 200, backend=BackendName.of(key))
     if place is None or place.kind != "cluster":
         return Walked(outcome, (), NO_LIMITS)
     way = sight.ask(reach.reach_from, place, key)
