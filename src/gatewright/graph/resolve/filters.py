@@ -322,7 +322,30 @@ def _error_pages(view: View, where: Where, route: RouteIntent, item: ErrorPages,
         why = f"errors are passed on as they are: {found.reason}"
         effects.problems.append(Problem(found.id, why, item.origin, Severity.WARNING, found.hint, found.snippet))
     else:
+        early = _denials(effects)
+        if where.gateway.dialect is Dialect.TRAEFIK and any(a <= one <= b for a, b in item.statuses for one in early):
+            why = "answers of the middlewares before this one are replaced by its pages, too"
+            hint = "leave their statuses out of its own, or accept it"
+            effects.problems.append(Problem("step-differs", why, item.origin, Severity.INFO, hint))
         effects.steps.append(ErrorPage(item, found))
+
+
+def _denials(effects: Effects) -> set[int]:
+    """The statuses that steps answer by themselves; who is refused by address never gets as far as pages."""
+    found: set[int] = set()
+    for step in effects.steps:
+        match step:
+            case BasicAuthUsers() | TokenCheck():
+                found.add(401)
+            case AskAuth():
+                found |= {401, 403, step.question.status_on_error}
+            case RateLimit():
+                found.add(step.status)
+            case BodyLimit():
+                found.add(413)
+            case _:
+                pass
+    return found
 
 
 # --- credentials --------------------------------------------------------------------------------

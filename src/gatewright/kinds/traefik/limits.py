@@ -75,6 +75,11 @@ def in_flight(value: InFlightSpec, report: Report, *path: str | int) -> tuple[Fi
     if not value.amount:
         report.warning("invalid-value", "without an amount every request gets 429", *path, "amount")
         return (Refuse(origin, _TOO_MANY, "inFlightReq lets no request through"),)
+    if by.by is not LimitBy.HOST:
+        message = "requests at the same time are not limited for each client: Envoy counts those of all at a backend"
+        hint = "limit the rate of each client with rateLimit"
+        report.unsupported(message, *path, "sourceCriterion", hint=hint)
+        return ()
     return (InFlight(origin, value.amount, by.by, by.header, by.depth, _TOO_MANY),)
 
 

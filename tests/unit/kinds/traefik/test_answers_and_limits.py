@@ -80,23 +80,18 @@ def test_rate_limit(spec: dict[str, Any], expected: RateLimit | None) -> None:
     assert filters({"rateLimit": spec}) == ((expected,) if expected else ())
 
 
-@pytest.mark.parametrize(
-    ("spec", "expected"),
-    [
-        ({"amount": 10}, InFlight(at("inFlightReq"), 10, LimitBy.HOST)),
-        (
-            {"amount": 1, "sourceCriterion": {"requestHeaderName": "X-Key"}},
-            InFlight(at("inFlightReq"), 1, LimitBy.HEADER, "X-Key"),
-        ),
-        (
-            {"amount": 1, "sourceCriterion": {"ipStrategy": {}}},
-            InFlight(at("inFlightReq"), 1, LimitBy.CLIENT),
-        ),
-    ],
-)
-def test_requests_in_flight(spec: dict[str, Any], expected: InFlight) -> None:
-    assert lowered({"inFlightReq": spec}).problems == ()
-    assert filters({"inFlightReq": spec}) == (expected,)
+@pytest.mark.parametrize("criterion", [{}, {"sourceCriterion": {"requestHost": True}}])
+def test_requests_in_flight(criterion: dict[str, Any]) -> None:
+    spec = {"inFlightReq": {"amount": 10, **criterion}}
+    assert lowered(spec).problems == ()
+    assert filters(spec) == (InFlight(at("inFlightReq"), 10, LimitBy.HOST),)
+
+
+@pytest.mark.parametrize("criterion", [{"requestHeaderName": "X-Key"}, {"ipStrategy": {}}])
+def test_requests_in_flight_of_each_client_are_not_limited(criterion: dict[str, Any]) -> None:
+    spec = {"inFlightReq": {"amount": 1, "sourceCriterion": criterion}}
+    assert filters(spec) == ()
+    assert told(lowered(spec).problems) == [("unsupported-field", "spec.inFlightReq.sourceCriterion")]
 
 
 def test_no_amount_lets_nothing_through() -> None:
