@@ -1,8 +1,8 @@
 """Real nginx and HAProxy, configured by hand, for the same asks as Gatewright's Envoy.
 
 Each listens on two free ports of 127.0.0.1 (plain and TLS) and sends to echo backends.  `@BACKEND@`, or
-`@BACKEND:name@`, stands for one: a URL in nginx, address:port in HAProxy.  clients.pem in `@FOLDER@` is the authority
-of client certificates; `haproxy-bind` has more words for the TLS listener.  Everything runs in the foreground, as this
+`@BACKEND:name@`, stands for one: a URL in nginx, address:port in HAProxy.  In `@FOLDER@`, clients.pem is the authority
+of client certificates and users has the password of joe, test; `haproxy-bind` has more words for the TLS listener.  Everything runs in the foreground, as this
 user, in a folder of its own, and is ended by its PID.
 """
 
@@ -84,6 +84,7 @@ async def running(case: Case, program: str, folder: Path) -> AsyncIterator[Origi
     (folder / "cert.pem").write_bytes(key_pair.cert_pem)
     (folder / "key.pem").write_bytes(key_pair.key_pem)
     (folder / "both.pem").write_bytes(key_pair.cert_pem + key_pair.key_pem)
+    (folder / "users").write_text("joe:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M=\n", encoding="utf-8")  # joe:test
     (folder / "clients.pem").write_bytes(certificates()["authority"].cert_pem)
     text = _nginx(case) if program == "nginx" else _haproxy(case)
     text = text.replace("@PLAIN@", str(plain)).replace("@SECURE@", str(secure)).replace("@FOLDER@", str(folder))

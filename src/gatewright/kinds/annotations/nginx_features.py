@@ -53,7 +53,7 @@ _HONOURED = {
     "configuration-snippet": (
         'more_set_headers "X-Frame-Options: DENY";',
         "headers, return, rewrite, redirects under an if on $host, $scheme, $request_uri or $uri, allow and deny; other"
-        " lines are told, and answer 503 where they may keep somebody out",
+        " lines are told, and answer 503 where they may keep somebody out; add_header counts for any status, as with always",
     ),
     "cors-allow-credentials": ("false\n@enable-cors: true", ""),
     "cors-allow-headers": ("X-Custom\n@enable-cors: true", ""),
