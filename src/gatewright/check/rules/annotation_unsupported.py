@@ -8,9 +8,8 @@ truth.  The controller that the Ingress was written for still does what it says.
       annotations:
         nginx.ingress.kubernetes.io/limit-rate: "100"
 
-What restricts access (digest authentication, a web application firewall) is never left out: the rules answer 503.  Move
-such a protection to something that is followed, such as `auth-url` or a Traefik Middleware, where Gatewright serves the
-route itself.
+What restricts access (digest authentication, a web application firewall) is never left out: the rules answer 503, and
+the finding is `protection-unbuildable`.
 
 It is no fault where another controller serves the Ingress: accept it with `gatewright.dev/ignore`.
 """
@@ -26,12 +25,8 @@ RULE = Rule(
     Severity.WARNING,
     Scope.PROBLEM,
     __doc__,
-    lifts=(
-        "unsupported-annotation",
-        "unsupported-access-control",
-        "annotation-differs",
-    ),
-    consequence="a gateway of Gatewright answers as if it were not there, or 503 where it is a lock",
+    lifts=("unsupported-annotation", "annotation-differs"),
+    consequence="a gateway of Gatewright answers as if it were not there",
     fix="let the route have what it needs in another way, or accept it with "
     "gatewright.dev/ignore where another controller serves it",
     at_most=Severity.INFO,

@@ -10,8 +10,8 @@ namespace needs `allowCrossNamespace`.
         - match: Host(`shop.example.com`)
           middlewares: [{name: auth}]          # the Middleware is in namespace traefik
 
-Name what exists, with its namespace.  Passwords for basicAuth are hashes: bcrypt (`htpasswd -B`), apr1, `{SHA}` and
-crypt's `$1$`, `$5$` and `$6$`.  In plain text or as DES hashes nobody checks them.
+Name what exists, with its namespace.  Of a redirectRegex the host has to be plain from the expression; of a path one
+substitution has to be enough for all that changes it.
 
 It is no fault when the Middleware is in another repository: give that, too.
 """
@@ -32,15 +32,11 @@ RULE = Rule(
         "invalid-middleware",
         "foreign-provider",
         "ambiguous-reference",
-        "basic-auth-unusable",
         "redirect-pattern",
         "path-pattern",
-        "protection-unbuildable",
         "path-edits",
         "path-edits-not-composable",
         "tls-option",
-        "client-auth",
-        "basic-auth-hash",
         "step-unusable",
     ),
     consequence="every request of the rule gets an error instead of the backend",

@@ -1,12 +1,11 @@
 """A field, option, filter or middleware is known, and Gatewright does not follow it.
 
-No field is passed over in silence.  What only changes looks or speed is left out; what protects (digest authentication,
-plugins) refuses its route instead, because an open door is worse than a closed one.  The program that the document was
-written for still does what it says.
+No field is passed over in silence.  What only changes looks or speed is left out.  What protects is not: that is
+`protection-unbuildable`.  The program that the document was written for still does what it says.
 
     kind: Middleware
     spec:
-      digestAuth: {secret: users}
+      circuitBreaker: {expression: NetworkErrorRatio() > 0.30}
 
 Some rules are right, and only the Envoy that `gatewright run` starts cannot do them: they are refused, not half done.
 
@@ -32,7 +31,6 @@ RULE = Rule(
         "unsupported-field",
         "unsupported-filter",
         "unsupported-header",
-        "unsupported-middleware",
         "unsupported-option",
         "unsupported-protocol",
         "unsupported-reference",

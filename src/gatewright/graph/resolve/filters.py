@@ -396,7 +396,8 @@ def _basic_auth(view: View, where: Where, item: BasicAuth) -> BasicAuthUsers | F
         return structs.replace(why, status=404, hint=_SECRETS) if traefik else why
     if not all(map(htpasswd.usable, lines)):
         hint = "hash them with `htpasswd -B`, or with `htpasswd -s`"
-        return _unbuildable("basicAuth has passwords in a form that nobody checks", hint)
+        whose = str(item.secret or "basicAuth")
+        return _unbuildable(f"{whose} has passwords in a form that nobody checks", hint)
     return BasicAuthUsers(
         users=Sensitive(b"\n".join(lines)),
         origin=item.origin,
