@@ -2,8 +2,8 @@
 
 Each listens on two free ports of 127.0.0.1 (plain and TLS) and sends to echo backends.  `@BACKEND@`, or
 `@BACKEND:name@`, stands for one: a URL in nginx, address:port in HAProxy.  In `@FOLDER@`, clients.pem is the authority
-of client certificates and users has the password of joe, test; `haproxy-bind` has more words for the TLS listener.  Everything runs in the foreground, as this
-user, in a folder of its own, and is ended by its PID.
+of client certificates and users has the password of joe, test; `haproxy-bind` has more words for the TLS
+listener.  Everything runs in the foreground, as this user, in a folder of its own, and is ended by its PID.
 """
 
 from __future__ import annotations

@@ -53,9 +53,12 @@ _HONOURED = {
     "configuration-snippet": (
         'more_set_headers "X-Frame-Options: DENY";',
         "headers, return, rewrite, redirects under an if on $host, $scheme, $request_uri or $uri, allow and deny; other"
-        " lines are told, and answer 503 where they may keep somebody out; add_header counts for any status, as with always",
+        " lines are told, and answer 503 where they may keep somebody out; add_header counts for any status",
     ),
-    "cors-allow-credentials": ("false\n@enable-cors: true", ""),
+    "cors-allow-credentials": (
+        "false\n@enable-cors: true\n@cors-allow-origin: https://a.test",
+        "to the origin * there are none in any case, as browsers have it",
+    ),
     "cors-allow-headers": ("X-Custom\n@enable-cors: true", ""),
     "cors-allow-methods": ("GET, POST\n@enable-cors: true", ""),
     "cors-allow-origin": ("https://*.example.com\n@enable-cors: true", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from gatewright.kinds.annotations import nginx, nginx_settings, nginx_variables
 from gatewright.kinds.annotations.names import NAMES, NGINX
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.filters import BasicAuth, Compress, RateLimit, Variable
+from gatewright.kinds.intents.filters import BasicAuth, Compress, Cors, RateLimit, Variable
 from gatewright.kinds.intents.options import DoorOptions, Options, laid_over
 from gatewright.kinds.intents.routing import HashKey
 
@@ -76,7 +77,6 @@ def test_a_wrong_value_is_told_and_the_default_holds(name: str, value: str) -> N
         {"auth_tls_secret": "apps/ca", "auth_tls_match_cn": "alice"},
         {"auth_tls_verify_client": "on"},
         {"limit_rps": "5r/s"},
-        {"limit_connections": "many"},
         {"enable_modsecurity": "true"},
         {"proxy_ssl_secret": "upstream"},
         {"auth_ur1": "http://auth/"},
@@ -124,6 +124,45 @@ def test_an_authentication_server() -> None:
     own = read(auth_url="http://auth/", auth_signin="https://login.test/?rd=$escaped_request_uri")[0].auth
     assert own is not None
     assert own.signin[-1] is Variable.ESCAPED_URI
+
+
+def test_an_authentication_server_of_its_own_in_place_of_the_doors() -> None:
+    wide = settings(global_auth_url="http://wide/")[0]
+    own = read(enable_global_auth="false", auth_url="http://own/")[0]
+    assert (asked := laid_over(wide, own).auth) is not None
+    assert asked.url == ("http://own/",)
+    assert laid_over(wide, read(enable_global_auth="false")[0]).auth is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "passes"),
+    [
+        ("CN=alice", True),
+        ("O=Shop,CN=bob,C=DE", True),
+        ("CN=alice.shop", True),
+        ("CN=mallory", False),
+        ("O=x\\,CN=alice,CN=mallory", False),
+        ("O=xCN=alice", False),
+    ],
+)
+def test_whose_certificate_it_is(subject: str, passes: bool) -> None:
+    asked = read(auth_tls_secret="apps/ca", auth_tls_match_cn="CN=(alice|bob)")[0].client
+    assert asked is not None
+    assert bool(re2.fullmatch(asked.common_name, subject)) == passes
+
+
+def test_to_any_origin_browsers_give_no_credentials() -> None:
+    for origins, credentials in (("*", False), ("https://a.test", True)):
+        (cors,) = read(enable_cors="true", cors_allow_origin=origins)[0].filters
+        assert isinstance(cors, Cors)
+        assert cors.allow_credentials == credentials
+
+
+def test_connections_of_a_client_are_not_counted_and_do_not_close() -> None:
+    options, told = read(limit_connections="10")
+    assert told == ["unsupported-annotation"]
+    assert not options.filters
+    assert not options.unbuildable
 
 
 def test_rates() -> None:
