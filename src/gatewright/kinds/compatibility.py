@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from gatewright.kinds.annotations.readers import READERS
 from gatewright.kinds.envoy_gateway import compatibility as envoy_gateway
-from gatewright.kinds.features import Compatibility, Support
+from gatewright.kinds.features import Compatibility, Feature, Support
 from gatewright.kinds.traefik import compatibility as traefik
 from gatewright.kinds.traefik import object_features, static_features
 
@@ -28,13 +28,14 @@ _INTRO = """\
 # What is carried over
 
 Gatewright reads the manifests of other controllers and does what they would do. This page says how far, feature by
-feature. It is written from the tables that the code itself goes by, and a test lowers every example in them.
+feature. It is written from the tables that the code itself goes by, and a test lowers every example in them. How to
+move from one of them is in [moving.md](moving.md).
 
 | | |
 |---|---|
 | **honoured** | does what the original does |
 | **honoured with a difference** | works, but not to the letter: the note says how; each use is told once |
-| **reported** | has no effect, and each use is told once; where it protects something, its rules answer 503 instead |
+| **reported** | has no effect, and each use is told once; where it protects something, its rules answer 503, an error |
 | **advisory** | tunes the original's own machinery; nothing here corresponds to it, and nothing is said |
 
 An annotation that no version of its controller knows is told with the name that was probably meant. A value that
@@ -63,19 +64,61 @@ def _section(one: Compatibility) -> Iterator[str]:
     yield ""
     yield f"Read from {one.of}." + (f" {one.intro}" if one.intro else "")
     yield ""
+    prefix = _prefix(one)
+    twin = _twin(one)
+    if twin is not None:
+        yield f"With `{prefix}` before them, the names of [{twin.title}](#{_anchor(twin.title)}), to the same effect."
+        yield ""
+        return
+    if prefix:
+        yield f"`{prefix}` stands before each of these names."
+        yield ""
     for support in _ORDER:
         features = sorted((f for f in one.features if f.support is support), key=lambda feature: feature.name)
         if not features:
             continue
         if support is Support.ADVISORY:
-            yield f"**advisory**: {', '.join(f'`{feature.name}`' for feature in features)}"
+            yield f"**advisory**: {_names(features, prefix)}"
             yield ""
             continue
         yield f"**{support.value}**"
         yield ""
-        for feature in features:
-            yield f"- `{feature.name}`" + (f": {feature.note}" if feature.note else "")
+        yield from _items(features, prefix)
         yield ""
+
+
+def _items(features: list[Feature], prefix: str) -> Iterator[str]:
+    """A line for each feature, those of which the same is to be said together; last those without a note."""
+    alike: dict[str, list[Feature]] = {}
+    for feature in features:
+        alike.setdefault(feature.note, []).append(feature)
+    plain = alike.pop("", [])
+    for note, those in alike.items():
+        yield f"- {_names(those, prefix)}: {note}"
+    if plain:
+        yield f"- {_names(plain, prefix)}"
+
+
+def _names(features: list[Feature], prefix: str) -> str:
+    return ", ".join(f"`{feature.name.removeprefix(prefix)}`" for feature in features)
+
+
+def _prefix(one: Compatibility) -> str:
+    """What all names begin with, up to a slash; "" if nothing."""
+    before = {feature.name.rpartition("/")[0] for feature in one.features}
+    return f"{before.pop()}/" if one.shape == "annotation" and len(before) == 1 and "" not in before else ""
+
+
+def _twin(one: Compatibility) -> Compatibility | None:
+    """The table before this one that says the same of the same names under another prefix."""
+    said = _without_prefix(one)
+    earlier = DIALECTS[: DIALECTS.index(one)]
+    return next((other for other in earlier if _prefix(one) and _without_prefix(other) == said), None)
+
+
+def _without_prefix(one: Compatibility) -> set[tuple[str, Support, str]]:
+    prefix = _prefix(one)
+    return {(feature.name.removeprefix(prefix), feature.support, feature.note) for feature in one.features}
 
 
 def _anchor(title: str) -> str:

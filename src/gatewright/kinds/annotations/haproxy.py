@@ -281,14 +281,13 @@ COMPATIBILITY = Compatibility(
     _OF,
     "annotation",
     haproxy_features.ANNOTATIONS,
-    "Of Ingresses.  The same names under haproxy.com/ are read, too.",
+    "Of Ingresses.",
 )
 ENTERPRISE = Compatibility(
     "HAProxy Enterprise Kubernetes Ingress Controller: annotations",
     _OF,
     "annotation",
     haproxy_features.ENTERPRISE_ANNOTATIONS,
-    "The names of haproxy.org/ under the other prefix.",
 )
 CONFIGMAP = Compatibility(
     "HAProxy Kubernetes Ingress Controller: ConfigMap", _OF, "configmap", haproxy_features.CONFIGMAP
