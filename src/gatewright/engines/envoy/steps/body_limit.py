@@ -15,12 +15,17 @@ _MOST_BUFFERED = 2**32 - 1
 
 
 def filters(step: BodyLimit, context: Context) -> list[Part] | Refused:
-    """Counted as it passes, unless the backend shall see nothing of what is too long."""
-    if not step.buffered:
-        limit = BodySizeLimit(max_request_bytes=serialise(UInt64Value(value=step.octets)))
-        return [Part(extension("envoy.filters.http.body_size_limit", limit), websocket())]
-    if not 0 < step.octets <= _MOST_BUFFERED:
+    """Counted as it passes, and held back where the backend shall see nothing of what is too long.
+
+    The filter that holds bodies back lets pass whatever comes to its end at once: a short one of HTTP/2, and any that
+    was held while a server was asked.  So it does not count; the other one does.
+    """
+    if step.buffered and not 0 < step.octets <= _MOST_BUFFERED:
         return Refused(f"bodies of {step.octets} octets cannot be held back", step.origin)
-    buffer = buffer_pb2.Buffer()
-    buffer.max_request_bytes.value = step.octets
-    return [Part(extension("envoy.filters.http.buffer", buffer), websocket())]
+    limit = BodySizeLimit(max_request_bytes=serialise(UInt64Value(value=step.octets)))
+    made = [Part(extension("envoy.filters.http.body_size_limit", limit), websocket())]
+    if step.buffered:
+        buffer = buffer_pb2.Buffer()
+        buffer.max_request_bytes.value = step.octets
+        made.append(Part(extension("envoy.filters.http.buffer", buffer), websocket()))
+    return made

@@ -1,0 +1,90 @@
+"""Limits of request bodies on a real Envoy, alone and behind a question, however a body comes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import ResponseReceived
+
+from gatewright.graph.nodes import AskAuth, Step
+from gatewright.kinds.intents.filters import BodyLimit, ForwardAuth, Variable
+from support import compiled as c
+from support import needs
+from support.handmade import DEADLINE
+
+pytestmark = pytest.mark.real
+
+SPELLINGS = ("a.test", "A.test", "x.b.test")
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
+FRAME = 16_384
+QUESTION = ForwardAuth(c.ORIGIN, (Variable.URI,), copies=("X-User",))
+ASK = AskAuth(QUESTION, c.backend("auth").key, (), QUESTION.url)
+
+
+@pytest.fixture(autouse=True)
+def _envoy() -> None:
+    needs.package("envoy")
+    needs.package("grpc")
+
+
+def limited(*steps: Step) -> c.Graph:
+    hosts = [c.host(name, c.entry(c.to("one"), steps=steps)) for name in ("a.test", "*.b.test")]
+    return c.graph([c.gateway(c.http_port())], hosts, [c.backend("one"), c.backend("auth")])
+
+
+async def post(world: c.World, name: str, size: int, *, http2: bool, known: bool) -> int:
+    """The status for a body whose length the request says (`known`) or does not, all of it sent at once."""
+    if http2:
+        return await over_http2(world, name, size, known=known)
+    if known:
+        return (await world.get(name, method="POST", headers={"Content-Length": f"{size}"}, body=b"x" * size)).status
+    chunk = f"{size:x}\r\n".encode() + b"x" * size + b"\r\n" if size else b""
+    sent = {"Transfer-Encoding": "chunked"}
+    return (await world.get(name, method="POST", headers=sent, body=chunk + b"0\r\n\r\n")).status
+
+
+async def over_http2(world: c.World, name: str, size: int, *, known: bool) -> int:
+    """The same, with prior knowledge; the last frame of a body is its end."""
+    client = H2Connection(H2Configuration(client_side=True))
+    client.initiate_connection()
+    length = [("content-length", f"{size}")] if known else []
+    client.send_headers(
+        1,
+        [(":method", "POST"), (":scheme", "http"), (":authority", name), (":path", "/"), *length],
+        end_stream=not size,
+    )
+    for start in range(0, size, FRAME):
+        client.send_data(1, b"x" * min(FRAME, size - start), end_stream=start + FRAME >= size)
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port())
+    try:
+        writer.write(client.data_to_send())
+        async with asyncio.timeout(DEADLINE):
+            while data := await reader.read(65536):
+                for event in client.receive_data(data):
+                    if isinstance(event, ResponseReceived):
+                        return next(int(value) for key, value in event.headers if key == b":status")
+        return 0
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("buffered", [False, True], ids=["counted", "held"])
+@pytest.mark.parametrize("before", [(), (ASK,)], ids=["alone", "asked"])
+def test_no_body_is_longer_than_its_limit(before: tuple[Step, ...], buffered: bool) -> None:
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            for http2 in (False, True):
+                for known in (True, False):
+                    replies = [await post(world, name, n, http2=http2, known=known) for n in (0, 1000, 1001, 60_000)]
+                    assert replies == [200, 200, 413, 413], (name, http2, known)
+            assert (await world.get(name, headers=WEBSOCKET)).status == 101, name
+
+    c.serve(limited(*before, BodyLimit(c.ORIGIN, 1000, buffered=buffered)), scenario)
