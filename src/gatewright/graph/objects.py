@@ -335,7 +335,10 @@ class View:
     def listed(self, index: str, value: Hashable, kind: type[T]) -> list[T]:
         """The intents of an index, sorted by Key so that input order cannot show."""
         self.reads.add(("index", index, value))
-        found = (self._objects.intent(key) for key in sorted(self._objects.listed(index, value)))
+        keys = self._objects.listed(index, value)
+        if not keys:  # as nearly always: of what a host may have beside its routes
+            return []
+        found = (self._objects.intent(key) for key in sorted(keys))
         return [intent for intent in found if isinstance(intent, kind)]
 
     def any(self, index: str, value: Hashable) -> bool:

@@ -48,6 +48,8 @@ def is_ip(text: str) -> bool:
     """An IPv4 or IPv6 address."""
     if _IPV4.fullmatch(text) is not None:  # nearly all are, and every endpoint comes by here
         return True
+    if ":" not in text and not text[-1:].isdigit():  # a name, then: every host of an Ingress comes by here
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

@@ -114,7 +114,7 @@ def _is_sound(one: route.Route) -> bool:
     hosts = [one.route.host_rewrite_literal, *(c.host_rewrite_literal for c in one.route.weighted_clusters.clusters)]
     hosts += [one.redirect.host_redirect, one.redirect.path_redirect]
     texts = [text for option in options for text in (option.header.key, option.header.value)] + hosts
-    return not any(len(text.encode()) > _LONGEST_HEADER or _LINES.search(text) for text in texts)
+    return not any(text and (len(text.encode()) > _LONGEST_HEADER or _LINES.search(text)) for text in texts)
 
 
 def refuse(origin: Origin, reason: str, identity: str = "not-carried-over") -> Answer:

@@ -7,7 +7,7 @@ Counterpart: `actions`, what a rule does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 import re2
@@ -114,7 +114,8 @@ def _socket(*, invert: bool = False) -> route.HeaderMatcher:
     return made
 
 
-def _methods(methods: Iterable[str]) -> route.HeaderMatcher:
+@lru_cache(maxsize=64)
+def _methods(methods: tuple[str, ...]) -> route.HeaderMatcher:
     return route.HeaderMatcher(name=":method", string_match=regex("|".join(re2.escape(one) for one in methods)))
 
 

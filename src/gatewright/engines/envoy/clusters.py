@@ -8,7 +8,6 @@ edge has limits of its own, and a backend's capacity is not ours to guess.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Final
 from urllib.parse import quote
 
@@ -29,6 +28,7 @@ from gatewright.engines.envoy.wire import ads, pack, seconds, serialise
 from gatewright.graph.nodes import Backend, BackendTls, Endpoint, UpstreamProtocol
 from gatewright.graph.resolve.variants import USUAL
 from gatewright.kinds.intents.routing import HealthCheck, Upstream
+from gatewright.kinds.syntax import is_ip
 
 _HTTP_OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _TLS: Final = "envoy.transport_sockets.tls"
@@ -100,7 +100,7 @@ def socket_address(address: str, port: int, *, udp: bool = False) -> address_pb2
 
 def resolved_by_dns(backend: Backend) -> bool:
     """Does Envoy look the endpoints up itself?  Then there is no load assignment."""
-    return bool(backend.dns_name) or any(not _is_address(e.address) for e in backend.endpoints)
+    return bool(backend.dns_name) or any(not is_ip(e.address) for e in backend.endpoints)
 
 
 def _endpoint(endpoint: Endpoint, backend: Backend, *, udp: bool = False) -> endpoint_pb2.LbEndpoint:
@@ -136,14 +136,6 @@ def _find(made: cluster_pb2.Cluster, backend: Backend) -> None:
         found.endpoint.address.CopyFrom(socket_address(one.address, one.port, udp=udp))
         found.endpoint.hostname = one.address
         _health_port(found.endpoint, backend)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _limits(made: cluster_pb2.Cluster, asked: Upstream) -> None:

@@ -10,6 +10,7 @@ Counterpart: `filters`, the chain; `steps`, the filters.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import combinations
 from typing import Final, TypeAlias
 
@@ -168,7 +169,8 @@ def _carried(rule: Rule, compiled: Sequence[_Compiled]) -> list[tuple[str, Any]]
         found = [part for one in some if isinstance(one, list) for part in one]
         if not found:
             continue
-        config = carrier(found)
+        only = rule.steps[0] if len(rule.steps) == 1 else None
+        config = _limit(only.octets, buffered=only.buffered) if isinstance(only, BodyLimit) else carrier(found)
         if config is None:
             return Refused("its steps make exceptions for too many different groups of clients", rule.origin)
         configs.append((name, config))
@@ -215,6 +217,12 @@ def carrier(carried: Sequence[Part]) -> Any | None:
             field.on_match.action.CopyFrom(_run(left))
     matcher.on_no_match.action.CopyFrom(_run([part.filter for part in carried]))
     return pack(CompositePerRoute(matcher=serialise(matcher)))
+
+
+@lru_cache(maxsize=256)
+def _limit(octets: int, *, buffered: bool) -> Any | None:
+    """A limit of bodies and nothing else, which is what most rules of some dialects have."""
+    return carrier(body_limit.limit(octets, buffered=buffered))
 
 
 def _run(chain: Sequence[Filter]) -> TypedExtensionConfig:

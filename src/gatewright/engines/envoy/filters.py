@@ -9,6 +9,7 @@ Counterpart: `composite`, what a route says.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 import re2
@@ -65,6 +66,7 @@ def chain(gateway: str, port: int, family: Family) -> list[hcm.HttpFilter]:
     ]
 
 
+@cache
 def switched_off() -> Any:
     """For a scope: a filter that its routes do not need unless they say so."""
     return pack(route.FilterConfig(disabled=True, is_optional=True))

@@ -12,6 +12,7 @@ from typing import Final
 
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.config.route.v3 import route_pb2, scoped_route_pb2
+from google.protobuf.any_pb2 import Any
 from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec import Struct, structs
 
@@ -23,11 +24,12 @@ from gatewright.engines.envoy.access import passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
 from gatewright.engines.envoy.client_certificates import client_refusals, further_notes
 from gatewright.engines.envoy.composite import with_steps
-from gatewright.engines.envoy.filters import UNNEEDED, switched_off
+from gatewright.engines.envoy.filters import RULE, UNNEEDED, switched_off
 from gatewright.engines.envoy.match import Condition
 from gatewright.engines.envoy.steps.context import Context
 from gatewright.engines.envoy.wire import serialise
 from gatewright.graph.nodes import Access, Entry, Family, Gateway, SniScope, VirtualHost
+from gatewright.kinds.intents.filters import BodyLimit
 
 _NOT_FOUND: Final = 404
 _FORBIDDEN: Final = 403
@@ -72,10 +74,34 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
             others += carried.scopes
         problems += _entry(made, entry, answer, depth, owned)
     made += _end(owned)
-    return Scope(_resource(host, made, notes), tuple(problems), tuple(others))
+    return Scope(_resource(host, made, notes, _for_all(host, made)), tuple(problems), tuple(others))
 
 
-def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str]) -> bytes:
+def _for_all(host: VirtualHost, made: Sequence[route.Route]) -> Any | None:
+    """The limit of bodies that all rules have is said once, for the scope, and taken out of the routes.
+
+    Each of these costs Envoy as much memory as a route.  What answers by itself refuses what is too long, too, which
+    would not do for other steps.
+    """
+    if not all(isinstance(step, BodyLimit) for entry in host.entries for step in entry.rule.steps):
+        return None
+    first: Any | None = None
+    for one in made:
+        own = one.typed_per_filter_config.get(RULE)
+        if own is None and not one.HasField("route"):
+            continue
+        if own is None or (first is not None and own != first):
+            return None
+        first = own
+    if first is not None:
+        first = Any(type_url=first.type_url, value=first.value)
+        for one in made:
+            if RULE in one.typed_per_filter_config:
+                del one.typed_per_filter_config[RULE]
+    return first
+
+
+def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[str], for_all: Any | None) -> bytes:
     name, hostname = names.scope_key(host), host.key.hostname
     looked_up = hostname == hostnames.ANY or hostnames.is_wildcard(hostname)
     patterns = [names.HOST_HEADER] if looked_up else []
@@ -94,6 +120,8 @@ def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[st
     fallback = names.fallback(host.key.gateway, host.key.port, host.key.family)
     for unneeded in (fallback, *UNNEEDED):
         configuration.typed_per_filter_config[unneeded].CopyFrom(switched_off())
+    if for_all is not None:
+        configuration.typed_per_filter_config[RULE].CopyFrom(for_all)
     resource = names.scope_resource(host.key)
     scope = scoped_route_pb2.ScopedRouteConfiguration(name=resource, route_configuration=configuration)
     scope.key.fragments.add(string_key=name)

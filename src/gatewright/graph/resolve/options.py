@@ -61,9 +61,7 @@ def effective(view: View, gateway: Gateway, listener: Listener, route: RouteInte
     """The options of a rule of a route at a listener; of the route as a whole without a rule."""
     if route.doors is not None:
         return NOTHING
-    settings = gateway.settings
-    usual = _usual(gateway.implementation, gateway.options, settings.idle_timeout, settings.body_limit, gateway.origin)
-    found = laid_over(usual, listener.options)
+    found = _usual(gateway, listener.options)
     if gateway.dialect is Dialect.GATEWAY_API:
         found = laid_over(found, policies.effective(view, gateway, listener.name, route, rule))
     if gateway.implementation == load_balancers.ALB:
@@ -74,15 +72,20 @@ def effective(view: View, gateway: Gateway, listener: Listener, route: RouteInte
     return found
 
 
+def _usual(gateway: Gateway, listener: Options) -> Options:
+    """What holds at a listener when the route says nothing."""
+    settings = gateway.settings
+    described = NOTHING
+    if settings.idle_timeout is not None or settings.body_limit is not None:
+        limit = None if settings.body_limit is None else BodyLimit(gateway.origin, settings.body_limit)
+        described = Options(read_timeout=settings.idle_timeout, body_limit=limit)
+    return _laid(gateway.implementation, gateway.options, described, listener)
+
+
 @lru_cache(maxsize=256)
-def _usual(
-    implementation: str, door: Options, idle_timeout: float | None, body_limit: int | None, origin: Origin
-) -> Options:
-    """What holds at a door: as its implementation does it, as it is configured, as the site map says."""
-    described = Options(
-        read_timeout=idle_timeout, body_limit=None if body_limit is None else BodyLimit(origin, body_limit)
-    )
-    return laid_over(laid_over(readers.usual(implementation), door), described)
+def _laid(implementation: str, door: Options, described: Options, listener: Options) -> Options:
+    """As the implementation does it, as it is configured, as the site map says, as the listener says."""
+    return laid_over(laid_over(laid_over(readers.usual(implementation), door), described), listener)
 
 
 # --- applying -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ Counterpart: `backends`, which makes variants of references and Backends of vari
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -128,6 +129,7 @@ _HEALTH: Final = (
 )
 
 
+@lru_cache(maxsize=1024)
 def encode(variant: Variant) -> str:
     """The text of a variant; "" for the usual one.  `decode` is its inverse."""
     parts = [variant.scheme] if variant.scheme else []
@@ -151,6 +153,7 @@ def encode(variant: Variant) -> str:
     return _JOINT.join(parts)
 
 
+@lru_cache(maxsize=1024)
 def decode(text: str) -> Variant:
     """The variant that `encode` made this text of."""
     variant = Variant()
@@ -183,6 +186,7 @@ def decode(text: str) -> Variant:
     return structs.replace(variant, upstream=upstream)
 
 
+@lru_cache(maxsize=1024)
 def unusual(upstream: Upstream | None) -> Upstream:
     """What of it differs from `USUAL`: the rest makes no cluster of its own."""
     if upstream is None:

@@ -7,6 +7,8 @@ who may pass, then headers and the backend.  The topics are in `nginx_routing`, 
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from gatewright.kinds.annotations import (
     nginx_answers,
     nginx_auth,
@@ -56,7 +58,8 @@ def read(notes: Notes) -> Options:
 
 def _together(found: Options, part: Options) -> Options:
     """Both, with the reason that was found first."""
-    return laid_over(laid_over(found, part), Options(unbuildable=found.unbuildable or part.unbuildable))
+    both = laid_over(found, part)
+    return structs.replace(both, unbuildable=found.unbuildable) if found.unbuildable else both
 
 
 def _of_a_canary(found: Options) -> Options:
@@ -83,6 +86,8 @@ def _snippets(notes: Notes) -> Options:
 
 def _worth_telling(notes: Notes) -> Notes:
     """The notes without those values that say what holds anyhow, and one half of a pair that is one thing."""
+    if not any(name in notes for name in _OFF):
+        return notes
     names = {notes.prefix + name: notes.text(name) or "" for name in notes.names()}
     for name, value in _OFF.items():
         if (notes.text(name) or "").lower() in (value, "default"):

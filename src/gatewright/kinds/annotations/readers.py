@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
@@ -32,13 +32,11 @@ def read(
     """
     found: dict[str, Options] = {}
     problems: list[Problem] = []
-    for reader in READERS:
-        notes = _notes(reader, annotations, owner, origin)
-        if notes is not None:
-            options = reader.read(notes)
-            for name in reader.implementations:
-                found[name] = laid_over(found.get(name, NOTHING), options)
-            problems += notes.problems
+    for reader, notes in _notes(annotations, owner, origin):
+        options = reader.read(notes)
+        for name in reader.implementations:
+            found[name] = laid_over(found.get(name, NOTHING), options)
+        problems += notes.problems
     return tuple(sorted(found.items())), problems
 
 
@@ -47,17 +45,22 @@ def rules(
 ) -> tuple[tuple[RuleIntent, ...], list[Problem]]:
     """The rules of an object as its annotations change them, and what is wrong with these."""
     problems: list[Problem] = []
-    for reader in READERS:
-        notes = _notes(reader, annotations, owner, origin)
-        if notes is not None and reader.rules is not None:
+    for reader, notes in _notes(annotations, owner, origin):
+        if reader.rules is not None:
             given = reader.rules(notes, given)
             problems += notes.problems
     return given, problems
 
 
-def _notes(reader: Reader, annotations: Mapping[str, str], owner: Key, origin: Origin) -> Notes | None:
-    own = {name: value for name, value in annotations.items() if name.startswith(reader.prefix)}
-    return Notes(own, owner, origin.at("metadata", "annotations"), reader.prefix) if own else None
+def _notes(annotations: Mapping[str, str], owner: Key, origin: Origin) -> Iterator[tuple[Reader, Notes]]:
+    """Those whose annotations are there, in their order, with these."""
+    if not annotations:
+        return
+    place = origin.at("metadata", "annotations")
+    for reader in READERS:
+        own = {name: value for name, value in annotations.items() if name.startswith(reader.prefix)}
+        if own:
+            yield reader, Notes(own, owner, place, reader.prefix)
 
 
 def meant(among: Sequence[Reader], names: Iterable[str]) -> Reader:

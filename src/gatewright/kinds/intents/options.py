@@ -180,7 +180,7 @@ def laid_over(wider: Options, narrower: Options) -> Options:
         own = {n: v for n in Upstream.__struct_fields__ if (v := getattr(upstream, n)) not in (None, "", 0)}
         upstream = structs.replace(wider.upstream, **own)
     values = [
-        broad if not narrow and narrow is not False and narrow != 0 else narrow
+        broad if narrow is None or narrow == () or narrow == "" else narrow
         for broad, narrow in zip(structs.astuple(wider), structs.astuple(narrower), strict=True)
     ]
     found = Options(*values)

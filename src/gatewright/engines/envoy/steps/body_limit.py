@@ -15,17 +15,22 @@ _MOST_BUFFERED = 2**32 - 1
 
 
 def filters(step: BodyLimit, context: Context) -> list[Part] | Refused:
-    """Counted as it passes, and held back where the backend shall see nothing of what is too long.
-
-    The filter that holds bodies back lets pass whatever comes to its end at once: a short one of HTTP/2, and any that
-    was held while a server was asked.  So it does not count; the other one does.
-    """
+    """Counted as it passes, unless the backend shall see nothing of what is too long."""
     if step.buffered and not 0 < step.octets <= _MOST_BUFFERED:
         return Refused(f"bodies of {step.octets} octets cannot be held back", step.origin)
-    limit = BodySizeLimit(max_request_bytes=serialise(UInt64Value(value=step.octets)))
-    made = [Part(extension("envoy.filters.http.body_size_limit", limit), websocket())]
-    if step.buffered:
+    return limit(step.octets, buffered=step.buffered)
+
+
+def limit(octets: int, *, buffered: bool) -> list[Part]:
+    """The filters of one limit.
+
+    The one that holds bodies back lets pass whatever comes to its end at once: a short one of HTTP/2, and any that was
+    held while a server was asked.  So it does not count; the other one does.
+    """
+    counted = BodySizeLimit(max_request_bytes=serialise(UInt64Value(value=octets)))
+    made = [Part(extension("envoy.filters.http.body_size_limit", counted), websocket())]
+    if buffered:
         buffer = buffer_pb2.Buffer()
-        buffer.max_request_bytes.value = step.octets
+        buffer.max_request_bytes.value = octets
         made.append(Part(extension("envoy.filters.http.buffer", buffer), websocket()))
     return made

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import TypeAlias
 
 from envoy.config.core.v3 import extension_pb2
@@ -18,7 +19,7 @@ from google.protobuf.message import Message
 from msgspec import Struct
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
 from xds.type.matcher.v3 import matcher_pb2 as xds
-from xds.type.matcher.v3 import regex_pb2
+from xds.type.matcher.v3 import regex_pb2, string_pb2
 
 from gatewright.engines.envoy.wire import pack
 
@@ -49,12 +50,16 @@ def peer_in(cidrs: Iterable[str]) -> Condition:
     return _address(network_inputs_pb2.DirectSourceIPInput(), cidrs)
 
 
+@cache
 def websocket() -> Condition:
-    """The request opens a WebSocket and nothing else (RFC 6455, 4.1): what follows is no body, for no backend."""
+    """The request opens a WebSocket and nothing else (RFC 6455, 4.1): what follows is no body, for no backend.
+
+    Made once: nearly every rule has it.  Expressions cost Envoy most, so there are no more of them than it takes.
+    """
     made = Condition()
     parts = made.and_matcher.predicate
-    parts.append(header("upgrade", "(?i:websocket)"))
-    parts.append(header(":method", "GET"))
+    parts.append(_header("upgrade", string_pb2.StringMatcher(exact="websocket", ignore_case=True)))
+    parts.append(_header(":method", string_pb2.StringMatcher(exact="GET")))
     parts.append(negated(header("content-length", "(?s:.*)")))
     parts.append(negated(header("transfer-encoding", "(?s:.*)")))
     return made
@@ -62,11 +67,14 @@ def websocket() -> Condition:
 
 def header(name: str, pattern: str) -> Condition:
     """A request header is there and matches in full."""
+    expression = regex_pb2.RegexMatcher(google_re2=regex_pb2.RegexMatcher.GoogleRE2(), regex=pattern)
+    return _header(name, string_pb2.StringMatcher(safe_regex=expression))
+
+
+def _header(name: str, value: string_pb2.StringMatcher) -> Condition:
     made = Condition()
     made.single_predicate.input.CopyFrom(_named(name, http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)))
-    made.single_predicate.value_match.safe_regex.CopyFrom(
-        regex_pb2.RegexMatcher(google_re2=regex_pb2.RegexMatcher.GoogleRE2(), regex=pattern)
-    )
+    made.single_predicate.value_match.CopyFrom(value)
     return made
 
 
