@@ -113,6 +113,7 @@ def _is_sound(one: route.Route) -> bool:
     options = (o for each in edited for o in (*each.request_headers_to_add, *each.response_headers_to_add))
     hosts = [one.route.host_rewrite_literal, *(c.host_rewrite_literal for c in one.route.weighted_clusters.clusters)]
     hosts += [one.redirect.host_redirect, one.redirect.path_redirect]
+    hosts += [one.redirect.regex_rewrite.substitution, one.route.regex_rewrite.substitution]
     texts = [text for option in options for text in (option.header.key, option.header.value)] + hosts
     return not any(text and (len(text.encode()) > _LONGEST_HEADER or _LINES.search(text)) for text in texts)
 

@@ -127,7 +127,7 @@ def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
         "deny": None if deny is None else DenySources(notes.at("denylist-source-range"), deny, depth),
         "filters": tuple(one for one in filters if one is not None),
         "auth": haproxy_asking.forward_auth(notes, refusals),
-        "body_limit": _body_limit(notes),
+        "body_limit": _body_limit(notes, refusals),
         "tls_redirect": None
         if redirect is None
         else TlsRedirect("tls" if redirect else "never", 0, 0, notes.at("ssl-redirect")),
@@ -260,11 +260,16 @@ def _rewrite(notes: Notes) -> Rewrite | None:
     return Rewrite(notes.at("rewrite-target"), paths=(edit,))
 
 
-def _body_limit(notes: Notes) -> BodyLimit | None:
-    if (notes.text("proxy-body-size") or "unlimited") == "unlimited":
+def _body_limit(notes: Notes, refusals: list[str]) -> BodyLimit | None:
+    name = "proxy-body-size"
+    if (notes.text(name) or "unlimited") == "unlimited":
         return None
-    octets = notes.size("proxy-body-size")
-    return BodyLimit(notes.at("proxy-body-size"), octets) if octets else None
+    told = len(notes.problems)
+    octets = notes.size(name)
+    if octets is None:
+        del notes.problems[told:]
+        refusals.append(notes.refuse(name, "it is no size"))
+    return BodyLimit(notes.at(name), octets) if octets else None
 
 
 def _code(notes: Notes, name: str) -> int | None:
@@ -304,7 +309,11 @@ def _aliases(notes: Notes) -> tuple[HostMatch, ...]:
         else:
             notes.bad("server-alias", "a hostname", f"{host[:40]!r} is no alias")
     if (pattern := notes.expression("server-alias-regex")) is not None:
-        found.append(HostMatch(HostKind.REGEX, f".*(?i:{pattern}).*"))
+        anywhere = f".*(?i:{pattern}).*"
+        if syntax.regex_error(anywhere):  # RE2 takes what was written, but it is too long for more
+            notes.bad("server-alias-regex", "a shorter regular expression", "it has no effect")
+        else:
+            found.append(HostMatch(HostKind.REGEX, anywhere))
     return tuple(found)
 
 

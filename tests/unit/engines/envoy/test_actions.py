@@ -6,7 +6,7 @@ import pytest
 
 from gatewright.engines.envoy.actions import Place, answer
 from gatewright.graph.nodes import Action, RedirectTo, Rule
-from gatewright.kinds.intents.filters import HeaderEdit
+from gatewright.kinds.intents.filters import HeaderEdit, PathEdit, PathEditKind
 from support import compiled as c
 
 TO = c.to("one")
@@ -27,6 +27,7 @@ def test_texts_with_lines_and_endless_ones_are_refused(text: str) -> None:
     assert status(TO, response_headers=edit) == 500
     assert status(c.to("one", host=text)) == 500
     assert status(RedirectTo(c.ORIGIN, 302, host=text)) == 500
+    assert status(RedirectTo(c.ORIGIN, 302, path=PathEdit(PathEditKind.REPLACE, f"/{text}"))) == 500
 
 
 def test_others_are_passed_on() -> None:
