@@ -392,8 +392,8 @@ def _basic_auth(view: View, where: Where, item: BasicAuth) -> BasicAuthUsers | F
         raw += b"\n" + (users(secret) if secret else b"")
     lines = htpasswd.lines(raw)
     if not lines:
-        why = _unbuildable(f"{item.secret} has no users" if item.secret else "basicAuth has no users")
-        return structs.replace(why, status=404, hint=_SECRETS) if traefik else why
+        why = _unbuildable(*_nobody(view, item.secret))
+        return structs.replace(why, status=404, hint=why.hint or _SECRETS) if traefik else why
     if not all(map(htpasswd.usable, lines)):
         hint = "hash them with `htpasswd -B`, or with `htpasswd -s`"
         whose = str(item.secret or "basicAuth")
@@ -406,6 +406,15 @@ def _basic_auth(view: View, where: Where, item: BasicAuth) -> BasicAuthUsers | F
         user_header=item.user_header,
         excepts=item.excepts,
     )
+
+
+def _nobody(view: View, secret: Key | None) -> tuple[str, str]:
+    """Why there are no users, and what would help."""
+    if secret is None:
+        return "basicAuth has no users", ""
+    if view.get(secret, SecretIntent) is None:
+        return f"{secret} does not exist", "give it, too, where it is made elsewhere or kept sealed"
+    return f"{secret} has no users", ""
 
 
 def _unbuildable(why: str, hint: str = "") -> Failure:
