@@ -21,7 +21,7 @@ from gatewright.engines.envoy.bindings import PortKey
 from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.engines.envoy.types import LISTENER
-from gatewright.graph.nodes import Forward, Graph, Rule
+from gatewright.graph.nodes import Forward, Graph, RedirectTo, Rule
 from gatewright.kinds.intents.filters import HeaderEdit, Variable
 from gatewright.trace import answer
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
@@ -336,15 +336,18 @@ def _open_ports(world: compiled.World) -> list[int]:
 
 
 def _refused(world: compiled.World, one: Asked, seen: Seen) -> bool:
-    """Did the compiler say that it cannot do what is described here, and refuses it?"""
+    """Did the compiler say that it cannot do what this rule describes, and refuses it?"""
     assert world.plan is not None
     assert world.graph is not None
     if seen.status == 0:
         told = world.plan.problems.get(listener(one.gateway, one.port, udp=False), ())
         return any(problem.id == "tcp-match" for problem in told)
-    host = walk(world.graph, world.graph.gateways[one.gateway], as_traced(one)).host
-    told = world.plan.problems.get(f"{host.key.family} {host.key}", ()) if host is not None else ()
-    return any(problem.id == "not-carried-over" for problem in told)
+    trace = walk(world.graph, world.graph.gateways[one.gateway], as_traced(one))
+    if trace.host is None or trace.rule is None:
+        return False
+    told = world.plan.problems.get(f"{trace.host.key.family} {trace.host.key}", ())
+    places = {trace.rule.origin, trace.rule.action.origin if isinstance(trace.rule.action, RedirectTo) else None}
+    return any(problem.id == "not-carried-over" and problem.origin in places for problem in told)
 
 
 async def _compare(world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int) -> list[str]:

