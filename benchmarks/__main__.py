@@ -10,7 +10,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from benchmarks import acme, certificates, change, check, dns, model, passthrough, save, start, table, throughput
+from benchmarks import (
+    acme,
+    certificates,
+    change,
+    check,
+    dialects,
+    dns,
+    model,
+    passthrough,
+    save,
+    start,
+    table,
+    throughput,
+)
 from benchmarks.support import Row
 
 Program = Callable[[argparse.Namespace], Iterator[Row]]
@@ -21,6 +34,7 @@ PROGRAMS: Mapping[str, Program] = {
     "passthrough": lambda given: passthrough.measure(given.hosts or [1_000, 10_000], given.times or 50),
     "start": lambda given: start.measure(given.hosts or [10_000], given.times or 3),
     "throughput": lambda given: throughput.measure(given.hosts or [1_000], given.times or 5),
+    "dialects": lambda given: dialects.measure(given.hosts or [10_000], given.times or 5),
     "check": lambda given: check.measure(given.hosts or [1_000, 3_000, 10_000], given.times or 50),
     "acme": lambda given: acme.measure(given.hosts or [200], given.times or 3),
     "dns": lambda given: dns.measure(given.hosts or [10_000], given.times or 500),

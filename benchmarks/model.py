@@ -101,7 +101,7 @@ def _stages(folder: Path, size: int) -> Iterator[Row]:
     stage("lower")
     graph, change = Builder(utc_now).apply(intents)
     stage("graph")
-    plan = planning.plan(graph, change, _bindings(graph), planning.State())
+    plan = planning.plan(graph, change, bindings(graph), planning.State())
     stage("compile")
     Resources().apply(plan.changes)
     stage("serialise")
@@ -111,7 +111,8 @@ def _stages(folder: Path, size: int) -> Iterator[Row]:
     yield Row("stages of a cold start", size, f"{words} s; {peak} MB at most", sum(s for _, s in parts), "1 s")
 
 
-def _bindings(graph: Graph) -> Bindings:
+def bindings(graph: Graph) -> Bindings:
+    """Sockets for all that a graph describes, which nobody binds."""
     sockets = {
         PortKey(gateway.id, port.number, port.udp): (Socket("127.0.0.1", 10_000 + port.number),)
         for gateway in graph.gateways.values()

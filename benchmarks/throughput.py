@@ -25,12 +25,13 @@ PLAIN, FILTERED, SECURE = 0, 1, 2
 
 
 class Target(Struct, frozen=True):
-    """A route to load, and the process whose work that is."""
+    """A route to load, and the process whose work that is.  `headers`: lines that are sent along by HTTP."""
 
     port: int
     host: int
     pid: int
     tls: bool = False
+    headers: tuple[str, ...] = ()
 
 
 class Load(Struct, frozen=True):
@@ -106,9 +107,10 @@ def load(target: Target) -> Load:
 
 
 def _wrk(target: Target) -> tuple[float, int]:
-    host = f"Host: {manifests.hostname(target.host)}"
+    lines = (f"Host: {manifests.hostname(target.host)}", *target.headers)
+    headers = [word for line in lines for word in ("-H", line)]
     url = f"http://{ADDRESS}:{target.port}/"
-    output = _output(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-H", host, url])
+    output = _output(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *headers, url])
     if "Non-2xx" in output or "Socket errors" in output:
         raise RuntimeError(output)
     return float(_number(r"Requests/sec:\s+([\d.]+)", output)), int(_number(r"(\d+) requests in", output))
