@@ -3,7 +3,7 @@ import re2
 
 from gatewright.graph.resolve.redirects import never_matches, residual
 
-PATHS = ["/", "/a", "/a/b", "/docs", "/docs/", "/docs/x", "/old", "/foo/b"]
+PATHS = ["/", "/a", "/a/b", "/docs", "/docs/", "/docs/x", "/old", "/foo/b", "/old/old/x", "/a/.well-known/carddav/x"]
 
 
 def by_hand(pattern: str, replacement: str, url: str) -> str | None:
@@ -24,6 +24,8 @@ def by_hand(pattern: str, replacement: str, url: str) -> str | None:
         (r"^https://a\.test/docs", "https://b.test/wiki", "https://a.test"),
         (r"(?i)^https://A\.test/(.*)", r"https://b.test/\1", "https://a.test"),
         (r"^https://a\.test(.*)", r"https://b.test/x\1", "https://a.test"),
+        (r"https://(.*)/.well-known/(card|cal)dav", r"https://\1/remote.php/dav/", "https://cloud.a.test"),
+        (r"^https?://(.*)/old(.*)$", r"https://\1/new\2", "http://a.test:8080"),
     ],
 )
 def test_a_split_pattern_does_what_the_whole_one_does(pattern: str, replacement: str, base: str) -> None:
@@ -42,6 +44,7 @@ def test_a_split_pattern_does_what_the_whole_one_does(pattern: str, replacement:
         (r"^https://x\.a\.test/|/y", "https://b.test/"),  # an alternation over everything
         (r"^https://x\.a\.test/(.*)\?(.*)", r"https://b.test/\1"),  # looks at the query
         (r"^https://x\.a\.test/(.*)", r"https://b.test/?from=\1"),  # writes a query
+        (r"^https://(.*)/?old", r"https://\1/new"),  # the first group may end in the host
         (r"^https://x\.a\.test/([^/]+)/(.*)", r"https://\1.b.test/\2"),  # the new host depends on the path
     ],
 )

@@ -13,6 +13,8 @@ import re2
 from msgspec import Struct
 
 _OPEN = frozenset({"(.*)", "(.*)$", "(.+)", "(.+)$"})
+_REACHING = re.compile(r"\(\.\*\)/(?![?*{])")
+"""How a tail begins whose first group reaches from the host, which has no slash, into the path, up to one."""
 _GROUP = re.compile(r"\\(\d)")
 _FLAGS = re.compile(r"\(\?[imsU]+\)")
 _PROBES = ("/", "/a", "/a/b", "/index.html", "/a/b/c.d")
@@ -93,9 +95,10 @@ def _split(body: str, flags: str, base: str, start: int) -> _Split | None:
         head, tail = body[:cut], body[cut:]
         if not (_stands_alone(head) and _stands_alone(tail)):
             continue
-        if tail in _OPEN:
+        if tail in _OPEN or _REACHING.match(tail):
             found = re2.fullmatch(f"{flags}(?:{head})(?s:(.*))", known)
-            if found is not None and not _crosses(flags + head, known):
+            whole = tail in _OPEN or (found is not None and "/" not in (found.groups()[-1] or ""))
+            if found is not None and whole and not _crosses(flags + head, known):
                 *groups, carried = found.groups()
                 return _Split(base[:start], tuple(group or "" for group in groups), tail, carried or "")
         found = re2.fullmatch(flags + head, known)
@@ -140,7 +143,8 @@ def _parted(url: str, pattern: str, tail: str, base: str) -> Residual | None:
     if found is None:
         return None
     path = found[2]
-    if path.startswith("\\") and not _takes_slash(tail):
+    reached = _REACHING.match(tail) is not None and path.startswith("\\1/")
+    if path.startswith("\\") and not _takes_slash(tail) and not reached:
         return None
     return Residual(pattern, found[1], path or "/") if path or base else None
 
