@@ -9,10 +9,10 @@ import pytest
 from msgspec import structs
 
 from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import BackendKey, BasicAuthUsers, ErrorPage, Respond, Step, WeightedBackend
+from gatewright.graph.nodes import Access, BackendKey, BasicAuthUsers, ErrorPage, Respond, Step, WeightedBackend
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import ErrorPages, InFlight, LimitBy, Variable
-from gatewright.kinds.intents.routing import BackendRef, Upstream
+from gatewright.kinds.intents.routing import BackendRef, Dialect, Upstream
 from support import compiled as c
 from support import needs
 from support.handmade import DEADLINE, eventually, free_port
@@ -103,6 +103,28 @@ def test_denials_have_pages_and_a_page_that_is_gone_is_no_way_in() -> None:
             assert (await world.get(name, "/with", headers=login)).backend == "one", name
 
     c.serve(everywhere(*entries), scenario)
+
+
+@pytest.mark.parametrize("dialect", [Dialect.INGRESS, Dialect.TRAEFIK])
+def test_whom_an_access_list_turns_away_gets_a_page_where_middlewares_have_no_order(dialect: Dialect) -> None:
+    lists = (Access(("127.0.0.0/16",), c.ORIGIN, status=404), Access(("127.0.0.9/32",), c.ORIGIN))
+    entry = c.entry(c.to("one"), access=lists, steps=(pages((403, 403), tells=TOLD),))
+    hosts = [c.host(name, entry) for name in ("a.test", "*.b.test")]
+    graph = c.graph([c.gateway(c.http_port(), dialect=dialect)], hosts, [c.backend("one"), c.backend("pages")])
+    page = "pages" if dialect is Dialect.INGRESS else ""
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            assert (await world.get(name, source="127.0.0.9")).backend == "one", name
+            reply = await world.get(name, "/x?q=1", source="127.0.0.7")
+            assert (reply.status, reply.backend) == (403, page), name
+            if page:
+                assert {k.lower(): v for k, v in reply.echo["headers"].items()}["x-original-uri"] == ["/x?q=1"]
+            assert (await world.get(name, method="HEAD", source="127.0.0.7")).status == 403, name
+            reply = await world.get(name, source="127.1.0.7")
+            assert (reply.status, reply.backend) == (404, ""), name
+
+    c.serve(graph, scenario)
 
 
 def test_a_head_is_answered_without_a_body() -> None:

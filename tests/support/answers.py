@@ -16,6 +16,7 @@ import msgspec
 
 from gatewright.graph.nodes import AskAuth, BasicAuthUsers, ErrorPage, Graph, Rule
 from gatewright.kinds.intents.filters import Compress, HeaderEdit, Template, Variable
+from gatewright.kinds.intents.routing import Dialect
 from gatewright.trace import steps
 from gatewright.trace.client import arrived, known, scheme
 from gatewright.trace.hops import Outcome, OutcomeKind, Trace
@@ -50,11 +51,13 @@ class _Passed:
 def foretold(graph: Graph, trace: Trace, request: Request) -> Told:
     """The end of a walk, once the servers that are asked on the way have answered."""
     outcome, rule = trace.outcome, trace.rule
-    if rule is None or outcome.reason == TURNED_AWAY:
+    if rule is None:
         return Told(outcome)
-    if outcome.reason.startswith("CORS preflight"):
-        return Told(outcome, page=_page(rule, request, outcome.status))
     gateway = graph.gateways[outcome.gateway or ""]
+    if outcome.reason == TURNED_AWAY and gateway.dialect is Dialect.TRAEFIK:
+        return Told(outcome)
+    if outcome.reason == TURNED_AWAY or outcome.reason.startswith("CORS preflight"):
+        return Told(outcome, page=_page(rule, request, outcome.status))
     request = arrived(gateway, request)
     request = msgspec.structs.replace(request, client=known(gateway, request), scheme=scheme(gateway, request))
     passed = _asked(graph, rule, request, outcome)

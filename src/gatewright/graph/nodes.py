@@ -264,6 +264,10 @@ class ErrorPage(Struct, frozen=True, tag=True):
     pages: ErrorPages
     backend: BackendKey
 
+    def covers(self, status: int) -> bool:
+        """Is an answer with this status replaced?"""
+        return any(low <= status <= high for low, high in self.pages.statuses)
+
 
 Step = (
     BasicAuthUsers

@@ -75,7 +75,7 @@ def judge(step: Step, request: Request) -> Verdict | None:
 def error_page(steps: Iterable[Step], status: int) -> ErrorPage | None:
     """The page that an answer of this status is replaced by."""
     for step in steps:
-        if isinstance(step, ErrorPage) and any(low <= status <= high for low, high in step.pages.statuses):
+        if isinstance(step, ErrorPage) and step.covers(status):
             return step
     return None
 

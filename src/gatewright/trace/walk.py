@@ -25,6 +25,7 @@ from gatewright.graph.nodes import (
     VirtualHost,
 )
 from gatewright.graph.paths import matched_prefix
+from gatewright.kinds.intents.routing import Dialect
 from gatewright.trace import answer
 from gatewright.trace.client import arrived, known, scheme
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Share, Trace
@@ -240,10 +241,11 @@ class _Walk:
         return None
 
     def _apply(self, entry: Entry, path: str) -> Outcome:
-        turned_away = self._admit(entry.rule)
-        if turned_away is not None:
-            return turned_away  # before anything else that the rule does
-        outcome = self._act(entry, path)
+        outcome = self._admit(entry.rule)  # before anything else that the rule does
+        if outcome is None:
+            outcome = self._act(entry, path)
+        elif self._gateway.dialect is Dialect.TRAEFIK:
+            return outcome  # its middlewares have an order, in which such lists come first here
         shown = outcome.status and self._request.method != "HEAD"
         page = error_page(entry.rule.steps, outcome.status) if shown else None
         if page is not None:

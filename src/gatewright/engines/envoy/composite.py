@@ -54,6 +54,7 @@ from gatewright.kinds.intents.filters import (
     InFlight,
     RateLimit,
 )
+from gatewright.kinds.intents.routing import Dialect
 
 _UNAVAILABLE: Final = 503
 _MOST_CONDITIONS: Final = 4
@@ -74,19 +75,35 @@ _Filtered: TypeAlias = (
 class Steps(Struct, frozen=True):
     """What a rule switches on: (filter of the chain, its configuration in the route).
 
-    `scopes`: (resource, value) of those that it needs beside its VirtualHost's.
+    `scopes`: (resource, value) of those that it needs beside its VirtualHost's.  `pages`: what of `configs` is for
+    error pages alone.
     """
 
     configs: tuple[tuple[str, Any], ...] = ()
     problems: tuple[Problem, ...] = ()
     scopes: tuple[tuple[str, bytes], ...] = ()
+    pages: tuple[tuple[str, Any], ...] = ()
 
 
 class Carried(Struct, frozen=True):
-    """A rule's routes with its steps; `scopes` as in Steps."""
+    """A rule's routes with its steps; `scopes` and `pages` as in Steps."""
 
     answer: Answer
     scopes: tuple[tuple[str, bytes], ...] = ()
+    pages: tuple[tuple[str, Any], ...] = ()
+
+    def denial(self, rule: Rule, status: int, context: Context) -> list[route.Route]:
+        """The answer to clients whom an access list turns away, with the rule's error page if it has one for that.
+
+        Traefik has its middlewares in an order, in which such lists come first here.
+        """
+        made = actions.respond(status, "not allowed")
+        ordered = context.gateway.dialect is Dialect.TRAEFIK
+        if ordered or not any(isinstance(one, ErrorPage) and one.covers(status) for one in rule.steps):
+            return [made]
+        for name, config in self.pages:
+            made.typed_per_filter_config[name].CopyFrom(config)
+        return _by_method(made)
 
 
 def with_steps(rule: Rule, made: Answer, context: Context, number: int) -> Carried:
@@ -100,7 +117,7 @@ def with_steps(rule: Rule, made: Answer, context: Context, number: int) -> Carri
             one.typed_per_filter_config[name].CopyFrom(config)
         _make_room(one, rule)
     routes = tuple(route for one in made.routes for route in _by_method(one))
-    return Carried(Answer(routes, (*made.problems, *steps.problems)), steps.scopes)
+    return Carried(Answer(routes, (*made.problems, *steps.problems)), steps.scopes, steps.pages)
 
 
 def _by_method(one: route.Route) -> list[route.Route]:
@@ -132,6 +149,7 @@ def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
     compiled: list[_Compiled | Refused] = []
     problems: list[Problem] = []
     scopes: list[tuple[str, bytes]] = []
+    pages: list[tuple[str, Any]] = []
     for step in rule.steps:
         match step:
             case ErrorPage():
@@ -140,8 +158,14 @@ def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
                     problems.append(_differs(step.pages.origin, "errors are passed on as they are", _NO_PAGE))
                     continue
                 scopes.append((page.name, page.scope))
-                configs.append((filters.PAGES, page.config))
-                compiled.insert(0, parts([page.keep] if page.keep is not None else []))
+                pages.append((filters.PAGES, page.config))
+                configs += pages
+                if page.keep is not None:
+                    kept = parts([page.keep])
+                    compiled.insert(0, kept)
+                    config = carrier(kept)
+                    assert config is not None  # it has no conditions
+                    pages.append((filters.BEFORE, config))
             case InFlight():
                 if not in_flight.is_limited(step, rule.action):
                     problems.append(_differs(step.origin, "requests at the same time are not limited", _NO_COUNT))
@@ -153,7 +177,7 @@ def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
     carried = _carried(rule, [one for one in compiled if not isinstance(one, Refused)])
     if isinstance(carried, Refused):
         return carried
-    return Steps((*configs, *carried), tuple(problems), tuple(scopes))
+    return Steps((*configs, *carried), tuple(problems), tuple(scopes), tuple(pages))
 
 
 def _differs(origin: Origin, what: str, why: str) -> Problem:

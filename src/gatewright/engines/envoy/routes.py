@@ -7,7 +7,7 @@ Pure; `plan` decides which scopes to compile.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from envoy.config.route.v3 import route_components_pb2 as route
@@ -23,7 +23,7 @@ from gatewright.engines.envoy import actions, match, names
 from gatewright.engines.envoy.access import passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
 from gatewright.engines.envoy.client_certificates import client_refusals, further_notes
-from gatewright.engines.envoy.composite import with_steps
+from gatewright.engines.envoy.composite import Carried, with_steps
 from gatewright.engines.envoy.filters import RULE, UNNEEDED, switched_off
 from gatewright.engines.envoy.match import Condition
 from gatewright.engines.envoy.steps.context import Context
@@ -49,7 +49,7 @@ class Scope(Struct, frozen=True):
 def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
     """The scope of an HTTP or HTTPS VirtualHost of `gateway`, whose listener is bound to `port`."""
     key, depth = host.key, gateway.depth
-    place = Place("https" if key.family is Family.HTTPS else "http", port)
+    place, context = Place("https" if key.family is Family.HTTPS else "http", port), Context(gateway, host)
     notes = names.arrival_notes(gateway.dialect)
     sni = host.sni if host.sni is not None and key.family is Family.HTTPS else None
     made: list[route.Route] = []
@@ -64,15 +64,14 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
     for number, entry in enumerate(host.entries):
         if len(entry.match.paths) > 1 and names.PATH_HEADER not in notes:
             reason = "several conditions on one path are not possible in this dialect"
-            answer = actions.refuse(entry.origin, reason)
+            carried = Carried(actions.refuse(entry.origin, reason))
             # Whatever it might have taken is refused: what comes after it may be less protected.
             entry = structs.replace(entry, match=structs.replace(entry.match, paths=()))  # noqa: PLW2901
         else:
             answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
-            carried = with_steps(entry.rule, answer, Context(gateway, host), number)
-            answer = carried.answer
+            carried = with_steps(entry.rule, answer, context, number)
             others += carried.scopes
-        problems += _entry(made, entry, answer, depth, owned)
+        problems += _entry(made, entry, carried, context, owned)
     made += _end(owned)
     return Scope(_resource(host, made, notes, _for_all(host, made)), tuple(problems), tuple(others))
 
@@ -129,28 +128,23 @@ def _resource(host: VirtualHost, made: Sequence[route.Route], notes: Sequence[st
 
 
 def _entry(
-    made: list[route.Route], entry: Entry, answer: Answer, depth: Depth, owned: list[Condition]
+    made: list[route.Route], entry: Entry, carried: Carried, context: Context, owned: list[Condition]
 ) -> tuple[Problem, ...]:
     """The routes of one entry: every way to match it, then every way to be turned away."""
     problems = [problem for one in entry.rule.access for problem in unrecognisable(one)]
-    for one in match.route_matches(entry.match, depth):
+    denials = [carried.denial(entry.rule, one.status, context) for one in entry.rule.access]
+    for one in match.route_matches(entry.match, context.gateway.depth):
         match.add(one, owned)
-        _allowed(made, one, entry, answer)
-        _turned_away(made, one, entry.rule.access)
-    return (*answer.problems, *problems)
+        _allowed(made, one, entry, carried.answer)
+        _turned_away(made, one, entry.rule.access, denials)
+    return (*carried.answer.problems, *problems)
 
 
 def _allowed(made: list[route.Route], found: route.RouteMatch, entry: Entry, answer: Answer) -> None:
     """The rule itself, for clients that pass all its access lists."""
     refusals = [] if entry.rule.websocket else [_no_upgrade()]
     for conditions in _ways(entry.rule.access):
-        for template in (*refusals, *answer.routes):
-            one = route.Route(name=entry.rule.id)
-            one.MergeFrom(template)
-            one.match.CopyFrom(found)
-            one.match.headers.extend(template.match.headers)
-            match.add(one.match, conditions)
-            made.append(one)
+        made += [_under(template, found, conditions, entry.rule.id) for template in (*refusals, *answer.routes)]
 
 
 def _no_upgrade() -> route.Route:
@@ -161,14 +155,25 @@ def _no_upgrade() -> route.Route:
     return made
 
 
-def _turned_away(made: list[route.Route], found: route.RouteMatch, access: tuple[Access, ...]) -> None:
-    """The first list that does not let a client in decides the status: the last is asked first here."""
+def _turned_away(
+    made: list[route.Route], found: route.RouteMatch, access: tuple[Access, ...], denials: Sequence[list[route.Route]]
+) -> None:
+    """The first list that does not let a client in decides the answer: the last is asked first here."""
     for number in range(len(access) - 1, -1, -1):
         for conditions in _ways(access[:number]):
-            one = actions.respond(access[number].status, "not allowed")
-            one.match.CopyFrom(found)
-            match.add(one.match, conditions)
-            made.append(one)
+            made += [_under(template, found, conditions) for template in denials[number]]
+
+
+def _under(
+    template: route.Route, found: route.RouteMatch, conditions: Iterable[Condition], name: str = ""
+) -> route.Route:
+    """The template for requests that match as found, as itself says, and under these conditions."""
+    one = route.Route(name=name)
+    one.MergeFrom(template)
+    one.match.CopyFrom(found)
+    one.match.headers.extend(template.match.headers)
+    match.add(one.match, conditions)
+    return one
 
 
 def _ways(access: tuple[Access, ...]) -> list[list[Condition]]:
