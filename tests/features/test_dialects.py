@@ -48,7 +48,7 @@ def test_model(case: Case) -> None:
     assert not found, "\n".join(found)
 
 
-HONOURED = (Support.HONOURED, Support.DIFFERENT)
+HONOURED = (Support.HONOURED, Support.DIFFERENT, Support.SLIGHT)
 ELSEWHERE: dict[str, str] = dialects.elsewhere()
 
 

@@ -35,6 +35,7 @@ move from one of them is in [moving.md](moving.md).
 |---|---|
 | **honoured** | does what the original does |
 | **honoured with a difference** | works, but not to the letter: the note says how; each use is told once |
+| **honoured with a slight difference** | works, but for a detail that hardly anybody meets: only this page tells it |
 | **reported** | has no effect, and each use is told once; where it protects something, its rules answer 503, an error |
 | **advisory** | tunes the original's own machinery; nothing here corresponds to it, and nothing is said |
 
@@ -42,7 +43,7 @@ An annotation that no version of its controller knows is told with the name that
 cannot be read is told, and what holds without it holds, as in the controllers themselves; where that would leave
 something unprotected, the rules answer 503.
 """
-_ORDER = (Support.HONOURED, Support.DIFFERENT, Support.REPORTED, Support.ADVISORY)
+_ORDER = (Support.HONOURED, Support.DIFFERENT, Support.SLIGHT, Support.REPORTED, Support.ADVISORY)
 
 
 def page() -> str:

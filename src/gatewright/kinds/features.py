@@ -17,6 +17,7 @@ class Support(enum.StrEnum):
 
     HONOURED = "honoured"
     DIFFERENT = "honoured with a difference"
+    SLIGHT = "honoured with a slight difference"  # one that only the page tells
     REPORTED = "reported"  # without effect, or the route is refused where it protects something
     ADVISORY = "advisory"  # tunes the original's own machinery; nothing here corresponds to it, and nothing is said
 

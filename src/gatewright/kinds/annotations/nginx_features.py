@@ -50,11 +50,6 @@ _HONOURED = {
     "canary-by-header-value": (f"beta\n@canary-by-header: X-Canary{_CANARY}", ""),
     "canary-weight": (f"20{_CANARY}", ""),
     "canary-weight-total": (f"1000\n@canary-weight: 20{_CANARY}", ""),
-    "configuration-snippet": (
-        'more_set_headers "X-Frame-Options: DENY";',
-        "headers, return, rewrite, redirects under an if on $host, $scheme, $request_uri or $uri, allow and deny; other"
-        " lines are told, and answer 503 where they may keep somebody out; add_header counts for any status",
-    ),
     "cors-allow-credentials": (
         "false\n@enable-cors: true\n@cors-allow-origin: https://a.test",
         "to the origin * there are none in any case, as browsers have it",
@@ -65,17 +60,9 @@ _HONOURED = {
     "cors-expose-headers": ("X-Total\n@enable-cors: true", ""),
     "cors-max-age": ("600\n@enable-cors: true", ""),
     "custom-headers": ("apps/headers", "whichever headers the ConfigMap has; without it: 503"),
-    "custom-http-errors": (
-        "404,503\n@default-backend: errors",
-        "with a default-backend of the Ingress; it is not told X-Format and X-Service-Name",
-    ),
     "default-backend": ("errors", ""),
     "denylist-source-range": ("192.0.2.0/24", ""),
     "disable-proxy-intercept-errors": ("true", ""),
-    "enable-cors": (
-        "true",
-        "a preflight is answered with 200 in place of 204, and of an origin that is not allowed it is not passed on",
-    ),
     "enable-global-auth": ("false", ""),
     "force-ssl-redirect": ("true", "308, or the ConfigMap's http-redirect-code"),
     "from-to-www-redirect": ("true", ""),
@@ -110,7 +97,6 @@ _HONOURED = {
     "session-cookie-samesite": (f"Lax{_COOKIE}", ""),
     "session-cookie-secure": (f"true{_COOKIE}", ""),
     "ssl-passthrough": ("true", ""),
-    "ssl-redirect": ("false", "on unless it says otherwise: 308 where the host has TLS; a slash at the end is kept"),
     "temporal-redirect": ("https://new.example.com", "before everything else, also before authentication"),
     "temporal-redirect-code": ("307\n@temporal-redirect: https://new.example.com", ""),
     "upstream-hash-by": ("$remote_addr", "$remote_addr, $request_uri, $uri, $host, $http_x, $cookie_x, $arg_x"),
@@ -118,6 +104,23 @@ _HONOURED = {
     "use-regex": ("true", "paths are expressions from the start, without regard to case, at the whole host"),
     "whitelist-source-range": ("10.0.0.0/8", ""),
     "x-forwarded-prefix": ("/app\n@rewrite-target: /$1", ""),
+}
+
+_SLIGHT = {
+    "configuration-snippet": (
+        'more_set_headers "X-Frame-Options: DENY";',
+        "headers, return, rewrite, redirects under an if on $host, $scheme, $request_uri or $uri, allow and deny; other"
+        " lines are told, and answer 503 where they may keep somebody out; add_header counts for any status",
+    ),
+    "enable-cors": (
+        "true",
+        "a preflight is answered with 200 in place of 204, and of an origin that is not allowed it is not passed on",
+    ),
+    "ssl-redirect": ("false", "on unless it says otherwise: 308 where the host has TLS; a slash at the end is kept"),
+    "custom-http-errors": (
+        "404,503\n@default-backend: errors",
+        "with a default-backend of the Ingress; it is not told X-Format and X-Service-Name",
+    ),
 }
 
 _DIFFERENT = {
@@ -231,6 +234,7 @@ def _spelled(rows: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
 
 FEATURES: tuple[Feature, ...] = (
     *features(NGINX, Support.HONOURED, _spelled(_HONOURED)),
+    *features(NGINX, Support.SLIGHT, _spelled(_SLIGHT)),
     *features(NGINX, Support.DIFFERENT, _spelled(_DIFFERENT)),
     *features(NGINX, Support.REPORTED, _spelled(_REPORTED)),
     *features(NGINX, Support.ADVISORY, _spelled({name: (example, "") for name, example in _ADVISORY.items()})),
