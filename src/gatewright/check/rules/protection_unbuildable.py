@@ -1,9 +1,9 @@
 """A protection is asked for that Gatewright cannot build, so its rules answer an error rather than stay open.
 
-Passwords that nobody checks, a Secret that is missing, sign-in at a load balancer, a web application firewall, a plugin,
-a line of a snippet that may be a lock: a gateway that leaves one out serves to everybody what was meant for few.  So the
-rules that it was for answer 503, which is seen at once, and nothing else does.  The controller that the manifests were
-written for goes on doing what they say.
+Passwords that nobody checks, a Secret that is missing, sign-in at a load balancer, a web application firewall, a
+plugin, a line of a snippet that may be a lock: a gateway that leaves one out serves to everybody what was meant for
+few.  So the rules that it was for answer 503, which is seen at once, and nothing else does.  The controller that the
+manifests were written for goes on doing what they say.
 
     metadata:
       annotations:
@@ -13,10 +13,10 @@ written for goes on doing what they say.
 Say the same in a way that is followed.  Some that come near:
 
 - conditions in snippets: a path of its own with `denylist-source-range`, `whitelist-source-range` or `auth-url`
-- sign-in at an ALB, OpenID Connect of Envoy Gateway, digest authentication: an oauth2-proxy or Authelia that is asked by
-  `auth-url`, `forwardAuth` or `extAuth`
-- firewalls for web applications (ModSecurity, AWS WAF) and plugins: one before the gateway, or a service that is asked in
-  the same way
+- sign-in at an ALB, OpenID Connect of Envoy Gateway, digest authentication: an oauth2-proxy or Authelia that is asked
+  by `auth-url`, `forwardAuth` or `extAuth`
+- firewalls for web applications (ModSecurity, AWS WAF) and plugins: one before the gateway, or a service that is asked
+  in the same way
 - passwords: hashes of bcrypt (`htpasswd -B`), apr1, `{SHA}` or crypt's `$1$`, `$5$` and `$6$`; in plain text or as DES
   hashes nobody checks them
 
