@@ -373,6 +373,26 @@ def test_a_protection_that_lacks_a_part_lets_nobody_in(dialect: str) -> None:
     c.serve(graph, scenario)
 
 
+@pytest.mark.parametrize("name", ["whitelist-source-range", "denylist-source-range"])
+@pytest.mark.parametrize("count", [1_000, 20_000])
+def test_lists_without_end_behind_believed_peers_refuse_their_rule_alone(name: str, count: int) -> None:
+    """Envoy would refuse the host, and keep the list that it had."""
+    many = ",".join(f"10.{n // 128 % 256}.{n * 2 % 256}.{n // 32768 * 16}/28" for n in range(count))
+    door = _controller("ingress-nginx")
+    door["spec"]["settings"]["forwardedHeaders"] = {"trustedFrom": ["127.0.0.9/32"]}
+    written = [ingress("many", "many.test", {NGINX + name: many}, "door"), ingress("open", "open.test", {}, "door")]
+    graph = _graph([*_secrets(), door, *written])
+    (gateway,) = graph.gateways
+
+    async def scenario(world: c.World) -> None:
+        answers = [await _asked(world.port(80, gateway), host) for host in ("many.test", "open.test")]
+        assert [got.status for got in answers] == [500, 200]
+        assert world.plan is not None
+        assert [p.id for problems in world.plan.problems.values() for p in problems]
+
+    c.serve(graph, scenario)
+
+
 def test_the_application_answers_where_nothing_is_asked_for() -> None:
     """Else the other tests would show nothing."""
     graph = _graph([*_secrets(), _controller("ingress-nginx"), ingress("open", "open.test", {}, "door")])

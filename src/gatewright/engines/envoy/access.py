@@ -16,6 +16,7 @@ from envoy.config.route.v3 import route_components_pb2 as route
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.envoy.match import Condition, complement, peer, regex
 from gatewright.graph.nodes import Access
+from gatewright.kinds import syntax
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _ANY_FOUR = r"\.".join([_OCTET] * 4)
@@ -24,6 +25,8 @@ _MAPPED = r"(?i:[0:]*:ffff:[0-9a-f:.]*|[0-9a-f:]*:[0-9.]*\.[0-9.]*)"
 """An address of IPv4 in the form of one of IPv6."""
 _NOBODY = ("255.255.255.255/32",)
 """No connection comes from there."""
+_MOST = 500
+"""Ranges; RE2 takes some hundred, by their kind."""
 
 
 def passes(access: Access) -> list[Condition]:
@@ -43,6 +46,16 @@ def passes(access: Access) -> list[Condition]:
     mapped = _entry(access.depth, _MAPPED)
     mapped.invert_match = True
     return [believed, listed, mapped, _entry(access.depth, f"{_ANY_FOUR}|{_ANY_SIX}")]
+
+
+def endless(access: Access) -> bool:
+    """Is the list too long to be compared with text?  Envoy would refuse the whole scope for such an expression."""
+    if not access.depth and not access.nearest:
+        return False
+    if len(access.cidrs) + len(access.trusted) > _MOST:
+        return True
+    texts = (one.string_match.safe_regex.regex for one in passes(access) if isinstance(one, route.HeaderMatcher))
+    return any(syntax.regex_error(text) for text in texts)
 
 
 def _nearest(cidrs: Iterable[str], trusted: tuple[str, ...]) -> route.HeaderMatcher:

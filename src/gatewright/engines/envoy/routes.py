@@ -20,7 +20,7 @@ from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.base.problem import Problem
 from gatewright.engines.envoy import actions, match, names
-from gatewright.engines.envoy.access import passes, unrecognisable
+from gatewright.engines.envoy.access import endless, passes, unrecognisable
 from gatewright.engines.envoy.actions import Answer, Place
 from gatewright.engines.envoy.client_certificates import client_refusals, further_notes
 from gatewright.engines.envoy.composite import Carried, with_steps
@@ -67,6 +67,10 @@ def compile_scope(host: VirtualHost, gateway: Gateway, port: int) -> Scope:
             carried = Carried(actions.refuse(entry.origin, reason))
             # Whatever it might have taken is refused: what comes after it may be less protected.
             entry = structs.replace(entry, match=structs.replace(entry.match, paths=()))  # noqa: PLW2901
+        elif any(endless(one) for one in entry.rule.access):
+            reason = "too many ranges to look for in X-Forwarded-For"
+            carried = Carried(actions.refuse(entry.rule.access[0].origin, reason))
+            entry = structs.replace(entry, rule=structs.replace(entry.rule, access=()))  # noqa: PLW2901
         else:
             answer = actions.answer(entry.rule, match.matched_prefix(entry.match), place)
             carried = with_steps(entry.rule, answer, context, number)
