@@ -70,7 +70,6 @@ def test_what_protects_and_cannot_be_built_refuses(values: dict[str, str]) -> No
         {"allowlist_source_range": "nobody"},
         {"allowlist_source_range": "10.0.0.0/30,!10.0.0.0/24"},
         {"limit_rps": "many"},
-        {"limit_connections": "-1"},
         {"auth_type": "basic"},
         {"auth_secret": "file:///users"},
         {"auth_url": "ftp://auth"},
