@@ -55,8 +55,8 @@ ELSEWHERE: dict[str, str] = dialects.elsewhere()
 def _shown(dialect: Compatibility) -> set[str]:
     """The features that cases show, by their names in this table.
 
-    A key of a ConfigMap is shown by the annotation of the same name, and an annotation by one with another prefix, where
-    one function reads both.
+    A key of a ConfigMap is shown by the annotation of the same name, and an annotation by one with another prefix,
+    where one function reads both.
     """
     shown = {feature for case in CASES for feature in case.features} | ELSEWHERE.keys()
     own = [reader for reader in READERS if dialect in reader.compatibility]
