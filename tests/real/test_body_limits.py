@@ -9,8 +9,10 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ResponseReceived
 
-from gatewright.graph.nodes import AskAuth, Step
+from gatewright.base.sensitive import Sensitive
+from gatewright.graph.nodes import AskAuth, BasicAuthUsers, Step
 from gatewright.kinds.intents.filters import BodyLimit, ForwardAuth, Variable
+from gatewright.kinds.intents.routing import Dialect
 from support import compiled as c
 from support import needs
 from support.handmade import DEADLINE
@@ -88,3 +90,22 @@ def test_no_body_is_longer_than_its_limit(before: tuple[Step, ...], buffered: bo
             assert (await world.get(name, headers=WEBSOCKET)).status == 101, name
 
     c.serve(limited(*before, BodyLimit(c.ORIGIN, 1000, buffered=buffered)), scenario)
+
+
+@pytest.mark.parametrize("dialect", [Dialect.GATEWAY_API, Dialect.TRAEFIK])
+def test_what_stands_behind_a_limit_is_asked_all_the_same(dialect: Dialect) -> None:
+    """Envoy runs nothing more of a carried chain behind a filter that waited."""
+    users = BasicAuthUsers(Sensitive(b"ann:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M="), c.ORIGIN)
+    wide, narrow = (BodyLimit(c.ORIGIN, octets, buffered=True) for octets in (2000, 1000))
+    hosts = [c.host(name, c.entry(c.to("one"), steps=(wide, narrow, users))) for name in ("a.test", "*.b.test")]
+    graph = c.graph([c.gateway(c.http_port(), dialect=dialect)], hosts, [c.backend("one")])
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            for http2 in (False, True):
+                replies = [await post(world, name, n, http2=http2, known=True) for n in (0, 1000, 1500, 2500)]
+                assert replies == [401, 401, 413, 413], (name, http2)
+                chunked = [await post(world, name, n, http2=http2, known=False) for n in (0, 1000, 1500, 2500)]
+                assert set(chunked) <= {401, 413}, (name, http2)
+
+    c.serve(graph, scenario)

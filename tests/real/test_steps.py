@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import hashlib
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from gatewright.base.sensitive import Sensitive
-from gatewright.graph.nodes import BasicAuthUsers, Step, TokenCheck
+from gatewright.graph.nodes import AskAuth, BackendKey, BasicAuthUsers, Step, TokenCheck
 from gatewright.kinds.intents.doors import DoorSettings
 from gatewright.kinds.intents.filters import (
     Authorize,
@@ -20,6 +21,7 @@ from gatewright.kinds.intents.filters import (
     BodyLimit,
     ClientCertificateHeaders,
     Compress,
+    ForwardAuth,
     Jwt,
     JwtProvider,
     LimitBy,
@@ -221,6 +223,34 @@ def test_tokens_are_checked_and_their_claims_decide() -> None:
             assert {k.lower(): v for k, v in reply.echo["headers"].items()}["x-user"] == ["ann"], name
 
     c.serve(everywhere(check, Authorize(c.ORIGIN, rules)), scenario)
+
+
+def test_who_waits_for_keys_meets_what_stands_behind_them_all_the_same() -> None:
+    """Envoy runs nothing more of a carried chain behind a filter that waited: the keys are not at hand at first."""
+
+    async def keys(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(JWKS)}\r\nConnection: close\r\n\r\n"
+        writer.write((head + JWKS).encode())
+        await writer.drain()
+        writer.close()
+
+    async def run(*steps: Step) -> None:
+        server = await asyncio.start_server(keys, "127.0.0.1")
+        endpoint = c.Endpoint("127.0.0.1", server.sockets[0].getsockname()[1])
+        hosts = [c.host(name, c.entry(c.to("one"), steps=steps)) for name in ("a.test", "*.b.test")]
+        there = [c.backend("one"), c.backend("keys", endpoints=(endpoint,)), c.backend("auth")]
+        graph = c.graph([c.gateway(c.http_port())], hosts, there)
+        async with server, c.running(graph) as world:
+            for name in SPELLINGS:
+                assert (await world.get(name, headers=token(iss="i", aud="a", sub="ann"))).status == 403, name
+                assert (await world.get(name)).status == 401, name
+
+    check = TokenCheck(Jwt(c.ORIGIN, (PROVIDER,)), (("main", (BackendKey("apps", "keys", 80), "", "/jwks")),))
+    question = ForwardAuth(c.ORIGIN, ("/",))
+    asked = AskAuth(question, BackendKey("apps", "auth", 80), (), ("/",))
+    for before in ((), (asked,)):
+        asyncio.run(run(*before, BodyLimit(c.ORIGIN, 9, buffered=True), check, Authorize(c.ORIGIN, ())))
 
 
 def test_what_nobody_denies_may_pass_where_that_is_said() -> None:

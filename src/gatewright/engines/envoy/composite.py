@@ -1,9 +1,10 @@
 """What a rule switches on in the chain: CORS, stickiness, and its steps, carried by a filter that is always there.
 
 A composite filter takes the filters to run from the route as it is when the request gets there, so they run, too, for
-routes that only the fallback filter finds.  There are two of them, in front of the filter that asks servers and behind
-it, so that all steps run in the order of the rule but for those between two questions.  Every scope switches them off,
-and a route with steps on again.  A matcher that matched nothing would run nothing, so each ends with all filters.
+routes that only the fallback filter finds.  There are three of them, one in front of the filter that asks servers, so
+that all steps run in the order of the rule but for those between two questions, and two behind it: nothing may stand
+behind a filter that waits (see `chains`).  Every scope switches them off, and a route with steps on again.  A matcher
+that matched nothing would run nothing, so each ends with all filters.
 Counterpart: `filters`, the chain; `steps`, the filters.
 """
 
@@ -41,7 +42,7 @@ from gatewright.engines.envoy.steps import (
     tokens,
     users,
 )
-from gatewright.engines.envoy.steps.conditions import Filter, Part, both, parts
+from gatewright.engines.envoy.steps.conditions import Filter, Part, both, chains, parts
 from gatewright.engines.envoy.steps.context import Context, Refused
 from gatewright.engines.envoy.steps.forward_auth import Question
 from gatewright.engines.envoy.wire import extension, pack, serialise
@@ -58,6 +59,7 @@ from gatewright.kinds.intents.routing import Dialect
 
 _UNAVAILABLE: Final = 503
 _MOST_CONDITIONS: Final = 4
+_MOST_CHAINS: Final = len(filters.CARRIERS)
 
 
 _NO_PAGE: Final = (
@@ -188,13 +190,17 @@ def _carried(rule: Rule, compiled: Sequence[_Compiled]) -> list[tuple[str, Any]]
     """The filters in front of the first question, the questions, and all other filters."""
     first = next((n for n, one in enumerate(compiled) if not isinstance(one, list)), 0)
     questions = [one for one in compiled if not isinstance(one, list)]
+    front, back = (
+        chains([part for one in some if isinstance(one, list) for part in one])
+        for some in (compiled[:first], compiled[first:])
+    )
+    behind = (filters.RULE, filters.AFTER) if questions or len(back) < _MOST_CHAINS else filters.CARRIERS
+    if len(front) > 1 or len(back) > len(behind):
+        return Refused("it has too much to do after it has waited for the keys of tokens", rule.origin)
     configs = [(forward_auth.FILTER, forward_auth.per_route(questions))] if questions else []
-    for name, some in ((filters.BEFORE, compiled[:first]), (filters.RULE, compiled[first:])):
-        found = [part for one in some if isinstance(one, list) for part in one]
-        if not found:
-            continue
+    for name, chain in (*zip((filters.BEFORE,), front, strict=False), *zip(behind, back, strict=False)):
         only = rule.steps[0] if len(rule.steps) == 1 else None
-        config = _limit(only.octets, buffered=only.buffered) if isinstance(only, BodyLimit) else carrier(found)
+        config = _limit(only.octets, buffered=only.buffered) if isinstance(only, BodyLimit) else carrier(chain)
         if config is None:
             return Refused("its steps make exceptions for too many different groups of clients", rule.origin)
         configs.append((name, config))

@@ -37,14 +37,17 @@ from gatewright.kinds.intents.routing import SessionPersistence
 
 BEFORE: Final = "gatewright.before"
 RULE: Final = "gatewright.rule"
-"""These run the filters that a route carries (see `composite`), before and after a server is asked."""
+AFTER: Final = "gatewright.after"
+"""These run the filters that a route carries (see `composite`), before a server is asked and after it, and behind
+filters that wait."""
 CORS: Final = "envoy.filters.http.cors"
 PAGES: Final = "envoy.filters.http.custom_response"
 SESSION: Final = "envoy.filters.http.stateful_session"
 ROUTER: Final = "envoy.filters.http.router"
 LUA: Final = "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua"
 
-UNNEEDED: Final = (PAGES, BEFORE, forward_auth.FILTER, RULE)
+CARRIERS: Final = (BEFORE, RULE, AFTER)
+UNNEEDED: Final = (PAGES, forward_auth.FILTER, *CARRIERS)
 """What a scope switches off, beside its listener's fallback filter."""
 
 
@@ -61,6 +64,7 @@ def chain(gateway: str, port: int, family: Family) -> list[hcm.HttpFilter]:
         hcm.HttpFilter(name=BEFORE, typed_config=pack(composite_pb2.Composite())),
         forward_auth.http_filter(),
         hcm.HttpFilter(name=RULE, typed_config=pack(composite_pb2.Composite())),
+        hcm.HttpFilter(name=AFTER, typed_config=pack(composite_pb2.Composite())),
         hcm.HttpFilter(name=SESSION, typed_config=pack(stateful_session_pb2.StatefulSession())),
         hcm.HttpFilter(name=ROUTER, typed_config=pack(router_pb2.Router(suppress_envoy_headers=True))),
     ]

@@ -6,7 +6,7 @@ from envoy.extensions.filters.http.buffer.v3 import buffer_pb2
 from google.protobuf.wrappers_pb2 import UInt64Value
 
 from gatewright.engines.envoy.protos import BodySizeLimit
-from gatewright.engines.envoy.steps.conditions import Part, websocket
+from gatewright.engines.envoy.steps.conditions import Hold, Part, websocket
 from gatewright.engines.envoy.steps.context import Context, Refused
 from gatewright.engines.envoy.wire import extension, serialise
 from gatewright.kinds.intents.filters import BodyLimit
@@ -32,5 +32,5 @@ def limit(octets: int, *, buffered: bool) -> list[Part]:
     if buffered:
         buffer = buffer_pb2.Buffer()
         buffer.max_request_bytes.value = octets
-        made.append(Part(extension("envoy.filters.http.buffer", buffer), websocket()))
+        made.append(Part(extension("envoy.filters.http.buffer", buffer), websocket(), Hold.BODY))
     return made

@@ -6,6 +6,7 @@ Counterpart: `composite`, which has a chain for each set of conditions that may 
 
 from __future__ import annotations
 
+import enum
 import ipaddress
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -27,17 +28,44 @@ Filter: TypeAlias = extension_pb2.TypedExtensionConfig
 Condition: TypeAlias = xds.Matcher.MatcherList.Predicate
 
 
+class Hold(enum.Enum):
+    """Does a filter stop requests for a while?  BODY: until their body is there, which may be done after all others."""
+
+    NEVER = "never"
+    BODY = "body"
+    ANSWER = "answer"  # of somebody whom it asks
+
+
 class Part(Struct, frozen=True):
-    """A filter, for all requests but those of which `unless` holds."""
+    """A filter, for all requests but those of which `unless` holds.  `hold`: whether it stops some for a while."""
 
     filter: Filter
     unless: Condition | None = None
+    hold: Hold = Hold.NEVER
 
 
 def parts(filters: Iterable[Filter], excepts: Sequence[str] = ()) -> list[Part]:
     """The filters, for everybody outside of these CIDRs."""
     condition = client_in(excepts) if excepts else None
     return [Part(one, condition) for one in filters]
+
+
+def chains(carried: Sequence[Part]) -> list[list[Part]]:
+    """The same in so many chains that no filter stands behind one that stops requests.
+
+    When such a request goes on, Envoy runs nothing more of the chain that a composite carries: what stood behind would
+    not be asked.  Bodies are held once, at the end.
+    """
+    made: list[list[Part]] = [[]]
+    for part in (one for one in carried if one.hold is not Hold.BODY):
+        if made[-1] and made[-1][-1].hold is not Hold.NEVER:
+            made.append([])
+        made[-1].append(part)
+    held = [one for one in carried if one.hold is Hold.BODY][:1]
+    if made[-1] and made[-1][-1].hold is not Hold.NEVER and held:
+        made.append([])
+    made[-1] += held
+    return [one for one in made if one]
 
 
 def client_in(cidrs: Iterable[str]) -> Condition:

@@ -10,7 +10,7 @@ from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt
 from msgspec import Struct
 
 from gatewright.engines.envoy import names
-from gatewright.engines.envoy.steps.conditions import Part, parts
+from gatewright.engines.envoy.steps.conditions import Hold, Part
 from gatewright.engines.envoy.steps.context import Context, Refused, is_header_name
 from gatewright.engines.envoy.wire import extension, seconds
 from gatewright.graph.nodes import BackendKey, TokenCheck
@@ -39,7 +39,9 @@ def filters(step: TokenCheck, context: Context) -> list[Part] | Refused:
     rule = made.rules.add()
     rule.match.prefix = ""
     rule.requires.CopyFrom(_required([one.name for one in step.check.providers], optional=step.check.optional))
-    return parts([extension(FILTER, made)])
+    # Keys that are not at hand are fetched while the request waits.
+    fetched = any(not isinstance(keys[provider.name], str) for provider in step.check.providers)
+    return [Part(extension(FILTER, made), hold=Hold.ANSWER if fetched else Hold.NEVER)]
 
 
 def _has_keys(document: str) -> bool:
