@@ -190,6 +190,24 @@ def test_redirects_keep_the_scheme_that_the_client_sees() -> None:
     c.serve(graph, scenario)
 
 
+def test_the_port_of_the_listener_is_not_told_to_clients_of_a_proxy_with_another_scheme() -> None:
+    """The proxy has a port of its own; the test's listener has one that is no scheme's usual."""
+    moved = RedirectTo(c.ORIGIN, 301, path=PathEdit(PathEditKind.REPLACE, "/new"), status_other=308)
+    graph = served(door("ingress-nginx", forwarded_from=BELIEVED), c.entry(moved, c.path("/old")))
+
+    async def scenario(world: c.World) -> None:
+        own = f"http://a.test:{world.port()}/new"
+        for method, status in (("GET", 301), ("POST", 308)):
+            for source, location in ((PROXY, "https://a.test/new"), (STRANGER, own)):
+                sent = {"X-Forwarded-Proto": "https", "Content-Length": "0"}
+                reply = await world.get("a.test", "/old", method=method, headers=sent, source=source)
+                assert (reply.status, reply.header("location")) == (status, location)
+            reply = await world.get("a.test", "/old", method=method, headers={"Content-Length": "0"}, source=PROXY)
+            assert (reply.status, reply.header("location")) == (status, own)
+
+    c.serve(graph, scenario)
+
+
 # --- PROXY protocol -----------------------------------------------------------------------------
 
 HEADER = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"

@@ -19,13 +19,15 @@ def location(action: RedirectTo, request: Request, path: str, matched: str, own:
     """The Location of a redirect; `own`: the scheme that the client uses.  Default ports are left out.
 
     Without a port of its own a redirect goes to that of its scheme, or, if it has no scheme either, to the listener's.
+    Where a proxy in front speaks another scheme than the listener, the listener's port is not the one that clients use.
     """
-    own = own or ("https" if request.encrypted else "http")
+    spoken = "https" if request.encrypted else "http"
+    own = own or spoken
     scheme = action.scheme or own
     host = action.host or request.host
     port = action.port
     if port is None:
-        port = 0 if action.scheme else request.port
+        port = 0 if action.scheme or own != spoken else request.port
     new_path = edit(path, action.path, matched) if action.path else path
     suffix = f":{port}" if port and port != DEFAULT_PORTS.get(scheme) else ""
     query = request.target[len(request.path) :] if action.keeps_query else ""

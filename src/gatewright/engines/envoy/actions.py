@@ -275,13 +275,25 @@ def _redirect(to: RedirectTo, prefix: PathMatch | None, place: Place) -> Answer:
         if edit is not None:
             action.regex_rewrite.CopyFrom(_substitution(edit))
     made = []
-    for status in statuses:
+    for number, status in enumerate(statuses, 1):
         one = route.Route(redirect=action)
         one.redirect.response_code = _REDIRECTS[status]
+        if number < len(statuses):
+            one.match.headers.add(name=":method").string_match.exact = "GET"
+        if port and to.port is None and not to.scheme:
+            made.append(_otherwise_spoken(one, place))
         made.append(one)
-    if len(made) > 1:
-        made[0].match.headers.add(name=":method").string_match.exact = "GET"
     return Answer(tuple(made))
+
+
+def _otherwise_spoken(one: route.Route, place: Place) -> route.Route:
+    """The same for clients of a believed proxy in front with another scheme: its port is not the listener's."""
+    made = route.Route()
+    made.CopyFrom(one)
+    made.redirect.ClearField("port_redirect")
+    other = "http" if place.scheme == "https" else "https"
+    made.match.headers.add(name="x-forwarded-proto").string_match.exact = other
+    return made
 
 
 def _port(to: RedirectTo, place: Place) -> int:
