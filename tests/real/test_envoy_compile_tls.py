@@ -273,6 +273,10 @@ async def tls_server(pki: Pki, key: Key, folder: Path) -> Any:
         yield port
 
 
+def denying(*cidrs: str) -> Access:
+    return Access(cidrs, c.ORIGIN, deny=True)
+
+
 @pytest.mark.parametrize(("depth", "deep"), [(Depth.ONE, False), (Depth.MANY, True)])
 def test_passthrough(pki: Pki, tmp_path: Path, depth: Depth, deep: bool) -> None:
     key = pki.add("backend", "backend.test")
@@ -282,6 +286,8 @@ def test_passthrough(pki: Pki, tmp_path: Path, depth: Depth, deep: bool) -> None
         by_sni("shared.test", PASSTHROUGH, c.entry(c.to(c.share("tls", 1), c.share("gone", 1)))),
         by_sni("near.test", PASSTHROUGH, c.entry(c.to("tls"), access=(Access(("127.0.0.1/32",), c.ORIGIN),))),
         by_sni("far.test", PASSTHROUGH, c.entry(c.to("tls"), access=(Access(("10.0.0.0/8",), c.ORIGIN),))),
+        by_sni("denied.test", PASSTHROUGH, c.entry(c.to("tls"), access=(denying("127.0.0.0/16"),))),
+        by_sni("spared.test", PASSTHROUGH, c.entry(c.to("tls"), access=(denying("127.1.0.0/16", "10.0.0.0/8"),))),
     ]
     gateway = c.gateway(
         c.tls_port(http=False), listeners=[c.tls_listener(protocol=Protocol.TLS, passthrough=True)], depth=depth
@@ -295,9 +301,9 @@ def test_passthrough(pki: Pki, tmp_path: Path, depth: Depth, deep: bool) -> None
                 c.backend("gone", protocol=UpstreamProtocol.TCP, reason="none"),
             ]
             async with c.running(c.graph([gateway], hosts, backends)) as world:
-                for name in ("a.test", "x.wild.test", "A.Test", "near.test"):
+                for name in ("a.test", "x.wild.test", "A.Test", "near.test", "spared.test"):
                     assert await shown(world, name, pki) == ("backend.test",), name
-                for name in ("b.test", "wild.test", "apps/tls:80", "far.test", None):
+                for name in ("b.test", "wild.test", "apps/tls:80", "far.test", "denied.test", None):
                     assert await refused(world, name, pki), name
                 assert await refused(world, "x.y.wild.test", pki) != deep
                 counted = Counter([await refused(world, "shared.test", pki) for _ in range(60)])

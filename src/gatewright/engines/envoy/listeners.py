@@ -293,8 +293,8 @@ class _Chains:
         """A chain for one VirtualHost whose bytes are passed on: its first entry decides."""
         made = components.FilterChain(name=name)
         entry = host.entries[0]
-        access = [cidrs for one in entry.rule.access for cidrs in [one.cidrs]]
-        access += [one.cidrs for one in entry.match.sources if not one.negate]
+        access = [(one.cidrs, one.deny) for one in entry.rule.access]
+        access += [(one.cidrs, False) for one in entry.match.sources if not one.negate]
         if entry.match.alpn or any(one.negate for one in entry.match.sources) or len(host.entries) > 1:
             reason = f"{host.key} chooses between rules by more than the name"
             self.problems.append(Problem("tcp-match", f"{reason}; its connections are closed", entry.origin))
@@ -302,8 +302,8 @@ class _Chains:
             access = []
         if entry.match.hosts:
             made.filters.append(_named(entry.match.hosts, self._gateway.depth))
-        for number, cidrs in enumerate(access):
-            made.filters.append(_only(cidrs, f"access_{number}"))
+        for number, (cidrs, deny) in enumerate(access):
+            made.filters.append(_only(cidrs, f"access_{number}", deny=deny))
         made.filters.append(self._weighted(host, entry))
         return made
 
@@ -378,9 +378,13 @@ def _choose(prefix: str) -> components.Filter:
     return _set_state(_state("envoy.tcp_proxy.cluster", "envoy.tcp_proxy.cluster", template))
 
 
-def _only(cidrs: tuple[str, ...], name: str) -> components.Filter:
-    """Connections from elsewhere are closed; where PROXY protocol is spoken, it says where they are from."""
+def _only(cidrs: tuple[str, ...], name: str, *, deny: bool = False) -> components.Filter:
+    """Connections from elsewhere, or from there (`deny`), are closed; PROXY protocol, where it is spoken, says whence
+    they are."""
     ranges = [rbac_pb2.Principal(remote_ip=one) for one in forwarded.ranges(cidrs)]
+    if deny:
+        there = rbac_pb2.Principal(or_ids=rbac_pb2.Principal.Set(ids=ranges))
+        ranges = [rbac_pb2.Principal(not_id=there) if ranges else rbac_pb2.Principal(any=True)]
     policy = rbac_pb2.Policy(permissions=[rbac_pb2.Permission(any=True)], principals=ranges)
     return _rbac({"allowed": policy} if ranges else {}, name)
 
