@@ -22,7 +22,7 @@ from gatewright.engines.envoy.names import listener
 from gatewright.engines.envoy.secrets import Issue, KeyPair
 from gatewright.engines.envoy.types import LISTENER
 from gatewright.graph.nodes import Forward, Graph, RedirectTo, Rule
-from gatewright.kinds.intents.filters import HeaderEdit, Variable
+from gatewright.kinds.intents.filters import BodyLimit, HeaderEdit, Variable
 from gatewright.trace import answer
 from gatewright.trace.hops import HopKind, Outcome, OutcomeKind, Trace
 from gatewright.trace.request import Request, request
@@ -350,6 +350,16 @@ def _refused(world: compiled.World, one: Asked, seen: Seen) -> bool:
     return any(problem.id == "not-carried-over" and problem.origin in places for problem in told)
 
 
+def _too_long(graph: Graph, one: Asked, seen: Seen) -> bool:
+    """Was a body refused by the limit that all rules of its host have?  Whatever answers by itself refuses it, too."""
+    host = walk(graph, graph.gateways[one.gateway], as_traced(one)).host
+    if seen.status != 413 or host is None:
+        return False
+    steps = [step for entry in host.entries for step in entry.rule.steps]
+    limits = {step.octets if isinstance(step, BodyLimit) else 0 for step in steps}
+    return len(limits) == 1 and 0 < limits.pop() < one.body
+
+
 async def _compare(world: compiled.World, connections: Connections, questions: Sequence[Asked], most: int) -> list[str]:
     found: list[str] = []
     pending = iter(questions)
@@ -361,7 +371,7 @@ async def _compare(world: compiled.World, connections: Connections, questions: S
             if len(found) >= most:
                 return
             seen = await connections.ask(one)
-            if seen.status in REFUSALS and _refused(world, one, seen):
+            if (seen.status in REFUSALS and _refused(world, one, seen)) or _too_long(served, one, seen):
                 continue
             local = world.port(one.port, one.gateway) if world.listens(one.port, one.gateway) else 0
             if why := disagreement(one, served, seen, local):
