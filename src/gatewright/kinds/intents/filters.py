@@ -184,8 +184,8 @@ class ForwardAuth(Struct, frozen=True, tag=True):
     `url` absolute, http or https.  `method` "" for the request's own.  `tells`: headers of the question, which win over
     the client's; `sends`: which of the client's go along (None: all but those of the connection); `sends_body` octets
     of body at most, 0 none.  Of a 2xx answer, the headers in `copies` and those in which RE2 `copies_matching` finds a
-    match replace the request's (what the client sent under these names never survives), and the cookies named in `cookies`
-    are set at the client ("*" for all that it sets).  `tells_from`: a ConfigMap with more headers of the question; an
+    match replace the request's (what the client sent under these names never survives), and the cookies named in
+    `cookies` are set at the client ("*" for all that it sets).  `tells_from`: a ConfigMap with more headers of the question; an
     empty template in `tells` is a header that is not sent.  `denials`: answers passed on as they are, others become
     `status_on_error`; None: all are.  `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of
     clients that are not asked about.  No answer within `timeout` seconds, or none at all: `status_on_error`.
