@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ResponseReceived
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
 
 from gatewright.base.sensitive import Sensitive
 from gatewright.graph.nodes import AskAuth, BasicAuthUsers, Step
@@ -109,3 +110,48 @@ def test_what_stands_behind_a_limit_is_asked_all_the_same(dialect: Dialect) -> N
                 assert set(chunked) <= {401, 413}, (name, http2)
 
     c.serve(graph, scenario)
+
+
+async def refused_over_http2(world: c.World, name: str, size: int, *, known: bool) -> list[object]:
+    """What comes back to a client that sends as fast as its window lets it, to the end of the connection's use."""
+    client = H2Connection(H2Configuration(client_side=True))
+    client.initiate_connection()
+    length = [("content-length", f"{size}")] if known else []
+    client.send_headers(1, [(":method", "POST"), (":scheme", "http"), (":authority", name), (":path", "/"), *length])
+    left, came = size, list[object]()
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port())
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while not came or not isinstance(came[-1], ErrorCodes):
+                while octets := min(client.local_flow_control_window(1), FRAME, left):
+                    left -= octets
+                    client.send_data(1, b"x" * octets, end_stream=not left)
+                writer.write(client.data_to_send())
+                data = await reader.read(65536)
+                assert data, came
+                for event in client.receive_data(data):
+                    if isinstance(event, ResponseReceived):
+                        came.append(next(int(value) for key, value in event.headers if key == b":status"))
+                    elif isinstance(event, DataReceived):
+                        came.append(len(event.data) > 0)
+                    elif isinstance(event, StreamEnded):
+                        came.append("end")
+                    elif isinstance(event, StreamReset):
+                        came.append(ErrorCodes(event.error_code))
+        assert left > 0
+        return came
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize("buffered", [False, True], ids=["counted", "held"])
+def test_a_client_that_is_still_sending_is_answered_in_full_and_told_to_stop(buffered: bool) -> None:
+    """RFC 9113 8.1: a whole answer, then RST_STREAM with NO_ERROR.  nginx sends the same; curl 7 shows neither 413."""
+
+    async def scenario(world: c.World) -> None:
+        for name in SPELLINGS:
+            for known in (True, False):
+                came = await refused_over_http2(world, name, 9_000_000, known=known)
+                assert came == [413, True, "end", ErrorCodes.NO_ERROR], (name, known)
+
+    c.serve(limited(BodyLimit(c.ORIGIN, 1000, buffered=buffered)), scenario)
