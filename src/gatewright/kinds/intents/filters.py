@@ -181,15 +181,15 @@ class DenySources(Struct, frozen=True, tag=True):
 class ForwardAuth(Struct, frozen=True, tag=True):
     """Ask a server about each request before it goes on: 2xx lets it pass, anything else is the answer.
 
-    `url` absolute, http or https.  `method` "" for the request's own.  `tells`: headers of the question, which win over
+    `url` absolute, http or https. `method` "" for the request's own. `tells`: headers of the question, which win over
     the client's; `sends`: which of the client's go along (None: all but those of the connection); `sends_body` octets
-    of body at most, 0 none.  Of a 2xx answer, the headers in `copies` and those in which RE2 `copies_matching` finds a
+    of body at most, 0 none. Of a 2xx answer, the headers in `copies` and those in which RE2 `copies_matching` finds a
     match replace the request's (what the client sent under these names never survives), and the cookies named in
-    `cookies` are set at the client ("*" for all that it sets).  `tells_from`: a ConfigMap with more headers of the question; an
-    empty template in `tells` is a header that is not sent.  `denials`: answers passed on as they are, others become
-    `status_on_error`; None: all are.  `signin`: where a 401 redirects to (302); () nowhere.  `excepts`: CIDRs of
-    clients that are not asked about.  No answer within `timeout` seconds, or none at all: `status_on_error`.
-    `completes_location`: a relative Location of an answer is taken to be relative to `url`.  `backend`: who is asked
+    `cookies` are set at the client ("*" for all that it sets). `tells_from`: a ConfigMap with more headers of the
+    question; an empty template in `tells` is a header that is not sent. `denials`: answers passed on as they are,
+    others become `status_on_error`; None: all are. `signin`: where a 401 redirects to (302); () nowhere. `excepts`:
+    CIDRs of clients that are not asked about. No answer within `timeout` seconds, or none at all: `status_on_error`.
+    `completes_location`: a relative Location of an answer is taken to be relative to `url`. `backend`: who is asked
     where an object refers to it, then only the path of `url` counts; `referrer` is that object (None: the route), which
     has to be permitted to.
     """
