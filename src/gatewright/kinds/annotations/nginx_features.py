@@ -17,6 +17,10 @@ _COOKIE = "\n@affinity: cookie"
 _CANARY = "\n@canary: true"
 _CLIENT = "\n@auth-tls-secret: apps/ca"
 _RATE = "\n@limit-rps: 5"
+_APART = (
+    "counted for each host and path, not once for the Ingress; at a path with a canary, requests that its header or "
+    "cookie decides are counted apart: up to five times as many in all"
+)
 _UPSTREAM = "\n@proxy-ssl-secret: apps/upstream"
 _GLOBAL = "\n@global-rate-limit: 100\n@global-rate-limit-window: 1m"
 
@@ -71,8 +75,8 @@ _HONOURED = {
     "global-rate-limit-window": ("1m\n@global-rate-limit: 100", ""),
     "limit-allowlist": (f"10.0.0.0/8{_RATE}", ""),
     "limit-burst-multiplier": (f"3{_RATE}", "5 unless it says otherwise"),
-    "limit-rpm": ("300", ""),
-    "limit-rps": ("5", "per client address, five times as many at once; 503, or limit-req-status-code"),
+    "limit-rpm": ("300", f"per client address; {_APART}"),
+    "limit-rps": ("5", f"per client address, five times as many at once; 503, or limit-req-status-code; {_APART}"),
     "limit-whitelist": (f"10.0.0.0/8{_RATE}", ""),
     "mirror-target": ("http://shadow.apps.svc.cluster.local$request_uri", "a Service; others are told"),
     "permanent-redirect": ("https://new.example.com", "before everything else, also before authentication"),
