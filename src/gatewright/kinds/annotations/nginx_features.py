@@ -75,8 +75,6 @@ _HONOURED = {
     "global-rate-limit-window": ("1m\n@global-rate-limit: 100", ""),
     "limit-allowlist": (f"10.0.0.0/8{_RATE}", ""),
     "limit-burst-multiplier": (f"3{_RATE}", "5 unless it says otherwise"),
-    "limit-rpm": ("300", f"per client address; {_APART}"),
-    "limit-rps": ("5", f"per client address, five times as many at once; 503, or limit-req-status-code; {_APART}"),
     "limit-whitelist": (f"10.0.0.0/8{_RATE}", ""),
     "mirror-target": ("http://shadow.apps.svc.cluster.local$request_uri", "a Service; others are told"),
     "permanent-redirect": ("https://new.example.com", "before everything else, also before authentication"),
@@ -111,6 +109,8 @@ _HONOURED = {
 }
 
 _SLIGHT = {
+    "limit-rpm": ("300", f"per client address; {_APART}"),
+    "limit-rps": ("5", f"per client address, five times as many at once; 503, or limit-req-status-code; {_APART}"),
     "configuration-snippet": (
         'more_set_headers "X-Frame-Options: DENY";',
         "headers, return, rewrite, redirects under an if on $host, $scheme, $request_uri or $uri, allow and deny; other"
