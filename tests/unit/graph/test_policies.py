@@ -85,6 +85,12 @@ def may_pass(made: Modelled, port: int = 80) -> bool:
     return step.allow
 
 
+def is_open(made: Modelled) -> bool:
+    """Is there nothing that keeps anybody out?"""
+    rule = rule_at(made)
+    return isinstance(rule.action, Forward) and not rule.steps
+
+
 def ids(made: Modelled) -> list[str]:
     return sorted(problem.id for problems in made.graph.problems.values() for problem in problems)
 
@@ -143,6 +149,54 @@ def test_labels_of_gateways_and_listener_sets_select() -> None:
             assert bool(rule_at(made, port).steps) == (tier == wanted)
             believed = listener(made, port).own.proxy_protocol_from
             assert bool(believed) == (tier == wanted)
+
+
+FAR = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "ReferenceGrant",
+    "metadata": {"name": "far", "namespace": "web"},
+}
+SPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "web", "labels": {"team": "a"}}}
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "selected"),
+    [
+        ({"from": "All"}, True),
+        ({"from": "Same"}, False),
+        ({"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}, True),
+        ({"from": "Selector", "selector": {"matchLabels": {"team": "b"}}}, False),
+        ({"from": "Selector"}, True),  # not readable: closed
+        ({"from": "Some"}, True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["HTTPRoute", "Gateway"])
+def test_policies_select_in_other_namespaces_that_let_them(
+    namespaces: dict[str, Any], selected: bool, kind: str
+) -> None:
+    """Also of a ClientTrafficPolicy: ClientTrafficPolicy.targetSelectors.namespaces."""
+    chosen = {"targetSelectors": [{"kind": kind, "namespaces": namespaces}]}
+    far = [policy(name, {**said, **chosen}) for name, said in (("SecurityPolicy", DENY), ("ClientTrafficPolicy", {}))]
+    for one in far:
+        one["metadata"]["namespace"] = "far"
+    far[1]["spec"]["proxyProtocol"] = {}
+    pairs = [{"group": "gateway.envoyproxy.io", "kind": one["kind"], "namespace": "far"} for one in far]
+    grant = {**FAR, "spec": {"from": pairs, "to": [{"group": ROUTE["group"], "kind": kind}]}}
+    let = modelled(route(), SPACE, grant, *far)
+    barred = modelled(route(), SPACE, *far)
+    assert (is_open(let), is_open(barred)) == (not selected, True)
+    if kind == "Gateway" and namespaces["from"] != "Some":
+        assert bool(listener(let, 80).own.proxy_protocol_from) == (selected and namespaces != {"from": "Selector"})
+
+
+def test_a_namespace_that_was_not_given_is_selected() -> None:
+    selector = {"from": "Selector", "selector": {"matchLabels": {"team": "b"}}}
+    far = policy("SecurityPolicy", {**DENY, "targetSelectors": [{"kind": "HTTPRoute", "namespaces": selector}]})
+    far["metadata"]["namespace"] = "far"
+    pairs = [{"group": "gateway.envoyproxy.io", "kind": "SecurityPolicy", "namespace": "far"}]
+    grant = {**FAR, "spec": {"from": pairs, "to": [{"group": ROUTE["group"], "kind": "HTTPRoute"}]}}
+    assert not is_open(modelled(route(), grant, far))
+    assert is_open(modelled(route(), SPACE, grant, far))
 
 
 def test_a_listener_set_is_nearer_than_its_gateway() -> None:

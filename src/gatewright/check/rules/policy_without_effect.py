@@ -1,6 +1,7 @@
 """A policy that attaches to nothing, or that another one pushes aside.
 
-A SecurityPolicy, BackendTrafficPolicy or ClientTrafficPolicy names its targets, in its own namespace. When the route
+A SecurityPolicy, BackendTrafficPolicy or ClientTrafficPolicy names its targets, in its own namespace, or selects them
+in others, each of which has to let it with a ReferenceGrant: without one nothing holds there. When the route
 or Gateway has another name, or no such rule or listener, the policy is accepted and does nothing: what it was to
 protect is open. And of two policies of one kind for the very same target the older alone counts.
 
@@ -24,7 +25,8 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
-from gatewright.graph.resolve.policies import policies_at, seniority
+from gatewright.graph.resolve.policies import aims, policies_at, seniority
+from gatewright.graph.resolve.references import granted
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent, ListenerSetIntent, RouteIntent
@@ -34,15 +36,45 @@ ID = "policy-without-effect"
 _PROTECTING = "SecurityPolicy"
 
 
-def check(sight: Sight, policy: OptionsPolicyIntent) -> Iterable[Finding]:
-    """Targets of a policy by name that are not there, or that an older one of its kind has."""
+_Target = RouteIntent | GatewayIntent | ListenerSetIntent
+
+
+def check(sight: Sight, subject: OptionsPolicyIntent | _Target) -> Iterable[Finding]:
+    """Policies without a target, and what a policy of another namespace selects and may not have."""
+    return _named(sight, subject) if isinstance(subject, OptionsPolicyIntent) else _selected(sight, subject)
+
+
+def _selected(sight: Sight, subject: _Target) -> Iterable[Finding]:
+    """Equal for all of one kind in one namespace, so that they are told once."""
+    key = subject.key
+    for policy in policies_at(sight, key):
+        for target in policy.targets:
+            if target.namespaces is None or granted(sight, policy.key, key):
+                continue
+            if aims(sight, target, key, dict(subject.labels)):
+                message = (
+                    f"{policy.key} has no effect on any {key.kind} of namespace {key.namespace}: no ReferenceGrant"
+                )
+                fix = (
+                    f"add a ReferenceGrant in namespace {key.namespace}, from {policy.key.kind} in namespace "
+                    f"{policy.key.namespace} to {key.kind}"
+                )
+                yield Finding(ID, Severity.ERROR, message, _lost(policy), fix, (target.origin,))
+
+
+def _lost(policy: OptionsPolicyIntent) -> str:
     protecting = policy.key.kind == _PROTECTING
+    return "what it was to protect is open" if protecting else "what it says does not hold there"
+
+
+def _named(sight: Sight, policy: OptionsPolicyIntent) -> Iterable[Finding]:
+    """Targets of a policy by name that are not there, or that an older one of its kind has."""
     for target in policy.targets:
         if target.selector is not None:
             continue
         why, severity = _missing(sight, target)
         fix = "correct the name, or move the policy to the namespace of its target"
-        what = "what it was to protect is open" if protecting else "what it says does not hold there"
+        what = _lost(policy)
         where: tuple[Origin, ...] = (target.origin,)
         if not why:
             older = _older(sight, policy, target)
@@ -92,5 +124,5 @@ RULE = Rule(
     Scope.OBJECT,
     __doc__,
     check,
-    kinds=(OptionsPolicyIntent,),
+    kinds=(OptionsPolicyIntent, RouteIntent, GatewayIntent, ListenerSetIntent),
 )

@@ -14,10 +14,11 @@ from msgspec import Struct, structs
 
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.objects import OPTIONS_POLICIES, View
-from gatewright.graph.resolve.references import selects
+from gatewright.graph.resolve.references import NAME_LABEL, granted, selects
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent, ListenerSetIntent, RouteIntent
 from gatewright.kinds.intents.filters import RateLimit
+from gatewright.kinds.intents.material import NamespaceIntent
 from gatewright.kinds.intents.options import NOTHING, Options, OptionsPolicyIntent, PolicyTarget, laid_over
 from gatewright.kinds.intents.routing import RuleIntent
 
@@ -46,16 +47,26 @@ def seniority(policy: OptionsPolicyIntent) -> tuple[str, Key]:
 
 
 def policies_at(view: View | Sight, key: Key) -> list[OptionsPolicyIntent]:
-    """The policies that may attach to an object: by its name, or by labels."""
+    """The policies that may attach to an object: by its name, by labels, or by those of its namespace."""
     named = view.listed(OPTIONS_POLICIES, key, OptionsPolicyIntent)
-    return named + view.listed(OPTIONS_POLICIES, structs.replace(key, name=""), OptionsPolicyIntent)
+    near = view.listed(OPTIONS_POLICIES, structs.replace(key, name=""), OptionsPolicyIntent)
+    far = view.listed(OPTIONS_POLICIES, Key(key.kind, "", ""), OptionsPolicyIntent)
+    return named + near + far
 
 
-def aims(target: PolicyTarget, key: Key, labels: Mapping[str, str]) -> bool:
-    """Does a policy mean this object, whatever the section?"""
+def aims(view: View | Sight, target: PolicyTarget, key: Key, labels: Mapping[str, str]) -> bool:
+    """Does a policy mean this object, whatever the section, and whether it may or not?
+
+    A namespace whose labels nobody gave is meant: what protects would leave it open.
+    """
     if target.selector is None:
         return target.key == key
-    return structs.replace(target.key, name=key.name) == key and selects(target.selector, labels)
+    if target.namespaces is None:
+        return structs.replace(target.key, name=key.name) == key and selects(target.selector, labels)
+    if target.key.kind != key.kind or not selects(target.selector, labels):
+        return False
+    namespace = view.get(Key("Namespace", "", key.namespace), NamespaceIntent)
+    return namespace is None or selects(target.namespaces, dict(namespace.labels) | {NAME_LABEL: key.namespace})
 
 
 def _attached(view: View, key: Key, labels: Labels | None, sections: Mapping[str, int]) -> Iterator[Attached]:
@@ -65,7 +76,7 @@ def _attached(view: View, key: Key, labels: Labels | None, sections: Mapping[str
             if target.section not in sections:
                 continue
             own = labels if labels is not None or target.selector is None else _labels(view, key)
-            if aims(target, key, dict(own or ())):
+            if aims(view, target, key, dict(own or ())) and granted(view, policy.key, key):
                 yield Attached(sections[target.section], policy)
 
 

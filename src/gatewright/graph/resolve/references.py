@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gatewright.graph.objects import View
 from gatewright.kinds.identity import Key, Selector
 from gatewright.kinds.intents.doors import AllowedRoutes
 from gatewright.kinds.intents.material import GrantIntent, NamespaceIntent
+
+if TYPE_CHECKING:  # rules of `check` ask, too
+    from gatewright.graph.sight import Sight
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 CORE_KINDS = frozenset({"Service", "Secret", "ConfigMap"})
@@ -31,7 +35,7 @@ spec:
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
-def granted(view: View, source: Key, target: Key) -> bool:
+def granted(view: View | Sight, source: Key, target: Key) -> bool:
     """Is a reference allowed: within one namespace, or by a ReferenceGrant in that of `target` (GEP-709)?"""
     if source.namespace == target.namespace:
         return True

@@ -26,6 +26,8 @@ _ALLOW: dict[str, Any] = {"action": "Allow", "principal": {"clientCIDRs": ["10.0
 _LIMIT: dict[str, Any] = {"limit": {"requests": 10, "unit": "Second"}}
 _CA = {"caCertificateRefs": [{"kind": "ConfigMap", "group": "", "name": "ca"}]}
 _SHUT = "what it protects answers 503"
+_ELSEWHERE = {"targetSelectors": [{"kind": "HTTPRoute", "namespaces": {"from": "All"}}]}
+_LET = "where a ReferenceGrant of each lets it; a namespace whose labels are not given counts as selected"
 _CHOSEN = {"targetSelectors": [{"kind": "HTTPRoute", "matchLabels": {"app": "a"}}]}
 
 
@@ -50,13 +52,13 @@ def _targets(**more: Any) -> Rows:
         "targetRef": ({"targetRef": _ROUTE, **more}, "the older spelling of targetRefs"),
         "targetRefs": ({"targetRefs": [_ROUTE], **more}, ""),
         "targetRefs.sectionName": ({"targetRefs": [{**_ROUTE, "sectionName": "rule"}], **more}, ""),
-        "targetSelectors": ({**_CHOSEN, **more}, "in the namespace of the policy"),
+        "targetSelectors": ({**_CHOSEN, **more}, ""),
+        "targetSelectors.namespaces": ({**_ELSEWHERE, **more}, _LET),
         "mergeType": ({"mergeType": "StrategicMerge", **more}, "rate limits of both hold"),
     }
 
 
 _OPEN = {"authorization": {"defaultAction": "Allow"}}
-_ELSEWHERE = {"targetSelectors": [{"kind": "HTTPRoute", "namespaces": {"from": "All"}}]}
 _FIELDS_SECURITY: Mapping[Support, Rows] = {
     Support.HONOURED: {
         **_targets(**_OPEN),
@@ -99,7 +101,6 @@ _FIELDS_SECURITY: Mapping[Support, Rows] = {
         "authorization.rules.principal.jwt": (_rules(principal={"jwt": _TOKEN}), "claims and scopes"),
     },
     Support.REPORTED: {
-        "targetSelectors.namespaces": ({**_ELSEWHERE, **_OPEN}, "only those of the policy's own namespace"),
         "oidc": ({"oidc": {}}, f"{_SHUT}; put an oauth2-proxy in front and name it in extAuth"),
         "apiKeyAuth": ({"apiKeyAuth": {}}, f"{_SHUT}; use basicAuth, jwt or extAuth"),
         "csrf": ({"csrf": {}}, _SHUT),
@@ -191,7 +192,6 @@ _FIELDS_TRAFFIC: Mapping[Support, Rows] = {
         "proxyProtocol": ({"proxyProtocol": {"version": "V2"}}, ""),
     },
     Support.REPORTED: {
-        "targetSelectors.namespaces": ({**_ELSEWHERE, "retry": {}}, "only those of the policy's own namespace"),
         "rateLimit.local.rules.cost": (_local(cost={}), _SHUT),
         **{
             f"rateLimit.local.rules.clientSelectors.{name}": (
@@ -303,7 +303,11 @@ _FIELDS_CLIENT: Mapping[Support, Rows] = {
         "targetRef": ({"targetRef": _GATEWAY, **_SHOWN}, "the older spelling of targetRefs"),
         "targetRefs": ({"targetRefs": [_GATEWAY], **_SHOWN}, ""),
         "targetRefs.sectionName": ({"targetRefs": [{**_GATEWAY, "sectionName": "web"}], **_SHOWN}, ""),
-        "targetSelectors": ({"targetSelectors": [{"kind": "Gateway"}], **_SHOWN}, "in the namespace of the policy"),
+        "targetSelectors": ({"targetSelectors": [{"kind": "Gateway"}], **_SHOWN}, ""),
+        "targetSelectors.namespaces": (
+            {"targetSelectors": [{"kind": "Gateway", "namespaces": {"from": "All"}}], **_SHOWN},
+            _LET,
+        ),
         "tls.minVersion": ({"tls": {"minVersion": "1.3"}}, ""),
         "tls.maxVersion": ({"tls": {"maxVersion": "1.2"}}, ""),
         "tls.ciphers": ({"tls": {"ciphers": ["ECDHE-RSA-AES128-GCM-SHA256"]}}, ""),
@@ -326,10 +330,6 @@ _FIELDS_CLIENT: Mapping[Support, Rows] = {
         "timeout.http.streamIdleTimeout": ({"timeout": {"http": {"streamIdleTimeout": "10s"}}}, ""),
     },
     Support.REPORTED: {
-        "targetSelectors.namespaces": (
-            {"targetSelectors": [{"kind": "Gateway", "namespaces": {"from": "All"}}], **_SHOWN},
-            "only those of the policy's own namespace",
-        ),
         **{
             f"tls.clientValidation.{name}": (
                 {"tls": {"clientValidation": {**_CA, name: value}}},

@@ -19,10 +19,10 @@ from gatewright.kinds import labelselector
 from gatewright.kinds.decode import LenientObject, Path, Report, Schema, decode, key_of
 from gatewright.kinds.gateway_api import gatewayapi
 from gatewright.kinds.gateway_api.gatewayapi import BackendObjectReference, Name
-from gatewright.kinds.identity import Key
+from gatewright.kinds.identity import Key, Selector
 from gatewright.kinds.intents.options import Options, OptionsPolicyIntent, PolicyTarget
 from gatewright.kinds.intents.routing import BackendRef
-from gatewright.kinds.labelselector import Expression
+from gatewright.kinds.labelselector import Expression, LabelSelector
 
 GROUP = "gateway.envoyproxy.io"
 API_VERSIONS = (f"{GROUP}/v1alpha1",)
@@ -41,12 +41,19 @@ class Target(Schema, frozen=True):
     section_name: str = ""
 
 
+class _Namespaces(Schema, frozen=True):
+    """Required to have `from`; without it, it says nothing."""
+
+    from_: Literal["All", "Same", "Selector"] = field(default="Same", name="from")
+    selector: LabelSelector | None = None
+
+
 class TargetSelector(Schema, frozen=True):
     kind: str
     group: str = gatewayapi.GROUP
     match_labels: dict[str, str] | None = None
     match_expressions: tuple[Expression, ...] | None = None
-    namespaces: dict[str, object] | None = None
+    namespaces: _Namespaces | None = None
 
 
 class Targets(Schema, frozen=True):
@@ -81,17 +88,28 @@ def targets(spec: Targets, document: Document, report: Report, kinds: tuple[str,
             found.append(PolicyTarget(key, report.origin.at(*path), ref.section_name))
     for index, one in enumerate(spec.target_selectors):
         path = ("spec", "targetSelectors", index)
-        key = gatewayapi.target_key(one.group, one.kind, document.namespace, "")
-        if one.namespaces is not None:
-            message = "only objects of the policy's own namespace are selected"
-            report.error("unsupported-reference", message, *path, "namespaces", hint="make a policy in each of them")
+        namespaces = _namespaces(one.namespaces, report, (*path, "namespaces"))
+        namespace = document.namespace if namespaces is None else ""
+        key = gatewayapi.target_key(one.group, one.kind, namespace, "")
         if _fits(key, kinds, report, path):
-            wanted = labelselector.LabelSelector(one.match_labels, one.match_expressions)
+            wanted = LabelSelector(one.match_labels, one.match_expressions)
             selector = labelselector.checked(wanted, report, path)
-            found.append(PolicyTarget(key, report.origin.at(*path), selector=selector))
+            found.append(PolicyTarget(key, report.origin.at(*path), selector=selector, namespaces=namespaces))
     if not refs and not spec.target_selectors:
         report.invalid("give targetRefs or targetSelectors", "spec", hint="targetRefs: [{group, kind, name}]")
     return tuple(found)
+
+
+def _namespaces(wanted: _Namespaces | None, report: Report, path: Path) -> Selector | None:
+    """The namespaces of what is selected; None: the policy's own."""
+    if wanted is None or wanted.from_ == "Same":
+        return None
+    if wanted.from_ == "All":
+        return Selector()
+    if wanted.selector is None:
+        report.invalid("from: Selector needs a selector", *path, hint="selector: {matchLabels: {...}}")
+        return Selector()
+    return labelselector.checked(wanted.selector, report, (*path, "selector"))
 
 
 def _fits(key: Key, kinds: tuple[str, ...], report: Report, path: Path) -> bool:
@@ -106,11 +124,20 @@ def closed(document: Document, why: str, kinds: tuple[str, ...]) -> OptionsPolic
     raw, _ = decode(document, _Attached)
     spec = raw.spec if raw is not None else {}
     single = (*_legible([spec.get("targetRef")], Target), *_legible(spec.get("targetRefs"), Target))
-    readable = Targets(target_refs=single, target_selectors=_legible(spec.get("targetSelectors"), TargetSelector))
+    readable = Targets(target_refs=single, target_selectors=_selectors(spec.get("targetSelectors")))
     found = targets(readable, document, Report(document), kinds)
     if not found:
         return None
     return OptionsPolicyIntent(key_of(document), document.origin, found, Options(unbuildable=why))
+
+
+def _selectors(items: object) -> tuple[TargetSelector, ...]:
+    """Those that can be read; where they cannot say of which namespaces, it is all."""
+    found: list[TargetSelector] = []
+    for item in items if isinstance(items, Iterable) and not isinstance(items, (str, Mapping)) else ():
+        everywhere = {**item, "namespaces": {"from": "All"}} if isinstance(item, Mapping) else item
+        found += _legible([item], TargetSelector) or _legible([everywhere], TargetSelector)
+    return tuple(found)
 
 
 _T = TypeVar("_T", bound=Schema)

@@ -219,17 +219,22 @@ def _with_words_of_their_own(found: Options, wider: Options, narrower: Options) 
 
 class PolicyTarget(Struct, frozen=True):
     """What a policy attaches to: an object, or those that `selector` selects (`key` then has no name); `section` a
-    listener or rule of it, "" all."""
+    listener or rule of it, "" all.
+
+    `namespaces` selects the namespaces of what is selected (`key` then has none); None: that of `key`.
+    """
 
     key: Key
     origin: Origin
     section: str = ""
     selector: Selector | None = None
+    namespaces: Selector | None = None
 
 
 class OptionsPolicyIntent(Struct, frozen=True):
-    """A policy that gives options to gateways and routes of its own namespace (Envoy Gateway's SecurityPolicy and
-    BackendTrafficPolicy).
+    """A policy that gives options to gateways and routes (Envoy Gateway's SecurityPolicy and BackendTrafficPolicy).
+
+    Those of other namespaces it has where it selects them, and a ReferenceGrant there lets it.
 
     The most specific one of a kind counts alone (rule, route, listener, gateway; then the oldest), unless `merges`:
     then it is laid over the gateway's.
