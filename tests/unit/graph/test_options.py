@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 from msgspec import structs
 
@@ -422,3 +423,19 @@ def test_a_listeners_policy_goes_before_the_gateways() -> None:
     listener = policy("b", DOOR_KEY, Options(read_timeout=2.0), "http")
     other = policy("c", DOOR_KEY, Options(read_timeout=3.0), "https")
     assert read_timeouts(door, listener, other)["/one"] == (2.0, True)
+
+
+@pytest.mark.parametrize("entry", ["auth", ".htpasswd", ""])
+def test_users_are_looked_for_where_the_controller_looks(entry: str) -> None:
+    """Under the key of its own and no other; without one, under the only key."""
+    meta = {"name": "users", "namespace": "web"}
+    asked = Options(filters=(BasicAuth(HERE, Key("Secret", "web", "users"), entry=entry),))
+    for keys in (("auth",), (".htpasswd",), ("users",), ("users", "auth"), ("users", "auth", ".htpasswd"), ()):
+        data = {key: f"{key}:{{SHA}}qUqP5cyxm6YcTAhz05Hph5gvu9M=" for key in keys}
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": data}
+        (made,) = entries(model(secret, APP, app=asked).graph)
+        rule = made.rule
+        found = [step.users.reveal().decode() for step in rule.steps if isinstance(step, BasicAuthUsers)]
+        expected = data.get(entry) if entry else (data[keys[0]] if len(keys) == 1 else None)
+        assert found == ([expected] if expected else [])
+        assert isinstance(rule.action, Forward if expected else Respond)

@@ -7,8 +7,6 @@ Counterparts: `options`, which puts filters in front of a rule's own; `asking`, 
 
 from __future__ import annotations
 
-from functools import partial
-
 import msgspec
 from msgspec import Struct, field, structs
 
@@ -388,11 +386,10 @@ def _basic_auth(view: View, where: Where, item: BasicAuth) -> BasicAuthUsers | F
     raw = item.users.reveal() if item.users else b""
     if item.secret is not None:
         secret = view.get(item.secret, SecretIntent)
-        users = _only_users if traefik else partial(_users, by_name=item.by_name)
-        raw += b"\n" + (users(secret) if secret else b"")
+        raw += b"\n" + (_users(secret, item) if secret else b"")
     lines = htpasswd.lines(raw)
     if not lines:
-        why = _unbuildable(*_nobody(view, item.secret))
+        why = _unbuildable(*_nobody(view, item))
         return structs.replace(why, status=404, hint=why.hint or _SECRETS) if traefik else why
     if not all(map(htpasswd.usable, lines)):
         hint = "hash them with `htpasswd -B`, or with `htpasswd -s`"
@@ -408,24 +405,25 @@ def _basic_auth(view: View, where: Where, item: BasicAuth) -> BasicAuthUsers | F
     )
 
 
-def _nobody(view: View, secret: Key | None) -> tuple[str, str]:
+def _nobody(view: View, item: BasicAuth) -> tuple[str, str]:
     """Why there are no users, and what would help."""
+    secret = item.secret
     if secret is None:
         return "basicAuth has no users", ""
     if view.get(secret, SecretIntent) is None:
         return f"{secret} does not exist", "give it, too, where it is made elsewhere or kept sealed"
-    return f"{secret} has no users", ""
+    return f"{secret} has no users" + (f" under {item.entry}" if item.entry else ""), ""
 
 
 def _unbuildable(why: str, hint: str = "") -> Failure:
     return Failure("protection-unbuildable", 503, why, hint)
 
 
-def _users(secret: SecretIntent, *, by_name: bool) -> bytes:
-    """htpasswd lines: under `users`, ingress-nginx's `auth` or Envoy Gateway's `.htpasswd`; or every key is a user."""
-    if by_name:
+def _users(secret: SecretIntent, item: BasicAuth) -> bytes:
+    """htpasswd lines: under the key where that controller looks, and no other; or every key is a user."""
+    if item.by_name:
         return b"\n".join(name.encode() + b":" + value.reveal().strip() for name, value in secret.data)
-    return secret.get("users") or secret.get("auth") or secret.get(".htpasswd") or b""
+    return (secret.get(item.entry) or b"") if item.entry else _only_users(secret)
 
 
 def _only_users(secret: SecretIntent) -> bytes:

@@ -176,7 +176,7 @@ def _basic_auth(notes: Notes, refusals: list[str]) -> BasicAuth | None:
     if secret is None:
         refusals.append(notes.refuse("auth-secret", "it names no Secret"))
         return None
-    return BasicAuth(notes.at("auth-secret"), secret, realm=notes.text("auth-realm") or "localhost")
+    return BasicAuth(notes.at("auth-secret"), secret, realm=notes.text("auth-realm") or "localhost", entry="auth")
 
 
 def _client(notes: Notes, refusals: list[str]) -> ClientAuth | None:

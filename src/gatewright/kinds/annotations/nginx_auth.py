@@ -106,6 +106,7 @@ def _basic(notes: Notes) -> Options:
         realm=notes.text("auth-realm") or "",
         remove_header=True,
         by_name=shape == "auth-map",
+        entry="auth",
     )
     return Options(filters=(check,))
 

@@ -227,7 +227,7 @@ def _basic_auth(auth: _BasicAuth, document: Document, report: Report) -> BasicAu
     """The users are htpasswd lines in the Secret's `.htpasswd`."""
     secret = Key("Secret", auth.users.namespace or document.namespace, auth.users.name)
     origin = report.origin.at("spec", "basicAuth")
-    return BasicAuth(origin, secret, realm="", user_header=auth.forward_username_header)
+    return BasicAuth(origin, secret, realm="", user_header=auth.forward_username_header, entry=".htpasswd")
 
 
 def _ext_auth(auth: _ExtAuth, document: Document, report: Report) -> ForwardAuth | str:

@@ -154,8 +154,9 @@ class AllowSources(Struct, frozen=True, tag=True):
 
 
 class BasicAuth(Struct, frozen=True, tag=True):
-    """HTTP basic authentication.  Users come from `users` (htpasswd lines) and the Secret's `users` or `auth` key.
+    """HTTP basic authentication.  Users come from `users` and from the Secret, as htpasswd lines.
 
+    `entry`: the Secret's key that has the lines, "" its only one, or the one user of type kubernetes.io/basic-auth.
     `by_name`: the Secret's keys are the users, each with its hash.  `excepts`: CIDRs of clients that are not asked.
     """
 
@@ -167,6 +168,7 @@ class BasicAuth(Struct, frozen=True, tag=True):
     user_header: str = ""
     excepts: tuple[str, ...] = ()
     by_name: bool = False
+    entry: str = ""
 
 
 class DenySources(Struct, frozen=True, tag=True):
