@@ -75,7 +75,7 @@ def lower_headers(headers: Headers, report: Report, *path: str | int) -> tuple[F
     if headers.allowed_hosts and not headers.is_development:
         message = "requests cannot be limited to these hosts here, so the middleware refuses them all"
         hint = "match the hosts in the routes instead"
-        report.error("unsupported-field", message, *path, "allowedHosts", hint=hint)
+        report.error("protection-unbuildable", message, *path, "allowedHosts", hint=hint)
         return (Refuse(origin, UNAVAILABLE, "headers.allowedHosts is not supported"),)
     if not _valid(headers, report, *path):
         return (Refuse(origin, UNAVAILABLE, "a header of the middleware is not valid"),)

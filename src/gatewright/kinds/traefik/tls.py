@@ -292,7 +292,7 @@ def _transport(tls: _ClientTls, document: Document, report: Report, *path: str |
     for name, asked in (("peerCertURI", unverified), ("spiffe", tls.spiffe is not None)):
         if asked:
             message = "the backend's identity cannot be checked this way; the transport is not used"
-            report.error("unsupported-field", message, *path, name)
+            report.error("protection-unbuildable", message, *path, name)
             return None
     namespace = document.namespace
     ca = [

@@ -208,6 +208,12 @@ def test_header_fields_without_effect_are_reported(name: str) -> None:
     assert isinstance(result.intent, MiddlewareIntent)
 
 
+def test_hosts_that_cannot_be_checked_are_a_protection() -> None:
+    assert [problem.id for problem in lowered({"headers": {"allowedHosts": ["a.com"]}}).problems] == [
+        "protection-unbuildable"
+    ]
+
+
 @pytest.mark.parametrize(
     "spec",
     [

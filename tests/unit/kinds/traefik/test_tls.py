@@ -140,7 +140,9 @@ def test_servers_transport_tcp() -> None:
 def test_transports_that_cannot_be_kept_are_not_there(kind: str, spec: dict[str, Any]) -> None:
     result = lowered(kind, spec)
     assert result.intent is None
-    assert [problem.severity for problem in result.problems] == [Severity.ERROR]
+    (problem,) = result.problems
+    assert problem.severity is Severity.ERROR
+    assert (problem.id == "protection-unbuildable") == ("spiffe" in str(spec))  # who is spoken to cannot be checked
 
 
 def test_unsupported_fields_are_named() -> None:
