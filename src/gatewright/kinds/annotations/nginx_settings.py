@@ -6,6 +6,8 @@ Values have the units of the annotations of the same name.  Which ConfigMap it i
 
 from __future__ import annotations
 
+import re
+
 from gatewright.base.origin import Origin
 from gatewright.kinds.annotations import (
     nginx_auth,
@@ -48,6 +50,8 @@ USUAL = Options(
 """What holds when nobody says anything (config.go of the controller)."""
 
 _KNOWN = table.by_name(nginx_settings_features.FEATURES, "")
+_ENGINE = re.compile(r"ruleengine[\s=\"']+([a-z]*)")
+"""What SecRuleEngine, or a rule's ctl:ruleEngine, sets: On, Off or DetectionOnly."""
 _TLS_VERSIONS = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
 _SNIPPETS = (
     ("http-snippet", nginx_statements.LOCATION),
@@ -173,12 +177,14 @@ def _blocked(notes: Notes) -> Options:
 
 
 def _firewall(notes: Notes) -> Options:
-    """ModSecurity only looks on unless a rule switches it on."""
+    """ModSecurity only looks on unless a rule switches it on, or a file that is included may."""
     name = "enable-modsecurity"
     if not notes.flag(name):
         return NOTHING
     why = "there is no web application firewall here"
-    if "secruleengine on" in " ".join((notes.text("modsecurity-snippet") or "").lower().split()):
+    rules = (notes.text("modsecurity-snippet") or "").lower()
+    modes = set(_ENGINE.findall(rules))
+    if modes - {"off", "detectiononly"} or ("include" in rules and not modes):
         return Options(unbuildable=notes.refuse(name, why))
     notes.unsupported(name, why)
     return NOTHING

@@ -75,7 +75,7 @@ _REPORTED = {
     "bind-address": ("192.0.2.1", "the addresses of the gateway say where it listens"),
     "custom-http-errors": ("404,503", _PAGES),
     "default-type": ("text/plain", "answers without a type have none"),
-    "enable-modsecurity": ("true", "there is no web application firewall here; 503 where a rule switches it on"),
+    "enable-modsecurity": ("true", "there is no web application firewall here; 503 where rules may switch it on"),
     "enable-owasp-modsecurity-crs": ("true", "there is no web application firewall here"),
     "global-allowed-response-headers": ("X-Frame-Options", "custom-headers may set any header"),
     "global-auth-cache-duration": (f"200 5m{_ASKED}", _ASKS),

@@ -238,11 +238,20 @@ def test_snippets_at_a_door(values: dict[str, str], allowed: bool | None) -> Non
         {"block_cidrs": "x"},
         {"block_user_agents": "~*bot"},
         {"enable_modsecurity": "true", "modsecurity_snippet": "SecRuleEngine  On"},
+        {"enable_modsecurity": "true", "modsecurity_snippet": 'SecRuleEngine DetectionOnly\nSecRuleEngine "On"'},
+        {"enable_modsecurity": "true", "modsecurity_snippet": "Include /etc/nginx/custom.conf"},
         {"whitelist_source_range": "everybody"},
     ],
 )
 def test_a_lock_of_the_configmap_without_its_parts_closes_all(values: dict[str, str]) -> None:
     assert settings(**values)[0].unbuildable
+
+
+@pytest.mark.parametrize("mode", ["DetectionOnly", "Off"])
+def test_a_firewall_that_only_looks_on_is_left_out(mode: str) -> None:
+    options, problems = settings(enable_modsecurity="true", modsecurity_snippet=f"SecRuleEngine {mode}\nInclude a.conf")
+    assert not options.unbuildable
+    assert problems
 
 
 @given(st.dictionaries(st.sampled_from(sorted(NAMES[NGINX])), st.text(max_size=40), max_size=8))
