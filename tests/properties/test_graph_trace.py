@@ -199,6 +199,8 @@ def test_a_trace_equals_brute_force(seed: int, random: Random) -> None:
         told = walk(model.graph, gateway, request).outcome
         if told.status == 421 or (told.status in (0, 307) and told.virtual_host is None):
             continue  # decided before any rule is asked
+        if told.rule is not None and told.rule.endswith(" without slash"):
+            continue  # ingress-nginx adds a rule that no Ingress has
         assert told.rule == _best(objects, gateway, request), f"seed {seed}: {one}\n{told}"
 
 

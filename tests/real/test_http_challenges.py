@@ -32,7 +32,7 @@ spec: {{ports: [{{port: 80}}]}}
 apiVersion: v1
 kind: Secret
 metadata: {{name: users, namespace: apps}}
-stringData: {{users: "{USERS}", auth: "{USERS}"}}
+stringData: {{auth: "{USERS}"}}
 ---
 """
 NGINX = """

@@ -184,7 +184,11 @@ def texts(sets: RRsets) -> dict[str, set[str]]:
 
 def plainly(query: bytes, seen: ViewConfig) -> bytes:
     """A plain answer that tells the view which it is for."""
-    answer = dns.message.make_response(dns.message.from_wire(query))
+    try:
+        read = dns.message.from_wire(query)
+    except dns.exception.DNSException:  # as the plain server answers what it cannot read
+        return query[:2] + bytes([0x80, dns.rcode.FORMERR]) + bytes(8)
+    answer = dns.message.make_response(read)
     answer.answer.append(dns.rrset.from_text(answer.question[0].name, 5, "IN", "TXT", f'"{seen.name}"'))
     return answer.to_wire()
 

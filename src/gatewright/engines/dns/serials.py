@@ -52,7 +52,9 @@ class Serials:
             serial = after(used)
         else:
             now = int(self._clock()) % _MODULUS
-            serial = now if is_later(now, used) else after(used)
+            # What was used last lies anywhere up to the ceiling: the time has to be later than all of that.
+            spent = (used, (used - RESERVED) % _MODULUS)
+            serial = now if all(is_later(now, one) for one in spent) else after(used)
         self._used[zone] = serial
         if ceiling is None or not is_later(ceiling, serial):
             self._ceilings[zone] = after(serial, RESERVED)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gatewright.base.errors import EngineError
@@ -36,6 +36,7 @@ def test_the_first_is_the_time_of_day(tmp_path: Path) -> None:
 
 
 @given(clocks=st.lists(st.integers(1, 2**32 - 1), min_size=1, max_size=5), changes=st.integers(1, 40))
+@example(clocks=[2_147_473_650, 1], changes=1)
 def test_they_rise_whatever_the_clock_does(
     tmp_path_factory: pytest.TempPathFactory, clocks: list[int], changes: int
 ) -> None:
