@@ -17,7 +17,7 @@ from msgspec import structs
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.graph.nodes import Gateway
-from gatewright.graph.resolve.precedence import Order, order
+from gatewright.graph.resolve.rules.precedence import Order, order
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import ClassRef, GatewayIntent, RouteIntent

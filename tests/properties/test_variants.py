@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from gatewright.graph.resolve.variants import USUAL, Variant, decode, encode, limited, unusual
+from gatewright.graph.resolve.upstreams.variants import USUAL, Variant, decode, encode, limited, unusual
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.routing import HealthCheck, Upstream, UpstreamTls
 

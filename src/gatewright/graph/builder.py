@@ -33,10 +33,13 @@ from gatewright.graph.nodes import (
     VirtualHostKey,
 )
 from gatewright.graph.objects import Objects, Placement, Token, View
-from gatewright.graph.resolve import attachment as attaching
-from gatewright.graph.resolve import backends, certificates, classes, controllers, gateways, virtual_hosts
-from gatewright.graph.resolve.classes import Brought
-from gatewright.graph.resolve.placing import Placed
+from gatewright.graph.resolve import certificates, virtual_hosts
+from gatewright.graph.resolve.doors import controllers, gateways
+from gatewright.graph.resolve.placement import attachment as attaching
+from gatewright.graph.resolve.placement import classes
+from gatewright.graph.resolve.placement.classes import Brought
+from gatewright.graph.resolve.placement.placing import Placed
+from gatewright.graph.resolve.upstreams import backends
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import ControllerIntent, GatewayIntent, RouteIntent

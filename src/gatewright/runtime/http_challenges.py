@@ -3,7 +3,7 @@
     worker thread ── present ──► event loop: an own route is provided ──► graph ──► Envoy ── settled ──► returns
 
 The rule for the challenge's one path goes before every rule of the manifests at that name, so that no redirect to
-HTTPS, authentication, access list or catch-all can take the request; see `graph.resolve.own_routes`.  Counterparts:
+HTTPS, authentication, access list or catch-all can take the request; see `graph.resolve.placement.own_routes`.  Counterparts:
 `engines.certificates.challenge`, the contract; `pipeline.Model.provide`, by which the routes come into the graph.
 """
 
@@ -19,7 +19,7 @@ from gatewright.base.origin import made
 from gatewright.engines.certificates.challenge import Challenge, SolverError
 from gatewright.graph import lookup
 from gatewright.graph.nodes import Family, Graph
-from gatewright.graph.resolve.controllers import gateway_id
+from gatewright.graph.resolve.doors.controllers import gateway_id
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import AtDoors, RouteIntent

@@ -13,7 +13,7 @@ from typing import Any
 import re2
 
 from gatewright.base.hostnames import Depth
-from gatewright.graph.resolve.hosts import holds
+from gatewright.graph.resolve.placement.hosts import holds
 from gatewright.kinds.intents.routing import (
     HostKind,
     Match,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gatewright.graph.nodes import Backend, BackendTls, UpstreamProtocol
-from gatewright.graph.resolve.variants import USUAL
+from gatewright.graph.resolve.upstreams.variants import USUAL
 from gatewright.kinds.intents.routing import HealthCheck, Upstream
 
 

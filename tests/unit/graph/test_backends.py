@@ -11,8 +11,8 @@ from gatewright.base.sensitive import Sensitive
 from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Backend, BackendKey, UpstreamProtocol
 from gatewright.graph.objects import View
-from gatewright.graph.resolve import backends
-from gatewright.graph.resolve.variants import Variant, encode
+from gatewright.graph.resolve.upstreams import backends
+from gatewright.graph.resolve.upstreams.variants import Variant, encode
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.material import (
     BackendTlsIntent,

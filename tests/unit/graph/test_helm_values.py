@@ -11,7 +11,7 @@ import yaml
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.builder import Builder
 from gatewright.graph.nodes import Gateway
-from gatewright.graph.resolve import helm_values
+from gatewright.graph.resolve.doors import helm_values
 from gatewright.kinds.identity import Key
 from gatewright.pipeline import Model
 from support.keys import NOW

@@ -1,7 +1,7 @@
 import pytest
 
 from gatewright.base.hostnames import Depth
-from gatewright.graph.resolve.hosts import candidates, overlap, specialise
+from gatewright.graph.resolve.placement.hosts import candidates, overlap, specialise
 from gatewright.kinds.intents.routing import HostKind, HostMatch, Match
 
 

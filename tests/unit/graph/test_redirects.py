@@ -1,7 +1,7 @@
 import pytest
 import re2
 
-from gatewright.graph.resolve.redirects import never_matches, residual
+from gatewright.graph.resolve.rules.redirects import never_matches, residual
 
 PATHS = ["/", "/a", "/a/b", "/docs", "/docs/", "/docs/x", "/old", "/foo/b", "/old/old/x", "/a/.well-known/carddav/x"]
 

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Family, Forward, Respond, TlsSettings, VirtualHost, VirtualHostKey
-from gatewright.graph.resolve import door_options
+from gatewright.graph.resolve.doors import door_options
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import ControllerIntent, DoorSettings, RouteIntent

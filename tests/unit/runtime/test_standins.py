@@ -10,7 +10,7 @@ from msgspec import structs
 from gatewright.engines.echo.server import EchoServer
 from gatewright.graph.builder import empty_graph
 from gatewright.graph.nodes import Backend, BackendKey, BackendTls, Change, Endpoint, UpstreamProtocol
-from gatewright.graph.resolve.backends import external
+from gatewright.graph.resolve.upstreams.backends import external
 from gatewright.kinds.intents.routing import HealthCheck, Upstream
 from gatewright.runtime.standins import StandIns
 

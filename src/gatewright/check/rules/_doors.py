@@ -9,7 +9,7 @@ from gatewright.graph.network.addresses import service_of
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Gateway
-from gatewright.graph.resolve.controllers import INFERRED
+from gatewright.graph.resolve.doors.controllers import INFERRED
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import IngressClassIntent

@@ -27,7 +27,7 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.nodes import Backend
-from gatewright.graph.resolve.backends import port_of
+from gatewright.graph.resolve.upstreams.backends import port_of
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.material import ServiceIntent, ServicePort, WorkloadIntent

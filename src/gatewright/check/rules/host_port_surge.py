@@ -33,7 +33,7 @@ from gatewright.check.finding import Finding, Patch
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.network import placement
 from gatewright.graph.network.topology import topology
-from gatewright.graph.resolve import helm_values
+from gatewright.graph.resolve.doors import helm_values
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.material import WorkloadIntent
 from gatewright.kinds.intents.programs import HelmIntent

@@ -33,7 +33,7 @@ from gatewright.check.finding import Finding, Patch
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules._doors import is_described
 from gatewright.graph.objects import ALL
-from gatewright.graph.resolve.controllers import INFERRED
+from gatewright.graph.resolve.doors.controllers import INFERRED
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import suggest
 from gatewright.kinds.intents.doors import ClassRef, ControllerIntent, IngressClassIntent, RouteIntent

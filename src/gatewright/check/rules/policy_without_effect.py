@@ -25,8 +25,8 @@ from gatewright.base.origin import Origin
 from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
-from gatewright.graph.resolve.policies import aims, policies_at, seniority
 from gatewright.graph.resolve.references import granted
+from gatewright.graph.resolve.rules.policies import aims, policies_at, seniority
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent, ListenerSetIntent, RouteIntent

@@ -26,7 +26,7 @@ from google.protobuf.any_pb2 import Any
 from gatewright.engines.envoy import names
 from gatewright.engines.envoy.wire import ads, pack, seconds, serialise
 from gatewright.graph.nodes import Backend, BackendTls, Endpoint, UpstreamProtocol
-from gatewright.graph.resolve.variants import USUAL
+from gatewright.graph.resolve.upstreams.variants import USUAL
 from gatewright.kinds.intents.routing import HealthCheck, Upstream
 from gatewright.kinds.syntax import is_ip
 

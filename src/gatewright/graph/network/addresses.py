@@ -17,7 +17,7 @@ from gatewright.graph.network.placement import home
 from gatewright.graph.network.pods import CILIUM, ENVOY_GATEWAY, ENVOY_NAMESPACE, ISTIO, KGATEWAY, NGINX, controller
 from gatewright.graph.network.topology import topology
 from gatewright.graph.objects import ALL
-from gatewright.graph.resolve.helm_values import installed
+from gatewright.graph.resolve.doors.helm_values import installed
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent

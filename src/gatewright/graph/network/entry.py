@@ -17,7 +17,7 @@ from gatewright.graph.network.pods import Pods, pods_of
 from gatewright.graph.network.policies import OPEN, Verdict, admitted
 from gatewright.graph.network.starts import Start, node_of, starts
 from gatewright.graph.network.topology import topology
-from gatewright.graph.resolve.helm_values import installed
+from gatewright.graph.resolve.doors.helm_values import installed
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.material import ServiceIntent
 from gatewright.kinds.intents.places import INTERNET

@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gatewright.graph.nodes import Gateway
-from gatewright.graph.resolve.helm_values import installed
+from gatewright.graph.resolve.doors.helm_values import installed
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayClassIntent

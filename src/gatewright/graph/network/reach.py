@@ -24,7 +24,7 @@ from gatewright.graph.network.starts import Start, node_of, starts, workloads_of
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.nodes import BackendKey, Endpoint
-from gatewright.graph.resolve.backends import port_of
+from gatewright.graph.resolve.upstreams.backends import port_of
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.material import EndpointsIntent, ServiceIntent, ServicePort, WorkloadIntent

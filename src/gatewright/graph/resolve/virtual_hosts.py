@@ -24,11 +24,15 @@ from gatewright.graph.nodes import (
     VirtualHostKey,
 )
 from gatewright.graph.objects import View
-from gatewright.graph.resolve import further_hosts, nginx_hosts, options, own_routes, rules
-from gatewright.graph.resolve.canaries import ITSELF, Alternative, Canaries, Variant, canary_of
-from gatewright.graph.resolve.filters import Effects, by_word_of_peers, fold, redirect, unsecured
-from gatewright.graph.resolve.hosts import overlap, specialise
-from gatewright.graph.resolve.precedence import (
+from gatewright.graph.resolve.doors.tls_options import host_tls
+from gatewright.graph.resolve.placement import further_hosts, nginx_hosts, own_routes
+from gatewright.graph.resolve.placement.canaries import ITSELF, Alternative, Canaries, Variant, canary_of
+from gatewright.graph.resolve.placement.hosts import overlap, specialise
+from gatewright.graph.resolve.rules import entries as rules
+from gatewright.graph.resolve.rules import options
+from gatewright.graph.resolve.rules.entries import DEFAULT_PORTS
+from gatewright.graph.resolve.rules.filters import Effects, by_word_of_peers, fold, redirect, unsecured
+from gatewright.graph.resolve.rules.precedence import (
     Order,
     age,
     exact_order,
@@ -37,9 +41,7 @@ from gatewright.graph.resolve.precedence import (
     order,
     traefik_match,
 )
-from gatewright.graph.resolve.rules import DEFAULT_PORTS
-from gatewright.graph.resolve.tls_options import host_tls
-from gatewright.graph.resolve.where import Where
+from gatewright.graph.resolve.rules.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
 from gatewright.kinds.intents.options import Canary

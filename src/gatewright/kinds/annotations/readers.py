@@ -6,9 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem
-from gatewright.kinds.annotations import alb, haproxy, haproxy_community, nginx, traefik
+from gatewright.kinds.annotations.alb import ingress as alb
+from gatewright.kinds.annotations.haproxy import community as haproxy_community
+from gatewright.kinds.annotations.haproxy import ingress as haproxy
+from gatewright.kinds.annotations.nginx import ingress as nginx
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
+from gatewright.kinds.annotations.traefik import ingress as traefik
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.options import NOTHING, Options, laid_over
 from gatewright.kinds.intents.routing import RuleIntent

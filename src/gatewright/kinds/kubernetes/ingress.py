@@ -16,8 +16,11 @@ from msgspec import Struct, field
 
 from gatewright.base.document import Document
 from gatewright.kinds import syntax
-from gatewright.kinds.annotations import alb_rules, foreign, haproxy_community, readers, traefik
+from gatewright.kinds.annotations import foreign, readers
+from gatewright.kinds.annotations.alb import rules as alb_rules
+from gatewright.kinds.annotations.haproxy import community as haproxy_community
 from gatewright.kinds.annotations.names import ALB, HAPROXY, HAPROXY_COMMUNITY, NGINX
+from gatewright.kinds.annotations.traefik import ingress as traefik
 from gatewright.kinds.decode import Object, Path, Report, Schema, decode, has_variable, key_of
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Lowered

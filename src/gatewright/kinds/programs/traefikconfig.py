@@ -2,7 +2,7 @@
 
 It is a door: its entry points are found on the ports that they listen on.  Without a provider of Kubernetes it serves
 other routes than those of manifests, and is none here.  Counterparts: `kinds.traefik.static`, what the options mean;
-`graph.resolve.command_lines`, for the file of a workload that is among the manifests, too.
+`graph.resolve.doors.command_lines`, for the file of a workload that is among the manifests, too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What Traefik's rules mean: an expression lowered to matches in disjunctive normal form.
 
 Negations are pushed onto the matchers, terms that contradict themselves are dropped, and a rule that
-would need too many terms is refused rather than cut.  The grammar is `traefik_rule`.
+would need too many terms is refused rather than cut.  The grammar is `rule`.
 """
 
 from __future__ import annotations

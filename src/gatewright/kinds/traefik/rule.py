@@ -5,7 +5,7 @@
 
 A rule is a Go expression and its strings are Go strings: raw between backticks, with escapes between double
 quotes.  As in Go, a line may end after an operator, a comma or an opening parenthesis and nowhere else.
-This module knows which matchers exist and nothing of what they mean; that is `traefik_match`.
+This module knows which matchers exist and nothing of what they mean; that is `match`.
 """
 
 from __future__ import annotations

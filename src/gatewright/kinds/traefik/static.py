@@ -1,7 +1,7 @@
 """Traefik's static configuration: entry points, providers and their permissions, from wherever it is written.
 
 A command line, a file (YAML or TOML) and the values of the chart become the same words, so that there is one reading of
-them: `from_arguments`, `from_mapping`, and `graph.resolve.helm_values`.  What of it is not carried over is told by
+them: `from_arguments`, `from_mapping`, and `graph.resolve.doors.helm_values`.  What of it is not carried over is told by
 `static_features`.  Counterpart: `site_map.ingresscontroller`, where the site map says the same by hand.
 """
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from gatewright.base import yaml
 from gatewright.base.origin import Origin
-from gatewright.kinds.annotations.traefik import meanings
+from gatewright.kinds.annotations.traefik.ingress import meanings
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import (
     ControllerIntent,

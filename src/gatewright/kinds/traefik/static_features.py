@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from gatewright.kinds.annotations.traefik import meanings
+from gatewright.kinds.annotations.traefik.ingress import meanings
 from gatewright.kinds.decode import Report, suggest
 from gatewright.kinds.features import Compatibility, Feature, Support
 from gatewright.kinds.traefik.static import Config, entry_points, from_arguments, from_mapping, redirection

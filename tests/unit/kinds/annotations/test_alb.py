@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.annotations import alb, alb_rules
+from gatewright.kinds.annotations.alb import ingress as alb
+from gatewright.kinds.annotations.alb import rules as alb_rules
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import Jwt, Redirect, Refuse, Respond, Rewrite

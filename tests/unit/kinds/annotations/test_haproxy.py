@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.annotations import haproxy, haproxy_community, readers
+from gatewright.kinds.annotations import readers
+from gatewright.kinds.annotations.haproxy import community as haproxy_community
+from gatewright.kinds.annotations.haproxy import ingress as haproxy
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.identity import Key

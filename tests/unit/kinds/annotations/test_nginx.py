@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.annotations import nginx, nginx_settings, nginx_variables
 from gatewright.kinds.annotations.names import NAMES, NGINX
+from gatewright.kinds.annotations.nginx import ingress as nginx
+from gatewright.kinds.annotations.nginx import settings as nginx_settings
+from gatewright.kinds.annotations.nginx import variables as nginx_variables
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import BasicAuth, Compress, Cors, RateLimit, Variable

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatewright.base.origin import Origin
-from gatewright.kinds.annotations import nginx
 from gatewright.kinds.annotations.names import NGINX
-from gatewright.kinds.annotations.nginx_snippets import Statement, Unreadable, parse
+from gatewright.kinds.annotations.nginx import ingress as nginx
+from gatewright.kinds.annotations.nginx.snippets import Statement, Unreadable, parse
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import HeaderEdit, Redirect, RequestHeaders, Respond, ResponseHeaders

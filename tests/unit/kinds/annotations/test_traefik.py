@@ -8,10 +8,10 @@ import pytest
 
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Gateway
-from gatewright.graph.resolve import service_annotations
-from gatewright.kinds.annotations import traefik
+from gatewright.graph.resolve.upstreams import service_annotations
 from gatewright.kinds.annotations.names import TRAEFIK
 from gatewright.kinds.annotations.notes import Notes
+from gatewright.kinds.annotations.traefik import ingress as traefik
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
 from gatewright.kinds.intents.filters import FilterRef, Refuse

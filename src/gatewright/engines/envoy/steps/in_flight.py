@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.graph.nodes import Action, Forward
-from gatewright.graph.resolve import variants
+from gatewright.graph.resolve.upstreams import variants
 from gatewright.kinds.intents.filters import InFlight, LimitBy
 
 

@@ -1,0 +1,1 @@
+"""Rules: what one rule does to a request at one hostname, and which rule wins."""

@@ -1,0 +1,1 @@
+"""HAProxy's controllers, told apart by prefix: haproxy.org, haproxy.com and the community's haproxy-ingress."""

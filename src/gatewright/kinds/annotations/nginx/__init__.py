@@ -1,0 +1,1 @@
+"""ingress-nginx (and NGINX Inc.'s): annotations of Ingresses and keys of the controller's ConfigMap."""

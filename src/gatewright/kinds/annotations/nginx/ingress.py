@@ -1,0 +1,118 @@
+"""Annotations of ingress-nginx (nginx.ingress.kubernetes.io/*), of versions 1.0 to 1.14 and what older ones had.
+
+The order in which nginx goes through a request decides what comes first: redirects (its rewrite phase), limits, then
+who may pass, then headers and the backend.  The topics are in `routing`, `auth`, `answers`,
+`backends` and `statements`; `features` is the table, `settings` the controller's ConfigMap.
+"""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from gatewright.kinds.annotations import table
+from gatewright.kinds.annotations.names import NGINX
+from gatewright.kinds.annotations.nginx import answers as nginx_answers
+from gatewright.kinds.annotations.nginx import auth as nginx_auth
+from gatewright.kinds.annotations.nginx import backends as nginx_backends
+from gatewright.kinds.annotations.nginx import features as nginx_features
+from gatewright.kinds.annotations.nginx import routing as nginx_routing
+from gatewright.kinds.annotations.nginx import settings as nginx_settings
+from gatewright.kinds.annotations.nginx import statements as nginx_statements
+from gatewright.kinds.annotations.notes import Notes
+from gatewright.kinds.annotations.reader import Reader
+from gatewright.kinds.features import Compatibility
+from gatewright.kinds.intents.options import NOTHING, Options, laid_over
+
+IMPLEMENTATION = "ingress-nginx"
+_SNIPPETS = (
+    ("server-snippet", nginx_statements.SERVER),
+    ("configuration-snippet", nginx_statements.LOCATION),
+)
+_ALL_SNIPPETS = ("auth-snippet", "configuration-snippet", "modsecurity-snippet", "server-snippet", "stream-snippet")
+_OFF = {
+    "affinity-mode": "persistent",
+    "load-balance": "round_robin",
+    "mirror-request-body": "on",
+    "proxy-cookie-domain": "off",
+    "proxy-cookie-path": "off",
+    "proxy-http-version": "1.1",
+    "proxy-redirect-from": "off",
+    "proxy-redirect-to": "off",
+}
+"""Values that say what holds anyhow."""
+_KNOWN = table.by_name(nginx_features.FEATURES, NGINX)
+
+
+def read(notes: Notes) -> Options:
+    """The options of one Ingress."""
+    found = NOTHING
+    for part in (nginx_routing.read, nginx_answers.read, nginx_auth.read, nginx_backends.read, _snippets):
+        found = _together(found, part(notes))
+    if "canary" in notes and found.canary is not None:
+        found = _of_a_canary(found)
+    refusal = table.judge(_worth_telling(notes), _KNOWN, nginx_features.LOCKS)
+    return _together(found, Options(unbuildable=refusal))
+
+
+def _together(found: Options, part: Options) -> Options:
+    """Both, with the reason that was found first."""
+    both = laid_over(found, part)
+    return structs.replace(both, unbuildable=found.unbuildable) if found.unbuildable else both
+
+
+def _of_a_canary(found: Options) -> Options:
+    """A canary has only what says who goes there, and how its backends are chosen; the rest is the other route's."""
+    return Options(
+        canary=found.canary,
+        persistence=found.persistence,
+        hash=found.hash,
+        upstream=found.upstream,
+        unbuildable=found.unbuildable,
+        scheme=found.scheme,
+    )
+
+
+def _snippets(notes: Notes) -> Options:
+    """What the snippets amount to.  One that is not allowed at a door is that door's business."""
+    found = NOTHING
+    for name, place in _SNIPPETS:
+        found = _together(found, nginx_statements.read(notes, name, place))
+    if any(notes.text(name) is not None for name in _ALL_SNIPPETS):
+        found = laid_over(found, Options(snippets=True))
+    return found
+
+
+def _worth_telling(notes: Notes) -> Notes:
+    """The notes without those values that say what holds anyhow, and one half of a pair that is one thing."""
+    if not any(name in notes for name in _OFF):
+        return notes
+    names = {notes.prefix + name: notes.text(name) or "" for name in notes.names()}
+    for name, value in _OFF.items():
+        if (notes.text(name) or "").lower() in (value, "default"):
+            names.pop(notes.prefix + name, None)
+    if notes.prefix + "proxy-redirect-from" not in names or "proxy-redirect-from" in notes:
+        names.pop(notes.prefix + "proxy-redirect-to", None)
+    left = Notes(names, notes.owner, notes.origin, notes.prefix)
+    left.problems = notes.problems
+    return left
+
+
+READER = Reader(
+    implementation=IMPLEMENTATION,
+    prefix=NGINX,
+    read=read,
+    compatibility=(
+        Compatibility(
+            "ingress-nginx: annotations",
+            "ingress-nginx 1.14, and what older versions had",
+            "annotation",
+            nginx_features.FEATURES,
+            "Snippets are off in the controller since 1.9 unless its ConfigMap or the site map says otherwise; where"
+            " they are known to be off, an Ingress with one answers 503.",
+        ),
+        nginx_settings.COMPATIBILITY,
+    ),
+    class_wide=nginx_settings.read,
+    usual=nginx_settings.USUAL,
+    rules=nginx_routing.rules,
+)

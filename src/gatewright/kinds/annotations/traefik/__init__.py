@@ -1,0 +1,1 @@
+"""Traefik: annotations of Ingresses."""
