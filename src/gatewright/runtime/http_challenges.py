@@ -3,8 +3,9 @@
     worker thread ── present ──► event loop: an own route is provided ──► graph ──► Envoy ── settled ──► returns
 
 The rule for the challenge's one path goes before every rule of the manifests at that name, so that no redirect to
-HTTPS, authentication, access list or catch-all can take the request; see `graph.resolve.placement.own_routes`.  Counterparts:
-`engines.certificates.challenge`, the contract; `pipeline.Model.provide`, by which the routes come into the graph.
+HTTPS, authentication, access list or catch-all can take the request; see `graph.resolve.placement.own_routes`.
+Counterparts: `engines.certificates.challenge`, the contract; `pipeline.Model.provide`, by which
+the routes come into the graph.
 """
 
 from __future__ import annotations

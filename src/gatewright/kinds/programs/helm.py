@@ -1,8 +1,8 @@
 """What configures a Helm chart: HelmRelease, HelmChart, HelmChartConfig, Argo CD's Application, and values files.
 
 They differ in where chart, release and values stand; all become one HelmIntent.  Which values mean what is not known
-here: see `graph.resolve.doors.helm_values`.  Values that live elsewhere (valuesFrom, valueFiles of another repository) are
-not followed; where they may configure a door, that is said.
+here: see `graph.resolve.doors.helm_values`.  Values that live elsewhere (valuesFrom, valueFiles of another repository)
+are not followed; where they may configure a door, that is said.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Traefik's static configuration: entry points, providers and their permissions, from wherever it is written.
 
 A command line, a file (YAML or TOML) and the values of the chart become the same words, so that there is one reading of
-them: `from_arguments`, `from_mapping`, and `graph.resolve.doors.helm_values`.  What of it is not carried over is told by
-`static_features`.  Counterpart: `site_map.ingresscontroller`, where the site map says the same by hand.
+them: `from_arguments`, `from_mapping`, and `graph.resolve.doors.helm_values`.  What of it is not carried over is told
+by `static_features`.  Counterpart: `site_map.ingresscontroller`, where the site map says the same by hand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What Traefik reads from a Service that an Ingress refers to (traefik.ingress.kubernetes.io/service.*).
 
 An Ingress has no place to say how its backends are spoken to, so their Services say it: for every Ingress, and for
-nobody else.  Counterparts: `kinds.annotations.traefik.ingress`, for those of the Ingress itself; `kinds.traefik.service`,
-where an IngressRoute says the same in fields.
+nobody else.  Counterparts: `kinds.annotations.traefik.ingress`, for those of the Ingress itself;
+`kinds.traefik.service`, where an IngressRoute says the same in fields.
 """
 
 from __future__ import annotations

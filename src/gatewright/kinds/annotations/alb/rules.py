@@ -1,7 +1,8 @@
 """Annotations of the AWS Load Balancer Controller that change rules: actions, conditions and transforms, as JSON.
 
 `actions.NAME` takes the place of a backend of that name with the port `use-annotation`; `conditions.NAME` and
-`transforms.NAME` belong to the rules with a backend of that name, Service or action.  Counterpart: `ingress`, the options.
+`transforms.NAME` belong to the rules with a backend of that name, Service or action.  Counterpart: `ingress`,
+the options.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What becomes of Traefik's annotations of Ingresses and Services.
 
-Plain data, for `ingress`, which reads those of Ingresses, for `graph.resolve.upstreams.service_annotations`, which reads those of
-Services, and for the compatibility page.
+Plain data, for `ingress`, which reads those of Ingresses, for `graph.resolve.upstreams.service_annotations`, which
+reads those of Services, and for the compatibility page.
 """
 
 from __future__ import annotations
