@@ -105,7 +105,8 @@ class Daemon(Struct, frozen=True):
 
     `command`: `{folder}` in its words stands for the folder of the world.  `ready`: how to know that it serves: "" as
     soon as it runs, `device:NAME` when its space has that device, `tcp:ADDRESS:PORT` when it listens there,
-    `udp:ADDRESS:PORT` when something is bound there.  `after`: lines for `ip -batch` in its space once it is ready, and
+    `udp:ADDRESS:PORT` when something is bound there.  `before`: commands to run in its space before
+    it.  `after`: lines for `ip -batch` in its space once it is ready, and
     `then`: commands to run in its space before those (such as `wg setconf`).  `concerns`: what of the map it is, as
     faults name it (`link:wg-home`, `resolver:adguard`).
     """
@@ -114,10 +115,12 @@ class Daemon(Struct, frozen=True):
     space: str
     command: tuple[str, ...]
     ready: str = ""
+    before: tuple[tuple[str, ...], ...] = ()
     then: tuple[tuple[str, ...], ...] = ()
     after: tuple[str, ...] = ()
     concerns: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[tuple[str, ...], ...] = ()
 
 
 class Space(Struct, frozen=True):
@@ -198,6 +201,9 @@ class World(Struct, frozen=True):
     notes: tuple[Note, ...]
     networks: Mapping[str, str]
     """The bridge of each network of the map, a device of the space `switch`."""
+
+    links: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """The devices (space, device) that a Link of the map comes to, by its name; their counters tell who took it."""
 
 
 class SpaceDraft:
@@ -297,6 +303,10 @@ class Draft:
         self.notes: list[Note] = []
         self.taken: set[str] = set()
         """Addresses that mean something on the map, beside those that spaces have: nobody is given them by chance."""
+        self.link_devices: dict[str, list[tuple[str, str]]] = {}
+        """By space, the devices that lead into links: (device, name of the Link)."""
+        self.edges: dict[str, tuple[str, ...]] = {}
+        """By provider in lower case ("cloudflare"), the addresses at which its edge answers clients."""
         self.space(INTERNET, Role.INTERNET).routes()
         self.space(SWITCH, Role.SWITCH)
 
@@ -382,7 +392,15 @@ class Draft:
             tuple(self.vantages),
             tuple(self.notes),
             dict(self.networks),
+            self._links(),
         )
+
+    def _links(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for space, devices in self.link_devices.items():
+            for device, link in devices:
+                found.setdefault(link, []).append((space, device))
+        return {link: tuple(devices) for link, devices in found.items()}
 
 
 def node(machine: str) -> str:
