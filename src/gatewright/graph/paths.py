@@ -13,12 +13,17 @@ Counterpart: `trace`, which applies the edits one by one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import re2
 from msgspec import Struct
 
+from gatewright.base import percent
+from gatewright.base.percent import Reading
 from gatewright.kinds.intents.filters import PathEdit, PathEditKind
 from gatewright.kinds.intents.routing import Match, PathKind, PathMatch
+
+_NOTHING: Final = r"[^\s\S]"
 
 
 class Substitution(Struct, frozen=True):
@@ -166,9 +171,15 @@ def _strip_maybe(state: _Front, prefixes: tuple[str, ...]) -> _State | Uncomposa
         return Uncomposable("prefixes cannot be stripped after another edit has put only part of them there")
     if not all(prefix.startswith("/") for prefix in prefixes):
         return Uncomposable("a prefix to strip has to start with a slash")
-    tails = [re2.escape(prefix[len(state.stead) :]) for prefix in prefixes]
+    tails = [_spelt(prefix[len(state.stead) :]) for prefix in prefixes]
     cut = "|".join([*(f"{tail}/?" for tail in tails), "" if state.stead else "/?"])
     return _Front(f"(?:{state.cut})(?:{cut})" if state.cut else cut, "/")
+
+
+def _spelt(text: str) -> str:
+    """Every way to write a text that is stripped: Traefik strips from the decoded path."""
+    found = percent.spelt(text, Reading.DECODED)
+    return _NOTHING if found is None else found
 
 
 def _edit_constant(path: str, edit: PathEdit) -> _State | Uncomposable:

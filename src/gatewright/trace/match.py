@@ -12,7 +12,9 @@ from typing import Any
 
 import re2
 
+from gatewright.base import percent
 from gatewright.base.hostnames import Depth
+from gatewright.base.percent import Reading
 from gatewright.graph.resolve.placement.hosts import holds
 from gatewright.kinds.intents.routing import (
     HostKind,
@@ -76,7 +78,10 @@ def pattern(text: str, ignore_case: bool = False) -> Any:
 def _path(wanted: PathMatch, path: str) -> bool:
     value = wanted.value
     if wanted.kind is PathKind.REGEX:
-        return pattern(value, wanted.ignore_case).fullmatch(path) is not None
+        # Not decoded, or groups and repetitions would see other text than the data plane's.
+        return pattern(percent.expression(value, wanted.reading), wanted.ignore_case).fullmatch(path) is not None
+    if wanted.reading is not Reading.NORMAL:
+        path, value = percent.read(path, wanted.reading), percent.wanted(value, wanted.reading)
     if wanted.ignore_case:
         path, value = path.lower(), value.lower()
     if wanted.kind is PathKind.EXACT:

@@ -1,20 +1,24 @@
 """What the gateway does to a path before rules see it, and what rules do to it afterwards.
 
 Normalisation is that of the data plane's edge settings: dot segments resolved, backslashes and repeated slashes folded,
-escaped slashes unescaped by a redirect.
+escaped slashes unescaped by a redirect, characters that a path cannot hold percent-encoded.
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import re2
 
+from gatewright.base import percent
 from gatewright.graph.paths import rooted
 from gatewright.kinds.intents.filters import PathEdit, PathEditKind
 
 _ESCAPED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
 _UNRESERVED = re.compile(r"%(2d|2e|5f|7e|3[0-9]|[46][1-9a-f]|[57][0-9a])", re.IGNORECASE)
+
+_IMPOSSIBLE = re.compile(r"[^!#-;=?-Z\[\]_a-z~]")
 
 
 def normalise(path: str) -> tuple[str, bool]:
@@ -22,6 +26,7 @@ def normalise(path: str) -> tuple[str, bool]:
     unescaped = _ESCAPED_SLASH.sub(lambda m: "/" if m[0].lower() == "%2f" else "\\", path)
     redirected = unescaped != path
     text = _UNRESERVED.sub(lambda m: chr(int(m[1], 16)), unescaped).replace("\\", "/")
+    text = _IMPOSSIBLE.sub(lambda m: quote(m[0], errors="surrogatepass"), text)
     segments: list[str] = []
     parts = text.split("/")[1:]
     for index, segment in enumerate(parts):
@@ -55,8 +60,9 @@ def edit(path: str, change: PathEdit, matched_prefix: str = "") -> str:
             return rooted(change.value + path)
         case PathEditKind.STRIP_PREFIX:
             for prefix in change.prefixes:
-                if path.startswith(prefix):
-                    return rooted(path[len(prefix) :])
+                # Traefik strips from the decoded path.
+                if (left := percent.behind(path, prefix)) is not None:
+                    return rooted(left)
             return path
         case PathEditKind.REPLACE_PREFIX:
             rest = path[len(matched_prefix.rstrip("/")) :]

@@ -20,8 +20,9 @@ from envoy.type.matcher.v3 import filter_state_pb2, regex_pb2, string_pb2
 from google.protobuf.wrappers_pb2 import BoolValue
 from xds.core.v3 import cidr_pb2
 
-from gatewright.base import hostnames
+from gatewright.base import hostnames, percent
 from gatewright.base.hostnames import Depth
+from gatewright.base.percent import Reading
 from gatewright.engines.envoy.names import HOST_HEADER, PATH_HEADER, PEER_STATE, SNI_STATE
 from gatewright.kinds.intents.routing import (
     HostKind,
@@ -120,9 +121,9 @@ def _path(path: PathMatch | None) -> route.RouteMatch | None:
     """A route match with its path specifier; None when no path can satisfy it."""
     if path is None:
         return route.RouteMatch(prefix="")
-    if path.kind is PathKind.REGEX:
-        pattern = f"(?i:{path.value})" if path.ignore_case else path.value
-        return route.RouteMatch(safe_regex=regex_pb2.RegexMatcher(regex=pattern))
+    if path.kind is PathKind.REGEX or path.reading is not Reading.NORMAL:
+        pattern = _pattern(path)
+        return None if pattern is None else route.RouteMatch(safe_regex=regex_pb2.RegexMatcher(regex=pattern))
     if "?" in path.value or "#" in path.value:
         return None
     made = _plain_path(path)
@@ -146,19 +147,25 @@ def _plain_path(path: PathMatch) -> route.RouteMatch:
 
 def _path_header(path: PathMatch) -> list[Choice]:
     """A further condition on the path, which Envoy can state on a header only."""
-    if path.kind is PathKind.REGEX:
-        pattern = path.value
-    elif path.kind is PathKind.EXACT:
-        pattern = re2.escape(path.value)
-    elif path.kind is PathKind.RAW_PREFIX:
-        pattern = re2.escape(path.value) + "(?s:.*)"
-    else:
-        pattern = re2.escape(path.value.rstrip("/")) + "(?s:/.*)?"
-        if not path.value.rstrip("/"):
-            pattern = "(?s:/.*)"
-    if path.ignore_case:
-        pattern = f"(?i:{pattern})"
+    pattern = _pattern(path)
+    if pattern is None:
+        return [()] if path.negate else []
     return [(_header(PATH_HEADER, regex(pattern), invert=path.negate),)]
+
+
+def _pattern(path: PathMatch) -> str | None:
+    """What the path has to match in full, as it is in requests; None when no path can satisfy it."""
+    if path.kind is PathKind.REGEX:
+        pattern = percent.expression(path.value, path.reading)
+    else:
+        text = path.value.rstrip("/") if path.kind is PathKind.PREFIX else path.value
+        spelt = re2.escape(text) if path.reading is Reading.NORMAL else percent.spelt(text, path.reading)
+        if spelt is None:
+            return None
+        pattern = spelt + {PathKind.EXACT: "", PathKind.RAW_PREFIX: "(?s:.*)"}.get(path.kind, "(?s:/.*)?")
+        if path.kind is PathKind.PREFIX and not text:
+            pattern = "(?s:/.*)"
+    return f"(?i:{pattern})" if path.ignore_case else pattern
 
 
 # --- the other parts ----------------------------------------------------------------------------

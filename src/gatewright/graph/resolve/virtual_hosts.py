@@ -41,6 +41,7 @@ from gatewright.graph.resolve.rules.precedence import (
     order,
     traefik_match,
 )
+from gatewright.graph.resolve.rules.reading import as_read
 from gatewright.graph.resolve.rules.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
@@ -337,6 +338,7 @@ class _Host:
             if refused is not None:
                 resolved = structs.replace(resolved, action=refused[1])
             narrowed = structs.replace(match, headers=(*match.headers, *variant.headers)) if variant.headers else match
+            narrowed = as_read(narrowed, gateway, route)
             for entry in rules.entries(self._key, self._where, effects, narrowed, resolved):
                 self._found.entries.append(((*rank, part), entry))
                 part += 1

@@ -11,6 +11,7 @@ import enum
 from msgspec import Struct
 
 from gatewright.base.origin import Origin
+from gatewright.base.percent import Reading
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import Filter
 
@@ -54,10 +55,13 @@ class PathKind(enum.StrEnum):
 
 
 class PathMatch(Struct, frozen=True, gc=False):
+    """The path.  `reading`, what of it is decoded before, is the gateway's business and said only where it matters."""
+
     kind: PathKind
     value: str
     negate: bool = False
     ignore_case: bool = False
+    reading: Reading = Reading.NORMAL
 
 
 class ValueKind(enum.StrEnum):

@@ -6,6 +6,7 @@ Expressions instead of paths, a start page, and a slash that is missing at the e
 from __future__ import annotations
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from msgspec import structs
 
@@ -66,9 +67,11 @@ def without_slash(entry: Entry, taken: Iterable[str]) -> Entry | None:
     bare = path.value[:-1]
     if bare in taken:
         return None
-    action = RedirectTo(entry.origin, 301, path=PathEdit(PathEditKind.REPLACE, path.value))
+    target = quote(path.value, safe="/!$&'()*+,;=:@[]")
+    action = RedirectTo(entry.origin, 301, path=PathEdit(PathEditKind.REPLACE, target))
     rule = Rule(f"{entry.rule.route} without slash", entry.rule.route, entry.origin, action)
-    return Entry(Match(hosts=entry.match.hosts, paths=(PathMatch(PathKind.EXACT, bare),)), rule, entry.origin)
+    paths = (PathMatch(PathKind.EXACT, bare, reading=path.reading),)
+    return Entry(Match(hosts=entry.match.hosts, paths=paths), rule, entry.origin)
 
 
 def plain_paths(entries: Iterable[Entry]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import structs
 
 from gatewright.base import hostnames
+from gatewright.base.percent import Reading
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import (
     Action,
@@ -155,6 +156,8 @@ def _narrowed(paths: tuple[PathMatch, ...], pattern: str) -> tuple[PathMatch, ..
     (path,) = paths
     if path.kind is PathKind.REGEX and path.value == expression("/"):
         return (added,)
+    if path.reading is not Reading.NORMAL:  # what is added sees the path as it was sent
+        return (*paths, added)
     begin = _LITERAL.match(pattern)
     wanted = path.value.rstrip("/") + "/" if path.kind is PathKind.PREFIX else path.value
     prefixed = path.kind in (PathKind.PREFIX, PathKind.RAW_PREFIX)

@@ -14,7 +14,9 @@ from functools import lru_cache
 import re2
 from msgspec import structs
 
+from gatewright.base import percent
 from gatewright.base.origin import Origin
+from gatewright.base.percent import Reading
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener
 from gatewright.graph.objects import View
@@ -265,7 +267,8 @@ def _rewrites(options: Options, rule: RuleIntent, problems: list[Problem]) -> It
     edit = PathEdit(PathEditKind.REPLACE, options.rewrite)
     if options.regex_paths:
         path = next((path.value for match in rule.matches for path in match.paths), "/")
-        edit = PathEdit(PathEditKind.REGEX, _with_groups_of(path, options.rewrite), pattern=f"^{expression(path)}$")
+        pattern = percent.expression(f"^{expression(path)}$", Reading.DECODED)
+        edit = PathEdit(PathEditKind.REGEX, _with_groups_of(path, options.rewrite), pattern=pattern)
     yield Rewrite(rule.origin, host=options.upstream_host, paths=(edit,))
 
 

@@ -12,6 +12,8 @@ import re
 
 from msgspec import structs
 
+from gatewright.base import percent
+from gatewright.base.percent import Reading
 from gatewright.kinds import syntax
 from gatewright.kinds.annotations.nginx import variables as nginx_variables
 from gatewright.kinds.annotations.nginx.snippets import Statement, Unreadable, parse
@@ -289,7 +291,7 @@ class _Lowering:
             shown = f"`{statement.line}` (line {statement.number})"
             self._notes.differs(self._name, f"the path that {shown} makes stays with this rule", "end it with break")
         value = _GROUP.sub(lambda found: f"\\{found[1] or found[2]}", target)
-        edit = PathEdit(PathEditKind.REGEX, value, pattern=_whole(pattern))
+        edit = PathEdit(PathEditKind.REGEX, value, pattern=percent.expression(_whole(pattern), Reading.DECODED))
         self._filters.append(Rewrite(self._origin, paths=(edit,)))
         return True
 

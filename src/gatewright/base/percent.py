@@ -1,0 +1,264 @@
+"""Percent-encoding in paths: what a condition on a path that somebody's gateway has decoded says of the encoded one.
+
+Requests come with their path in normal form: unreserved characters plain, dot segments and escaped slashes resolved,
+what a path cannot hold (spaces, quotes, braces, everything beyond ASCII) encoded.  The other characters, those that
+RFC 3986, 2.2 reserves, stay as the client wrote them, and so do the hexadecimal digits.  nginx and Traefik decode
+more, each in its way, which is a `Reading`.  For a matcher that sees only the normal form, `spelt` and `expression`
+make regular expressions of a text and of an expression over what the original sees; `read` is their counterpart, for
+who can decode.  Octets, not characters, are what dots, classes and repetitions beyond ASCII count, as in nginx.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import re2
+
+
+class Reading(enum.StrEnum):
+    """What of a path is decoded before it is compared."""
+
+    NORMAL = "normal"  # no more than the normal form: Gateway API, Envoy Gateway, HAProxy, ALB
+    DECODED = "decoded"  # everything, once: nginx
+    RESERVED_KEPT = "reserved-kept"  # everything but reserved characters and the percent sign: Traefik
+
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_RESERVED = frozenset(b":/?#[]@!$&'()*+,;=")
+_PLAIN = (_UNRESERVED | _RESERVED) - frozenset(b"?#")
+"""The octets that stand for themselves in a path in normal form."""
+_ENCODED = frozenset(range(1, 256)) - _UNRESERVED - frozenset(b"/\\")
+"""The octets that stand there encoded, or may."""
+_CONTROL = frozenset(range(0x20)) | {0x7F}
+_DIGITS = frozenset(b"0123456789ABCDEFabcdef")
+_DECODES = {
+    Reading.NORMAL: frozenset[int](),
+    Reading.DECODED: _ENCODED,
+    Reading.RESERVED_KEPT: _ENCODED - _RESERVED - frozenset(b"%"),
+}
+_PERCENT = ord("%")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_STRAY = "\ufffd"
+"""What `read` gives for a percent sign that escapes nothing: no rule can mean it."""
+_SIMPLE = re.compile(r"[-A-Za-z0-9._~/]*")
+_NEVER = r"[^\s\S]"
+
+
+def matters(text: str, reading: Reading) -> bool:
+    """Does a path of a rule mean something else under this reading than in normal form?"""
+    if reading is Reading.NORMAL or _SIMPLE.fullmatch(text):
+        return False
+    if reading is Reading.DECODED:
+        return True
+    return any(octet not in _PLAIN for octet in text.encode("utf-8", "surrogatepass"))
+
+
+def read(path: str, reading: Reading) -> str:
+    """A path in normal form as it is compared: an octet for each character."""
+
+    def decoded(found: re.Match[str]) -> str:
+        if not found[1]:
+            return _STRAY
+        octet = int(found[1], 16)
+        return chr(octet) if octet in _DECODES[reading] else found[0].upper()
+
+    return _ESCAPE.sub(decoded, path.encode("utf-8", "surrogatepass").decode("latin-1"))
+
+
+def wanted(text: str, reading: Reading) -> str:
+    """The text of a rule to compare with what `read` gives."""
+    octets = text.encode("utf-8", "surrogatepass").decode("latin-1")
+    return octets if reading is not Reading.RESERVED_KEPT else _ESCAPE.sub(lambda found: found[0].upper(), octets)
+
+
+def behind(path: str, prefix: str) -> str | None:
+    """What is left of a path in normal form behind a prefix that was looked for in the decoded path, or None."""
+    at = 0
+    octets = path.encode("utf-8", "surrogatepass").decode("latin-1")
+    for octet in prefix.encode("utf-8", "surrogatepass"):
+        found = _ESCAPE.match(octets, at)
+        escaped = found is not None and found[1] is not None
+        now = int(octets[at + 1 : at + 3], 16) if escaped else ord(octets[at]) if at < len(octets) else -1
+        if now != octet:
+            return None
+        at += 3 if escaped else 1
+    return octets[at:].encode("latin-1").decode("utf-8", "surrogatepass")
+
+
+def spelt(text: str, reading: Reading) -> str | None:
+    """RE2 for every way to write `text` in a path in normal form; None if there is none."""
+    made: list[str] = []
+    at, octets = 0, text.encode("utf-8", "surrogatepass")
+    while at < len(octets):
+        octet = octets[at]
+        if octet == _PERCENT and reading is Reading.RESERVED_KEPT:
+            found = _ESCAPE.match(octets.decode("latin-1"), at)
+            if found is None or not found[1] or int(found[1], 16) in _DECODES[reading]:
+                return None
+            ways = _codes(frozenset({int(found[1], 16)}))
+            at += len(found[0])
+        else:
+            ways = _ways(frozenset({octet}), reading)
+            at += 1
+        if not ways:
+            return None
+        made.append(ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})")
+    return "".join(made)
+
+
+# --- expressions ----------------------------------------------------------------------------------
+
+
+class UntranslatableError(ValueError):
+    """What an expression says depends on more than one octet at a time."""
+
+
+_TOKEN = re.compile(
+    rb"""(?P<group>\(\?[imsU-]*[:)]|\(\?P?<\w+>|\((?!\?))
+    |(?P<class>\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\])
+    |(?P<repeat>[*+?]|\{\d+(?:,\d*)?\})
+    |(?P<frame>[)|^$]|\\[Az])
+    |(?P<foreign>\\(?:[bBCQEpP]|[0-9]|x\{[^}]*\}))
+    |(?P<octet>\\x[0-9A-Fa-f]{2}|\\.|[^\\])""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+@lru_cache(maxsize=4096)
+def expression(pattern: str, reading: Reading) -> str:
+    """RE2 for the paths in normal form that `pattern`, an expression of RE2, matches as they are read.
+
+    Its groups stay what they are.  Word boundaries, Unicode classes and quotations (\\b, \\pL, \\Q) are left as they
+    stand in the whole expression, which then sees the normal form.
+    """
+    if reading is Reading.NORMAL:
+        return pattern
+    try:
+        return "".join(_translated(pattern.encode("utf-8", "surrogatepass"), reading))
+    except UntranslatableError:
+        return pattern
+
+
+def _translated(pattern: bytes, reading: Reading) -> Iterator[str]:
+    flags = [""]
+    at = 0
+    while at < len(pattern):
+        found = _TOKEN.match(pattern, at)
+        if found is None or found.lastgroup == "foreign":
+            raise UntranslatableError(pattern)
+        at = found.end()
+        text = found[0].decode("latin-1")
+        if found.lastgroup in ("class", "octet"):
+            following = _TOKEN.match(pattern, at)
+            unbounded = following is not None and following[0] in (b"*", b"+")
+            yield _atom(found[0], reading, flags[-1], unbounded=unbounded)
+            continue
+        if found.lastgroup == "group":
+            _enter(text, flags)
+        elif text == ")" and len(flags) > 1:
+            flags.pop()
+        yield text
+
+
+def _enter(group: str, flags: list[str]) -> None:
+    """Which flags hold in a group, or from here on."""
+    on, _, off = group.strip("(?:)").partition("-") if "<" not in group else ("", "", "")
+    now = "".join(flag for flag in "is" if flag not in off and (flag in on or flag in flags[-1]))
+    if group.startswith("(?") and group.endswith(")"):
+        flags[-1] = now
+    else:
+        flags.append(now)
+
+
+def _atom(text: bytes, reading: Reading, flags: str, *, unbounded: bool) -> str:
+    """One octet's worth of an expression; what takes any number of any octets stays as it is."""
+    octets = _matched(text, flags)
+    coded = octets & _DECODES[reading]
+    everything = coded >= _DECODES[reading] - _CONTROL and octets >= _DIGITS and _PERCENT in octets
+    if (not coded and (_PERCENT not in octets or len(octets) == 1)) or (unbounded and everything):
+        return text.decode("latin-1")
+    ways = _ways(octets, reading)
+    return f"(?:{'|'.join(ways)})" if ways else _NEVER
+
+
+@lru_cache(maxsize=4096)
+def _matched(text: bytes, flags: str) -> frozenset[int]:
+    """The octets that an atom matches.  Case is a matter of ASCII only, as in nginx."""
+
+    def among(octets: Iterable[int], *, ignore_case: bool) -> set[int]:
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1
+        options.dot_nl, options.case_sensitive = "s" in flags, not ignore_case
+        options.log_errors = False
+        return {found[0] for found in re2.compile(text, options).findall(bytes(octets))}
+
+    try:
+        return frozenset(among(range(128), ignore_case="i" in flags) | among(range(128, 256), ignore_case=False))
+    except re2.error as error:
+        raise UntranslatableError(text) from error
+
+
+def _ways(octets: frozenset[int], reading: Reading) -> list[str]:
+    """RE2 for the ways to write one octet of these."""
+    plain, coded = octets & _PLAIN, octets & _DECODES[reading]
+    if reading is Reading.RESERVED_KEPT and _PERCENT in octets:
+        if octets >= _DIGITS:
+            coded |= _ENCODED & (_RESERVED | {_PERCENT})
+        else:
+            plain |= {_PERCENT}
+    return ([_class(plain)] if plain else []) + (_codes(coded) if coded else [])
+
+
+def _class(octets: frozenset[int]) -> str:
+    if octets == _PLAIN:
+        return "[^%]"
+    if octets == _PLAIN - {ord("/")}:
+        return "[^%/]"
+    if len(octets) == 1:
+        return str(re2.escape(chr(*octets)))
+    return f"[{''.join(_ranges(octets))}]"
+
+
+def _ranges(octets: Iterable[int]) -> Iterator[str]:
+    runs: list[list[int]] = []
+    for octet in sorted(octets):
+        if runs and runs[-1][1] == octet - 1:
+            runs[-1][1] = octet
+        else:
+            runs.append([octet, octet])
+    for first, last in runs:
+        yield (
+            f"{_in_class(first)}-{_in_class(last)}"
+            if last > first + 1
+            else "".join(_in_class(octet) for octet in range(first, last + 1))
+        )
+
+
+def _in_class(octet: int) -> str:
+    return ("\\" if chr(octet) in "\\]^-[" else "") + chr(octet)
+
+
+def _codes(octets: frozenset[int]) -> list[str]:
+    """Percent-encoded octets, those that begin or end alike together."""
+    if octets >= _ENCODED - _CONTROL:
+        return ["%[0-9A-Fa-f]{2}"]
+    ends: dict[str, str] = {}
+    for octet in sorted(octets):
+        digits = f"{octet:02X}"
+        ends[digits[0]] = ends.get(digits[0], "") + digits[1]
+    begins: dict[str, str] = {}
+    for high, lows in ends.items():
+        begins[lows] = begins.get(lows, "") + high
+    return [f"%{_digit(highs)}{_digit(lows)}" for lows, highs in begins.items()]
+
+
+def _digit(digits: str) -> str:
+    """One hexadecimal digit of these."""
+    if len(digits) == 1 and digits.isdigit():
+        return digits
+    if len(digits) == 16:
+        return "[0-9A-Fa-f]"
+    return f"[{''.join(digit if digit.isdigit() else digit + digit.lower() for digit in digits)}]"
