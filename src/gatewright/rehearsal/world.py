@@ -105,10 +105,10 @@ class Daemon(Struct, frozen=True):
 
     `command`: `{folder}` in its words stands for the folder of the world.  `ready`: how to know that it serves: "" as
     soon as it runs, `device:NAME` when its space has that device, `tcp:ADDRESS:PORT` when it listens there,
-    `udp:ADDRESS:PORT` when something is bound there.  `before`: commands to run in its space before
-    it.  `after`: lines for `ip -batch` in its space once it is ready, and
-    `then`: commands to run in its space before those (such as `wg setconf`).  `concerns`: what of the map it is, as
-    faults name it (`link:wg-home`, `resolver:adguard`).
+    `udp:ADDRESS:PORT` when something is bound there, `file:PATH` when there is such a file.  `before`: commands to run
+    in its space before it.  `after`: lines for `ip -batch` in its space once it is ready, and `then`: commands to run
+    in its space before those (such as `wg setconf`).  `concerns`: what of the map it is, as faults name it
+    (`link:wg-home`, `resolver:adguard`).
     """
 
     name: str
@@ -120,7 +120,6 @@ class Daemon(Struct, frozen=True):
     after: tuple[str, ...] = ()
     concerns: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    before: tuple[tuple[str, ...], ...] = ()
 
 
 class Space(Struct, frozen=True):
