@@ -346,7 +346,7 @@ class Draft:
     ) -> tuple[str, str]:
         """Join a space to one that routes for it: host routes above to its addresses, and by `ROUTER` a next hop below.
 
-        The default routes are for the caller: `default via inet6 fe80::1 dev DEVICE`.  Returns (device below, above).
+        The default routes are for the caller: `default_routes`.  Returns (device below, above).
         """
         hosts = tuple(_host(address) for address in addresses)
         device, over = self.wire(below, above, hosts, (f"{ROUTER}/64",), mtu)
@@ -438,13 +438,13 @@ def edge(provider: str) -> str:
 
 
 def default_routes(space: SpaceDraft, device: str, families: Iterable[int] = (4, 6)) -> None:
-    """Send everything else to whoever routes on this device's wire or segment."""
+    """Send everything else to whoever routes on this device's wire or segment.
+
+    The families are told by the prefixes: `default` would be that of the next hop's, and batches take no `-4`.
+    """
     for family in families:
-        space.ip(
-            f"route replace default via inet6 {ROUTER} dev {device}"
-            if family == 4
-            else f"-6 route replace default via {ROUTER} dev {device}"
-        )
+        via = f"0.0.0.0/0 via inet6 {ROUTER}" if family == 4 else f"::/0 via {ROUTER}"
+        space.ip(f"route replace {via} dev {device}")
 
 
 def netns(space: str) -> str:
