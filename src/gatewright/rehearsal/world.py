@@ -204,6 +204,9 @@ class World(Struct, frozen=True):
     links: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """The devices (space, device) that a Link of the map comes to, by its name; their counters tell who took it."""
 
+    resolver_of: Mapping[str, str] = field(default_factory=dict)
+    """By space, the address of whom programs in it ask for names (as /etc/resolv.conf has it)."""
+
 
 class SpaceDraft:
     """A space while it is planned."""
@@ -304,6 +307,7 @@ class Draft:
         """Addresses that mean something on the map, beside those that spaces have: nobody is given them by chance."""
         self.link_devices: dict[str, list[tuple[str, str]]] = {}
         """By space, the devices that lead into links: (device, name of the Link)."""
+        self.resolver_of: dict[str, str] = {}
         self.edges: dict[str, tuple[str, ...]] = {}
         """By provider in lower case ("cloudflare"), the addresses at which its edge answers clients."""
         self.space(INTERNET, Role.INTERNET).routes()
@@ -392,6 +396,7 @@ class Draft:
             tuple(self.notes),
             dict(self.networks),
             self._links(),
+            dict(self.resolver_of),
         )
 
     def _links(self) -> dict[str, tuple[tuple[str, str], ...]]:
