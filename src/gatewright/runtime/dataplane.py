@@ -53,7 +53,8 @@ UNNAMED = "gatewright.invalid"
 class DataPlane:
     """One Envoy, its xDS server, and the private CA for listeners without a usable certificate.
 
-    `noticed` is called whenever Envoy has said something or was started again.
+    `noticed` is called whenever Envoy has said something or was started again; `authority`: a CA that is not this
+    state folder's own.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class DataPlane:
         options: EnvoyOptions,
         registry: CollectorRegistry,
         noticed: Callable[[], None] = lambda: None,
+        authority: PrivateAuthority | None = None,
     ) -> None:
         self._noticed = noticed
         self.door_certificates: Callable[[Key, str], Issued | None] = lambda _gateway, _name: None
@@ -70,7 +72,7 @@ class DataPlane:
         self._generation = folder.envoy / "generation"
         self._metrics = TransportMetrics(registry)
         self._socket = envoy_folder.xds_socket
-        self.authority = PrivateAuthority(folder.authority)
+        self.authority = authority or PrivateAuthority(folder.authority)
         self.process = EnvoyProcess(envoy_folder, options, on_restart=self._restarted)
         self._server = XdsServer(
             Resources(), self._metrics, self._observe, resolve=self._resolve, resolve_at=self._resolve_at

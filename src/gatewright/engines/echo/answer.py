@@ -38,7 +38,8 @@ class TlsFacts(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Request(Struct, frozen=True):
-    """A request as it arrived.  `headers` in order, without pseudo headers and Host."""
+    """A request as it arrived.  `headers` in order, without pseudo headers and Host; `peer` the address of whoever
+    opened the connection."""
 
     method: str
     path: str
@@ -46,6 +47,7 @@ class Request(Struct, frozen=True):
     proto: str
     headers: Headers
     tls: TlsFacts | None = None
+    peer: str = ""
 
 
 class Answer(Struct, frozen=True):
@@ -70,6 +72,7 @@ class _Echo(Struct, frozen=True, rename="camel"):
     ingress: str
     service: str
     pod: str
+    peer: str
     sni: str
     tls: TlsFacts | msgspec.UnsetType
 
@@ -105,6 +108,7 @@ def describe(request: Request, service: EchoService) -> bytes:
             ingress="",
             service=service.name,
             pod=service.pod,
+            peer=request.peer,
             sni=request.tls.server_name if request.tls else "",
             tls=request.tls or msgspec.UNSET,
         )

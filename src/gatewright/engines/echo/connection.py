@@ -32,12 +32,18 @@ class Detector:
     """Takes bytes until they tell the protocol, then hands over to it for good."""
 
     def __init__(
-        self, wire: Wire, service: EchoService, context: ssl.SSLContext | None, tls: TlsFacts | None = None
+        self,
+        wire: Wire,
+        service: EchoService,
+        context: ssl.SSLContext | None,
+        tls: TlsFacts | None = None,
+        peer: str = "",
     ) -> None:
         self._wire = wire
         self._service = service
         self._context = context
         self._tls = tls
+        self._peer = peer
         self._seen = b""
         self._speaker: Speaker | None = None
 
@@ -56,9 +62,9 @@ class Detector:
         if self._context and seen.startswith(_HANDSHAKE):
             return Tls(self._wire, self._context, self._inside_tls)
         if seen.startswith(_PREFACE):
-            return Http2(self._wire, self._service, self._tls)
+            return Http2(self._wire, self._service, self._tls, self._peer)
         if _HTTP1.match(seen):
-            return Http1(self._wire, self._service, self._tls)
+            return Http1(self._wire, self._service, self._tls, self._peer)
         if _PREFACE.startswith(seen) or (self._context and _HANDSHAKE.startswith(seen)):
             return None
         begun = any(method.startswith(seen) or seen.startswith(method) for method in _METHODS)
@@ -67,7 +73,7 @@ class Detector:
         return RawEcho(self._wire)
 
     def _inside_tls(self, wire: Wire, tls: TlsFacts) -> Speaker:
-        return Detector(wire, self._service, None, tls)
+        return Detector(wire, self._service, None, tls, self._peer)
 
 
 class Connection(asyncio.Protocol):
@@ -93,7 +99,8 @@ class Connection(asyncio.Protocol):
         if service is None:
             self._transport.abort()
         else:
-            self._detector = Detector(self._transport, service, self._context)
+            peer = transport.get_extra_info("peername")
+            self._detector = Detector(self._transport, service, self._context, peer=peer[0] if peer else "")
 
     def data_received(self, data: bytes) -> None:
         if self._detector and self._transport and not self._transport.is_closing():

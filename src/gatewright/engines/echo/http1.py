@@ -26,10 +26,11 @@ _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: cl
 class Http1:
     """One HTTP/1 connection.  The `on_*` methods are what httptools calls."""
 
-    def __init__(self, wire: Wire, service: EchoService, tls: TlsFacts | None) -> None:
+    def __init__(self, wire: Wire, service: EchoService, tls: TlsFacts | None, peer: str = "") -> None:
         self._wire = wire
         self._service = service
         self._tls = tls
+        self._peer = peer
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._host = ""
@@ -111,6 +112,7 @@ class Http1:
             proto=f"HTTP/{self._parser.get_http_version()}",
             headers=self._headers,
             tls=self._tls,
+            peer=self._peer,
         )
 
     # -- upgrades -------------------------------------------------------------------------------------------
@@ -152,7 +154,7 @@ class Http1:
         except binascii.Error:
             return None
         self._wire.write(b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
-        return Http2(self._wire, self._service, self._tls, upgraded=(settings, self._request()))
+        return Http2(self._wire, self._service, self._tls, self._peer, upgraded=(settings, self._request()))
 
 
 def _encoded(said: Answer, method: bytes, stay: bool) -> bytes:

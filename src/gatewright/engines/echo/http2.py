@@ -44,11 +44,13 @@ class Http2:
         wire: Wire,
         service: EchoService,
         tls: TlsFacts | None,
+        peer: str = "",
         upgraded: tuple[bytes, Request] | None = None,
     ) -> None:
         self._wire = wire
         self._service = service
         self._tls = tls
+        self._peer = peer
         self._streams: dict[int, _Stream] = {}
         # Inbound validation stays on; what we send is ours, and checking it costs a third of the time.
         self._connection = H2Connection(
@@ -113,6 +115,7 @@ class Http2:
             proto="HTTP/2.0",
             headers=[(n, v) for n, v in headers if not n.startswith(b":") and n != b"host"],
             tls=self._tls,
+            peer=self._peer,
         )
 
     # -- answers --------------------------------------------------------------------------------------------

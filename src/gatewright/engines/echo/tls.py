@@ -20,6 +20,8 @@ from gatewright.engines.echo.answer import TlsFacts
 from gatewright.engines.echo.wire import Speaker, Wire
 
 _READ = 65_536
+_MOST_NAMES = 10_000
+"""For how many names that strangers make up certificates are issued."""
 
 
 class _Named(ssl.SSLObject):
@@ -28,23 +30,40 @@ class _Named(ssl.SSLObject):
     asked = ""
 
 
-def server_context(pair: tuple[bytes, Sensitive] | None) -> ssl.SSLContext:
-    """A server's settings with this chain and key, or with one made here that nobody else trusts."""
-    chain, key = pair or _self_signed()
+Issue = Callable[[str], tuple[bytes, Sensitive]]
+"""The name that a client asks for -> chain and key, PEM."""
+
+
+def server_context(pair: tuple[bytes, Sensitive] | None, issue: Issue | None = None) -> ssl.SSLContext:
+    """A server's settings with this chain and key, or with one made here that nobody else trusts.
+
+    `issue`: what to show to clients that ask for a name, instead.
+    """
+    context = _context(pair or _self_signed())
+    named: dict[str, ssl.SSLContext] = {}
+
+    def asked(connection: _Named, name: str | None, _: ssl.SSLContext) -> None:
+        connection.asked = name or ""
+        if name and issue is not None and (name in named or len(named) < _MOST_NAMES):
+            if name not in named:
+                named[name] = _context(issue(name))
+            connection.context = named[name]
+
+    context.sni_callback = asked  # type: ignore[assignment]
+    return context
+
+
+def _context(pair: tuple[bytes, Sensitive]) -> ssl.SSLContext:
+    chain, key = pair
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslobject_class = _Named
-    context.sni_callback = _remember_name  # type: ignore[assignment]
     context.set_alpn_protocols(["h2", "http/1.1"])
     with tempfile.NamedTemporaryFile() as file:  # 0600; the ssl module reads keys from files only
         file.write(chain + b"\n" + key.reveal())
         file.flush()
         context.load_cert_chain(file.name)
     return context
-
-
-def _remember_name(connection: _Named, name: str | None, _: ssl.SSLContext) -> None:
-    connection.asked = name or ""
 
 
 class Tls:

@@ -31,12 +31,14 @@ class Bootstrap(Struct, frozen=True):
     max_heap_bytes: int = DEFAULT_HEAP_BYTES
     max_downstream_connections: int = DEFAULT_CONNECTIONS
     runtime: Mapping[str, bool | int | float | str] = field(default_factory=lambda: RUNTIME)
+    dns_resolvers: tuple[str, ...] = ()
+    """Addresses; empty: those of /etc/resolv.conf."""
 
 
 def bootstrap(options: Bootstrap) -> dict[str, Any]:
     """The bootstrap as plain data, in Envoy's JSON form."""
     ads = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "15s"}
-    return {
+    made: dict[str, Any] = {
         "node": {"id": options.node_id, "cluster": options.cluster},
         "admin": {"address": {"pipe": {"path": options.admin_socket, "mode": 0o600}}},
         "dynamic_resources": {"ads_config": _ads(), "lds_config": ads, "cds_config": ads},
@@ -45,6 +47,9 @@ def bootstrap(options: Bootstrap) -> dict[str, Any]:
         "overload_manager": _overload_manager(options),
         "stats_config": _stats_config(),
     }
+    if options.dns_resolvers:
+        made["typed_dns_resolver_config"] = _resolver(options.dns_resolvers)
+    return made
 
 
 def bootstrap_json(options: Bootstrap) -> bytes:
@@ -65,6 +70,19 @@ def _ads() -> dict[str, Any]:
                 }
             }
         ],
+    }
+
+
+def _resolver(addresses: tuple[str, ...]) -> dict[str, Any]:
+    """Only these are asked, for names as they are."""
+    extension = "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
+    return {
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {
+            "@type": f"type.googleapis.com/{extension}",
+            "resolvers": [{"socket_address": {"address": one, "port_value": 53}} for one in addresses],
+            "dns_resolver_options": {"no_default_search_domain": True},
+        },
     }
 
 

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Final
 
@@ -55,6 +56,11 @@ class EnvoyOptions(Struct, frozen=True):
 
     max_heap_bytes: int = DEFAULT_HEAP_BYTES
     max_downstream_connections: int = DEFAULT_CONNECTIONS
+    dns_resolvers: tuple[str, ...] = ()
+    """The addresses of those who are asked for names, at port 53; empty: whom the machine asks."""
+
+    around: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext
+    """What the thread that starts Envoy is in meanwhile, so that Envoy is in it for good: a network namespace, say."""
 
 
 class StateFolder:
@@ -151,6 +157,7 @@ class EnvoyProcess:
             admin_socket=str(folder.admin_socket),
             max_heap_bytes=options.max_heap_bytes,
             max_downstream_connections=options.max_downstream_connections,
+            dns_resolvers=options.dns_resolvers,
         )
         files.write(folder.bootstrap, bootstrap_json(start))
         folder.admin_socket.unlink(missing_ok=True)
@@ -167,15 +174,16 @@ class EnvoyProcess:
         ]
         descriptor = os.open(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=descriptor,
-                stderr=descriptor,
-                cwd=folder.root,
-                start_new_session=True,
-                umask=0o077,
-            )
+            with options.around():
+                child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=descriptor,
+                    stderr=descriptor,
+                    cwd=folder.root,
+                    start_new_session=True,
+                    umask=0o077,
+                )
         except OSError as error:
             raise EngineError(f"cannot start Envoy: {error}") from error
         finally:

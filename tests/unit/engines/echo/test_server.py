@@ -107,6 +107,7 @@ async def test_http1_describes_the_request_and_the_service(server: EchoServer) -
         "ingress": "",
         "service": "web",
         "pod": "web-echo",
+        "peer": "127.0.0.1",
         "sni": "",
     }
     assert headers["X-Multi"] == ["1", "2"]
