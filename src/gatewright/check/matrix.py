@@ -106,15 +106,20 @@ def vantages(sight: Sight) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def row(sight: Sight, host: str) -> Row | None:
     """What becomes of a request for this hostname from everywhere; None when there is nothing to ask."""
     served = serving(sight, host)
-    asked = _request(host, served) if served or not hostnames.is_wildcard(host) else None
-    if asked is None:
+    request = _asked(host, served)
+    if request is None:
         return None
     walks = Walks()
     cells = []
     for name, families in sight.ask(vantages):
-        for branches in _by_family(journey(sight, name, asked, families, walks).branches, families):
+        for branches in _by_family(journey(sight, name, request, families, walks).branches, families):
             cells.append(_cell(name, *branches))
-    return Row(host, asked.url, tuple(cells), bool(served))
+    return Row(host, request.url, tuple(cells), bool(served))
+
+
+def asked(sight: Sight, host: str) -> Request | None:
+    """The request that `row` asks for a hostname, from everywhere; None when there is nothing to ask."""
+    return _asked(host, serving(sight, host))
 
 
 def serving(sight: Sight, host: str) -> tuple[VirtualHost, ...]:
@@ -128,6 +133,10 @@ def _by_family(branches: tuple[Branch, ...], families: tuple[str, ...]) -> list[
 
 
 # --- what to ask --------------------------------------------------------------------------------
+
+
+def _asked(host: str, served: tuple[VirtualHost, ...]) -> Request | None:
+    return _request(host, served) if served or not hostnames.is_wildcard(host) else None
 
 
 def _request(host: str, served: tuple[VirtualHost, ...]) -> Request | None:

@@ -74,7 +74,11 @@ class Observation(Struct, frozen=True):
     """One way that the request really went.  `resolver` as the model calls it; `addresses`: the whole answer,
     `address` the one that was tried.  `status` 0 for none; `grpc_status` None for none.  `certificate`: the names of
     the one that was shown.  `seconds` from the first packet to the last.  `links`: those whose counters moved, None
-    where they were not looked at.  `hops`: what the client saw, in sentences, in order."""
+    where they were not looked at.  `hops`: what the client saw, in sentences, in order.
+
+    `distrust`: why the certificate was refused, in the words of `trace.branches.Trust`; `beyond` is then how it ends
+    for a client that trusts anybody, and so are status and echo.  `silence`: seconds for which an open connection was
+    left alone before it was used again."""
 
     question: int
     resolver: str
@@ -94,3 +98,6 @@ class Observation(Struct, frozen=True):
     links: tuple[str, ...] | None = None
     hops: tuple[str, ...] = ()
     redirects: tuple[tuple[int, str], ...] = ()
+    distrust: str = ""
+    beyond: Ended = Ended.NOT_TRIED
+    silence: float = 0.0

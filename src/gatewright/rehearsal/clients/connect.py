@@ -1,0 +1,114 @@
+"""Connections of clients: sockets made in a vantage's space.  What goes wrong on the way is a `Failure`, a value.
+
+Counterparts: `tls`, which encrypts; `http` and `streams`, which speak over a `Line`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+from typing import Final
+
+from msgspec import Struct
+
+from gatewright.rehearsal import spaces
+from gatewright.rehearsal.asking import Ended
+
+CONNECT: Final = 2.0
+ANSWER: Final = 3.0
+"""Seconds for a connection to be made, and for each answer on it."""
+
+READ: Final = 65_536
+
+_UNREACHABLE: Final = frozenset(
+    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM, errno.EADDRNOTAVAIL, errno.ENETDOWN}
+    | {errno.EHOSTDOWN, errno.EPROTO, errno.EINVAL}
+)
+"""ICMP's words, no route, and a firewall of the client's own."""
+
+
+class Failure(Struct, frozen=True):
+    """How a try ended without an answer, and why in words."""
+
+    ended: Ended
+    detail: str
+
+
+class Line:
+    """An open connection, in clear or encrypted."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        found: ssl.SSLObject | None = self._writer.get_extra_info("ssl_object")
+        return found
+
+    @property
+    def alpn(self) -> str:
+        """The protocol that was agreed upon, "" none."""
+        return (self.tls.selected_alpn_protocol() or "") if self.tls is not None else ""
+
+    def send(self, data: bytes) -> None:
+        """Never blocks."""
+        if data:
+            self._writer.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the far end has taken most of what was sent.  OSError when it has gone."""
+        await self._writer.drain()
+
+    async def receive(self) -> bytes:
+        """What comes next; b"" at the end.  OSError when the connection breaks."""
+        return await self._reader.read(READ)
+
+    def close(self) -> None:
+        """At once: nobody waits for goodbyes."""
+        self._writer.transport.abort()
+
+
+async def reached(space: str, address: str, port: int) -> socket.socket | Failure:
+    """A TCP connection from a space."""
+    made = spaces.make_socket(space, family(address), socket.SOCK_STREAM)
+    try:
+        async with asyncio.timeout(CONNECT):
+            await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except OSError as error:
+        made.close()
+        return unreached(error, address, port)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+async def plain(space: str, address: str, port: int) -> Line | Failure:
+    """A connection in clear."""
+    made = await reached(space, address, port)
+    return made if isinstance(made, Failure) else Line(*await asyncio.open_connection(sock=made))
+
+
+def unreached(error: OSError, address: str, port: int) -> Failure:
+    """Why there is no connection.  What is no network's fault is raised again."""
+    where = f"{address} port {port}"
+    if isinstance(error, TimeoutError):
+        return Failure(Ended.TIMEOUT, f"no answer from {where} in {CONNECT:g} s")
+    if isinstance(error, ConnectionError):
+        return Failure(Ended.REFUSED, f"{where} refuses the connection")
+    if error.errno in _UNREACHABLE:
+        return Failure(Ended.UNREACHABLE, f"{where}: {said(error)}")
+    raise error
+
+
+def said(error: OSError) -> str:
+    """An error in words."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+def family(address: str) -> socket.AddressFamily:
+    """The family of a literal address."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
