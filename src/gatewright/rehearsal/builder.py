@@ -34,6 +34,9 @@ USUAL: Final = {
     "ipv4/ip_unprivileged_port_start": "0",
     "ipv4/ip_nonlocal_bind": "1",
     "ipv6/ip_nonlocal_bind": "1",
+    # Who answers for others does so at once.
+    "ipv4/neigh/default/proxy_delay": "0",
+    "ipv6/neigh/default/proxy_delay": "0",
     # Errors are what clients wait for.
     "ipv4/icmp_ratelimit": "0",
     "ipv6/icmp/ratelimit": "0",

@@ -1,0 +1,95 @@
+"""Links of the map: what joins the spaces of their ends, and the routes that lead through it.
+
+Those that carry others come first, so that a link is dialled when what carries it stands.  Planned after `network`,
+before everything that has to know which devices lead into links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gatewright.graph.network.nodes import Topology, Tunnel
+from gatewright.graph.network.routing import endpoint_address
+from gatewright.graph.network.topology import topology
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents.places import LinkType
+from gatewright.rehearsal.plan.links import direct, wireguard
+from gatewright.rehearsal.plan.links.ends import Carried, End, Places
+from gatewright.rehearsal.plan.links.routes import Routes
+from gatewright.rehearsal.world import Draft
+
+
+def plan(draft: Draft, sight: Sight) -> None:
+    """All Links but tunnels to a CDN, which are part of its edge."""
+    known = sight.ask(topology)
+    links = _Links(draft, Places(draft, sight, known), Routes(draft, known))
+    for tunnel in carriers_first(known):
+        links.add(tunnel)
+
+
+def carriers_first(known: Topology) -> list[Tunnel]:
+    """The links of packets, each after those through which its own endpoints are reached."""
+    tunnels = [tunnel for tunnel in known.tunnels if tunnel.type is not LinkType.CLOUDFLARE_TUNNEL]
+    ordered: list[Tunnel] = []
+    waiting: list[Tunnel] = []
+
+    def place(tunnel: Tunnel) -> None:
+        if tunnel in ordered or tunnel in waiting:  # links that carry each other: a finding of `check`
+            return
+        waiting.append(tunnel)
+        for other in tunnels:
+            if other is not tunnel and carries(other, tunnel):
+                place(other)
+        waiting.remove(tunnel)
+        ordered.append(tunnel)
+
+    for tunnel in tunnels:
+        place(tunnel)
+    return ordered
+
+
+def carries(outer: Tunnel, inner: Tunnel) -> bool:
+    """Does one link lead to an address at which another is dialled?"""
+    dialled = [found for joint in inner.joints if (found := endpoint_address(joint)) is not None]
+    nets = [net for joint in outer.joints for net in joint.routes if net.prefixlen]
+    return any(one.version == net.version and one in net for one in dialled for net in nets)
+
+
+class _Links:
+    """The links planned so far."""
+
+    def __init__(self, draft: Draft, places: Places, routes: Routes) -> None:
+        self._draft = draft
+        self._places = places
+        self._routes = routes
+        self._devices = 0
+        self._tunnels: list[Tunnel] = []
+
+    def add(self, tunnel: Tunnel) -> None:
+        ends = self._places.ends(tunnel)
+        if len(ends) < 2:
+            return
+        if tunnel.type is LinkType.DIRECT:
+            direct.plan(self._draft, self._routes, tunnel, ends)
+            return
+        carriers = {f"link:{other.name}" for other in self._tunnels if carries(other, tunnel)}
+        needs = tuple(daemon.name for daemon in self._draft.daemons if daemon.concerns in carriers)
+        carried = Carried(self._dialling(tunnel, ends), needs)
+        wireguard.plan(self._draft, self._routes, tunnel, ends, self._devices, carried)
+        self._devices += len(ends)
+        self._tunnels.append(tunnel)
+
+    def _dialling(self, tunnel: Tunnel, ends: Sequence[End]) -> dict[tuple[int, int], str]:
+        """Where each end (by number) dials each other one."""
+        at: dict[tuple[int, int], str] = {}
+        for one, end in enumerate(ends):
+            for two, other in enumerate(ends[one + 1 :], one + 1):
+                if end.dialled is None and other.dialled is None:
+                    near, far = self._places.carry(tunnel, end, other)
+                    at[two, one] = f"{near}:{end.port}"
+                    at[one, two] = f"{far}:{other.port}"
+                for here, there, target in ((one, two, other), (two, one, end)):
+                    if target.dialled is not None:
+                        address, port = target.dialled
+                        at[here, there] = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        return at
