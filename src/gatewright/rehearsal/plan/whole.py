@@ -1,0 +1,24 @@
+"""All planners, one after the other: the description becomes a World."""
+
+from __future__ import annotations
+
+from gatewright.graph.sight import Sight
+from gatewright.rehearsal.plan import clusters, doors, edges, firewalls, links, names, network, policies, vantages
+from gatewright.rehearsal.world import Draft, World
+
+
+def whole(sight: Sight, programs: frozenset[str]) -> World:
+    """A question: the world that is described.  `programs`: which real servers may be used for what they are named."""
+    draft = Draft()
+    draft.programs = programs
+    network.plan(draft, sight)
+    links.plan(draft, sight)
+    clusters.plan(draft, sight)
+    doors.plan(draft, sight)
+    vantages.plan(draft, sight)
+    edges.plan(draft, sight)
+    names.plan(draft, sight)
+    clusters.finish(draft, sight)
+    policies.plan(draft, sight)
+    firewalls.plan(draft, sight)
+    return draft.world()

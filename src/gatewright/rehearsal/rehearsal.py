@@ -1,0 +1,156 @@
+"""One rehearsal, from the manifests to what was seen: read, plan, build, ask, break, ask again.
+
+    read ──► prepare (certificates, invented pods) ──► plan ──► stand ──► ask ──► break … ask ──► report
+
+Everything happens inside (`isolation`): whoever ends this process ends the world.  Counterparts: `world`, what is
+built; `questions`, `clients` and `compare`, what is asked and concluded; `faults`, what is broken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from gatewright.base.problem import Problem
+from gatewright.graph.sight import Sight
+from gatewright.kinds.intents.asking import VantageIntent
+from gatewright.pipeline import Model
+from gatewright.rehearsal import builder, daemons, estimate, isolation, servers
+from gatewright.rehearsal.asking import Observation, Question
+from gatewright.rehearsal.certificates import Certificates
+from gatewright.rehearsal.clients.asker import Clients
+from gatewright.rehearsal.daemons import Daemons
+from gatewright.rehearsal.gateways import Gateways
+from gatewright.rehearsal.invent import invented
+from gatewright.rehearsal.plan.whole import whole
+from gatewright.rehearsal.questions import ALL, Part, questions
+from gatewright.rehearsal.servers import Servers
+from gatewright.rehearsal.world import World
+
+REAL: Final = ("named", "dnsmasq", "unbound")
+"""Programs that are used where the map says so and the machine has them."""
+
+
+class Options(Struct, frozen=True):
+    """What the user asks for.  `only`: names of Expectations and hostnames; `patience`: how many seconds of silence
+    WebSockets are really given; `folder`: where the world keeps its files, gone with it."""
+
+    paths: tuple[str, ...]
+    folder: Path
+    parts: frozenset[Part] = ALL
+    only: tuple[str, ...] = ()
+    patience: float = 0.0
+
+
+class Listener(Struct, frozen=True):
+    """Who is told: `stage` what is being done ("" for done), `detail` how far it is, `asked` (done, all)."""
+
+    stage: Callable[[str], None]
+    detail: Callable[[str], None]
+    asked: Callable[[int, int], None]
+
+
+class Standing(Struct):
+    """A world that stands."""
+
+    world: World
+    daemons: Daemons
+    gateways: Gateways
+    servers: Servers
+    clients: Clients
+
+
+class Rehearsal:
+    """The steps of one rehearsal, in the order in which they are called."""
+
+    def __init__(self, options: Options, listener: Listener) -> None:
+        self.options = options
+        self.listener = listener
+        self.model = Model()
+        self.timings: dict[str, float] = {}
+        self.world: World | None = None
+        self.standing: Standing | None = None
+
+    def read(self) -> tuple[Problem, ...]:
+        """Read the description and fill in what it leaves open.  UsageError where there is nothing to rehearse."""
+        self._stage("reading")
+        self.model.read(self.options.paths)
+        self.options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.certificates = Certificates(self.options.folder / "authorities")
+        self.certificates.provide(self.model)
+        self.model.provide(dict(self.model.analysis.answer(invented)))
+        return tuple(self.model.problems())
+
+    def plan(self) -> World:
+        """What is to be built.  UsageError where this machine cannot bear it."""
+        self._stage("planning")
+        programs = frozenset(name for name in REAL if isolation.program(name))
+        self.world = self.model.analysis.answer(whole, programs)
+        isolation.require(sorted({daemon.command[0] for daemon in self.world.daemons}), "this world")
+        estimate.check(self.world)
+        return self.world
+
+    async def stand(self) -> Standing:
+        """Build the world and have everything serve.  EngineError when something does not."""
+        if self.world is None:
+            raise ValueError("plan first")
+        world, folder = self.world, self.options.folder
+        self._stage("building")
+        await builder.build(world, self.listener.detail)
+        self._stage("starting")
+        daemons.write(folder, world.files)
+        running = Daemons(world.daemons, folder)
+        gateways = Gateways(self.model.graph, world.gateways, folder / "e", self.certificates, world.resolver_of)
+        started, _, _ = await asyncio.gather(
+            servers.start(world, folder, self.certificates.unsaid_folder),
+            gateways.start(self.listener.detail),
+            running.start_all(self.listener.detail),
+        )
+        clients = Clients(world.vantages, self._trust(), world.links, self.options.patience)
+        self.standing = Standing(world, running, gateways, started, clients)
+        self._stage("")
+        return self.standing
+
+    def questions(self) -> tuple[Question, ...]:
+        """What is asked of both."""
+        return self.model.analysis.answer(questions, self.options.parts, self.options.only)
+
+    async def ask(self, asked: Sequence[Question]) -> list[tuple[Observation, ...]]:
+        """What real clients meet, question by question."""
+        if self.standing is None:
+            raise ValueError("stand first")
+        self._stage("asking")
+        seen = await self.standing.clients.ask_all(asked, self.listener.asked)
+        self._stage("")
+        return seen
+
+    def clear(self) -> None:
+        """Take the files away; all else ends with this process."""
+        shutil.rmtree(self.options.folder, ignore_errors=True)
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _trust(self) -> dict[str, bytes]:
+        vantages = self.model.analysis.answer(_vantages)
+        return {one.key.name: self.certificates.trust_for(one) for one in vantages}
+
+    def _stage(self, name: str) -> None:
+        now = time.monotonic()
+        if self._running:
+            self.timings[self._running] = self.timings.get(self._running, 0.0) + now - self._since
+        self._running, self._since = name, now
+        self.listener.stage(name)
+
+    _running = ""
+    _since = 0.0
+
+
+def _vantages(sight: Sight) -> tuple[VantageIntent, ...]:
+    """A question: all Vantages."""
+    return tuple(sight.all("Vantage", VantageIntent))
