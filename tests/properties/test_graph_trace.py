@@ -7,7 +7,7 @@ first.  What the graph does with placements, specialised conditions and orders m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 
 from hypothesis import given, settings
@@ -18,6 +18,7 @@ from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.resolve.rules.precedence import Order, order
+from gatewright.graph.resolve.rules.reading import as_read
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import ClassRef, GatewayIntent, RouteIntent
@@ -39,7 +40,8 @@ from gatewright.trace.walk import walk
 from support.differential import as_traced
 from support.keys import pair
 from support.modelled import Modelled, intents
-from support.random_routes import asked, installation
+from support.random_paths import asked_oddly, oddly
+from support.random_routes import Asked, asked, installation
 
 PAIR = pair("gateway.test", "*.example.com", "*.test")
 Objects = dict[Key, Intent]
@@ -79,7 +81,7 @@ def _traefik(objects: Objects, gateway: Gateway, request: Request) -> Iterator[C
                 continue
             for position, match in enumerate(rule.matches or (Match(),)):
                 used = _by_characters(match) if route.dialect is Dialect.INGRESS else match
-                if _matches(used, request, Depth.ONE):
+                if _matches(as_read(used, gateway, route), request, Depth.ONE):
                     yield order(gateway, route, rule, match, position), _id(route, rule)
 
 
@@ -128,7 +130,7 @@ def _nginx(objects: Objects, gateway: Gateway, request: Request) -> Iterator[Can
                     yield order(gateway, route, rule, Match(), 0), _id(route, rule)
                 continue
             for position, match in enumerate(rule.matches):
-                if _host(match) == server and _matches(match, request, Depth.ONE):
+                if _host(match) == server and _matches(as_read(match, gateway, route), request, Depth.ONE):
                     yield order(gateway, route, rule, match, position), _id(route, rule)
 
 
@@ -189,11 +191,21 @@ def _inside(own: str, other: str, shared: str) -> bool:
 @given(st.integers(0, 10_000), st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_a_trace_equals_brute_force(seed: int, random: Random) -> None:
-    objects = intents(installation(seed, PAIR.cert_pem, PAIR.key_pem))
+    _compare(intents(installation(seed, PAIR.cert_pem, PAIR.key_pem)), seed, random, asked)
+
+
+@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
+@settings(max_examples=30)
+def test_so_it_does_where_paths_can_be_written_in_several_ways(seed: int, random: Random) -> None:
+    documents = oddly(installation(seed, PAIR.cert_pem, PAIR.key_pem), seed)
+    _compare(intents(documents), seed, random, asked_oddly(asked))
+
+
+def _compare(objects: Objects, seed: int, random: Random, ask: Callable[[Random], Asked]) -> None:
     model = Modelled()
     model.apply(dict(objects))
     for _ in range(40):
-        one = asked(random)
+        one = ask(random)
         request = as_traced(one)
         gateway = model.graph.gateways[one.gateway]
         told = walk(model.graph, gateway, request).outcome

@@ -12,7 +12,14 @@ import os
 import pytest
 
 from support import needs
-from support.differential import DIALECTS, ROUTES, Installations, disagreements
+from support.differential import (
+    DIALECTS,
+    ENCODED_DIALECTS,
+    ENCODED_ROUTES,
+    ROUTES,
+    Installations,
+    disagreements,
+)
 
 pytestmark = pytest.mark.real
 
@@ -38,8 +45,19 @@ def test_model_and_envoy_agree_on_dialects(seed: int) -> None:
     assert not found, "\n".join([f"seed {seed}", *found])
 
 
+@pytest.mark.parametrize("of", [ENCODED_ROUTES, ENCODED_DIALECTS], ids=["routes", "dialects"])
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_model_and_envoy_agree_on_encoded_paths(of: Installations, seed: int) -> None:
+    found = asyncio.run(disagreements(of, seed, REQUESTS))
+    assert not found, "\n".join([f"seed {seed}", *found])
+
+
 @pytest.mark.fuzz
-@pytest.mark.parametrize("of", [ROUTES, DIALECTS], ids=["routes", "dialects"])
+@pytest.mark.parametrize(
+    "of",
+    [ROUTES, DIALECTS, ENCODED_ROUTES, ENCODED_DIALECTS],
+    ids=["routes", "dialects", "encoded-routes", "encoded-dialects"],
+)
 def test_model_and_envoy_agree_on_very_many_requests(of: Installations) -> None:
     wanted = int(os.environ.get("GATEWRIGHT_FUZZ_REQUESTS", "100000"))
     first = int(os.environ.get("GATEWRIGHT_FUZZ_SEED", "1000"))

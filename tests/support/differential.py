@@ -36,6 +36,7 @@ from support.modelled import Modelled
 from support.random_challenges import asked_of_challenges, challenged
 from support.random_dialects import DOORS, asked_of_dialects, dialects
 from support.random_filters import asked_of_filters, filtered
+from support.random_paths import asked_oddly, oddly
 from support.random_routes import GATEWAYS, Asked, asked, installation
 from support.random_streams import UDP, asked_to_connect, streaming
 from support.random_tls import certified, pairs, secrets
@@ -263,6 +264,20 @@ ROUTES = Installations(
 """All kinds of routes, streams, certificates and challenges."""
 DIALECTS = Installations(_dialects, DOORS, [asked_of_dialects], [1])
 """What annotations, middlewares and policies say, at a door of each implementation."""
+ENCODED_ROUTES = Installations(
+    lambda seed: _waiting(Modelled(certified(seed, oddly(installation(seed), seed), pairs())).graph),
+    GATEWAYS,
+    [asked_oddly(asked)],
+    [1],
+)
+"""All kinds of routes with paths that can be written in several ways."""
+ENCODED_DIALECTS = Installations(
+    lambda seed: _waiting(Modelled([*oddly(dialects(seed), seed), *secrets(pairs())]).graph),
+    DOORS,
+    [asked_oddly(asked_of_dialects)],
+    [1],
+)
+"""Such paths where annotations, middlewares and policies say something of them."""
 
 
 def _common_names(doors: Sequence[str], seed: int) -> PortKey:

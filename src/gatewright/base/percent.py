@@ -14,6 +14,7 @@ import enum
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from urllib.parse import quote
 
 import re2
 
@@ -28,23 +29,26 @@ class Reading(enum.StrEnum):
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _RESERVED = frozenset(b":/?#[]@!$&'()*+,;=")
+_PERCENT = ord("%")
 _PLAIN = (_UNRESERVED | _RESERVED) - frozenset(b"?#")
 """The octets that stand for themselves in a path in normal form."""
 _ENCODED = frozenset(range(1, 256)) - _UNRESERVED - frozenset(b"/\\")
 """The octets that stand there encoded, or may."""
 _CONTROL = frozenset(range(0x20)) | {0x7F}
 _DIGITS = frozenset(b"0123456789ABCDEFabcdef")
+_KEPT = (_RESERVED | {_PERCENT}) - frozenset(b"/")
+"""The octets that Traefik leaves encoded."""
 _DECODES = {
     Reading.NORMAL: frozenset[int](),
     Reading.DECODED: _ENCODED,
-    Reading.RESERVED_KEPT: _ENCODED - _RESERVED - frozenset(b"%"),
+    Reading.RESERVED_KEPT: _ENCODED - _KEPT,
 }
-_PERCENT = ord("%")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _STRAY = "\ufffd"
 """What `read` gives for a percent sign that escapes nothing: no rule can mean it."""
 _SIMPLE = re.compile(r"[-A-Za-z0-9._~/]*")
 _NEVER = r"[^\s\S]"
+_SAFE = "/!$&'()*+,;=:@[]~"
 
 
 def matters(text: str, reading: Reading) -> bool:
@@ -74,6 +78,13 @@ def wanted(text: str, reading: Reading) -> str:
     return octets if reading is not Reading.RESERVED_KEPT else _ESCAPE.sub(lambda found: found[0].upper(), octets)
 
 
+def written(text: str, reading: Reading) -> str:
+    """One way to write a path that a rule's text stands for."""
+    if reading is Reading.NORMAL:
+        return text
+    return quote(text, safe=_SAFE if reading is Reading.DECODED else f"{_SAFE}%", errors="surrogatepass")
+
+
 def behind(path: str, prefix: str) -> str | None:
     """What is left of a path in normal form behind a prefix that was looked for in the decoded path, or None."""
     at = 0
@@ -88,18 +99,20 @@ def behind(path: str, prefix: str) -> str | None:
     return octets[at:].encode("latin-1").decode("utf-8", "surrogatepass")
 
 
-def spelt(text: str, reading: Reading) -> str | None:
-    """RE2 for every way to write `text` in a path in normal form; None if there is none."""
+def spelt(text: str, reading: Reading, *, more: bool = False) -> str | None:
+    """RE2 for every way to write `text` in a path in normal form; None if there is none.
+
+    With `more` to follow, the text may end within what Traefik leaves encoded: `/100%` is what `/100%25` begins with.
+    """
     made: list[str] = []
     at, octets = 0, text.encode("utf-8", "surrogatepass")
     while at < len(octets):
         octet = octets[at]
         if octet == _PERCENT and reading is Reading.RESERVED_KEPT:
-            found = _ESCAPE.match(octets.decode("latin-1"), at)
-            if found is None or not found[1] or int(found[1], 16) in _DECODES[reading]:
-                return None
-            ways = _codes(frozenset({int(found[1], 16)}))
-            at += len(found[0])
+            begin = octets[at : at + 3].decode("latin-1").upper()
+            kept = frozenset(octet for octet in _KEPT if f"%{octet:02X}".startswith(begin))
+            ways = _codes(kept) if kept and (more or len(begin) == 3) else []
+            at += len(begin)
         else:
             ways = _ways(frozenset({octet}), reading)
             at += 1
@@ -143,7 +156,7 @@ def expression(pattern: str, reading: Reading) -> str:
 
 
 def _translated(pattern: bytes, reading: Reading) -> Iterator[str]:
-    flags = [""]
+    ignoring_case = [False]
     at = 0
     while at < len(pattern):
         found = _TOKEN.match(pattern, at)
@@ -154,49 +167,49 @@ def _translated(pattern: bytes, reading: Reading) -> Iterator[str]:
         if found.lastgroup in ("class", "octet"):
             following = _TOKEN.match(pattern, at)
             unbounded = following is not None and following[0] in (b"*", b"+")
-            yield _atom(found[0], reading, flags[-1], unbounded=unbounded)
+            octets = _matched(found[0], ignoring_case[-1])
+            yield _atom(text, octets, reading, unbounded=unbounded)
             continue
         if found.lastgroup == "group":
-            _enter(text, flags)
-        elif text == ")" and len(flags) > 1:
-            flags.pop()
+            _enter(text, ignoring_case)
+        elif text == ")" and len(ignoring_case) > 1:
+            ignoring_case.pop()
         yield text
 
 
-def _enter(group: str, flags: list[str]) -> None:
-    """Which flags hold in a group, or from here on."""
+def _enter(group: str, ignoring_case: list[bool]) -> None:
+    """Whether case counts in a group, or from here on."""
     on, _, off = group.strip("(?:)").partition("-") if "<" not in group else ("", "", "")
-    now = "".join(flag for flag in "is" if flag not in off and (flag in on or flag in flags[-1]))
+    now = "i" not in off and ("i" in on or ignoring_case[-1])
     if group.startswith("(?") and group.endswith(")"):
-        flags[-1] = now
+        ignoring_case[-1] = now
     else:
-        flags.append(now)
+        ignoring_case.append(now)
 
 
-def _atom(text: bytes, reading: Reading, flags: str, *, unbounded: bool) -> str:
+def _atom(text: str, octets: frozenset[int], reading: Reading, *, unbounded: bool) -> str:
     """One octet's worth of an expression; what takes any number of any octets stays as it is."""
-    octets = _matched(text, flags)
     coded = octets & _DECODES[reading]
     everything = coded >= _DECODES[reading] - _CONTROL and octets >= _DIGITS and _PERCENT in octets
     if (not coded and (_PERCENT not in octets or len(octets) == 1)) or (unbounded and everything):
-        return text.decode("latin-1")
+        return text
     ways = _ways(octets, reading)
     return f"(?:{'|'.join(ways)})" if ways else _NEVER
 
 
 @lru_cache(maxsize=4096)
-def _matched(text: bytes, flags: str) -> frozenset[int]:
-    """The octets that an atom matches.  Case is a matter of ASCII only, as in nginx."""
+def _matched(text: bytes, ignoring_case: bool) -> frozenset[int]:
+    """The octets that an atom matches, a dot line breaks as well.  Case is a matter of ASCII only, as in nginx."""
 
     def among(octets: Iterable[int], *, ignore_case: bool) -> set[int]:
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1
-        options.dot_nl, options.case_sensitive = "s" in flags, not ignore_case
+        options.dot_nl, options.case_sensitive = True, not ignore_case
         options.log_errors = False
         return {found[0] for found in re2.compile(text, options).findall(bytes(octets))}
 
     try:
-        return frozenset(among(range(128), ignore_case="i" in flags) | among(range(128, 256), ignore_case=False))
+        return frozenset(among(range(128), ignore_case=ignoring_case) | among(range(128, 256), ignore_case=False))
     except re2.error as error:
         raise UntranslatableError(text) from error
 
@@ -206,7 +219,7 @@ def _ways(octets: frozenset[int], reading: Reading) -> list[str]:
     plain, coded = octets & _PLAIN, octets & _DECODES[reading]
     if reading is Reading.RESERVED_KEPT and _PERCENT in octets:
         if octets >= _DIGITS:
-            coded |= _ENCODED & (_RESERVED | {_PERCENT})
+            coded |= _KEPT
         else:
             plain |= {_PERCENT}
     return ([_class(plain)] if plain else []) + (_codes(coded) if coded else [])

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from gatewright.base import hostnames
+from gatewright.base import hostnames, percent
 from gatewright.base.hostnames import Depth
 from gatewright.base.origin import Origin
 from gatewright.graph.nodes import Entry, Family, VirtualHost
@@ -175,7 +175,8 @@ def _fits(request: Request, entry: Entry) -> bool:
 
 def _after(plain: Request, match: Match) -> Request:
     """A request that has what a match asks for, as far as that is written out."""
-    path = next((p.value for p in match.paths if not p.negate and p.kind is not PathKind.REGEX), "/")
+    texts = (p for p in match.paths if not p.negate and p.kind is not PathKind.REGEX)
+    path = next((percent.written(p.value, p.reading) for p in texts), "/")
     query = "&".join(f"{q.name}={q.value}" for q in match.query if q.kind is ValueKind.EXACT and not q.negate)
     target = (path if path.startswith("/") else f"/{path}") + (f"?{query}" if query else "")
     headers = tuple((h.name, h.value) for h in match.headers if h.kind is not ValueKind.REGEX and not h.negate)

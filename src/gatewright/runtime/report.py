@@ -14,7 +14,7 @@ import dns.name
 import dns.rcode
 from msgspec import Struct, field, structs
 
-from gatewright.base import hostnames
+from gatewright.base import hostnames, percent
 from gatewright.base.origin import Locator, Origin, Place
 from gatewright.base.problem import Problem, Severity
 from gatewright.engines.certificates.issued import CertificateStatus
@@ -327,7 +327,7 @@ def _example(host: VirtualHost) -> str:
         if path is None:
             return "/"
         if path.kind is not PathKind.REGEX and not path.negate:
-            return path.value or "/"
+            return percent.written(path.value, path.reading) or "/"
     return "/"
 
 

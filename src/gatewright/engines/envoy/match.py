@@ -159,7 +159,8 @@ def _pattern(path: PathMatch) -> str | None:
         pattern = percent.expression(path.value, path.reading)
     else:
         text = path.value.rstrip("/") if path.kind is PathKind.PREFIX else path.value
-        spelt = re2.escape(text) if path.reading is Reading.NORMAL else percent.spelt(text, path.reading)
+        more = path.kind is PathKind.RAW_PREFIX
+        spelt = re2.escape(text) if path.reading is Reading.NORMAL else percent.spelt(text, path.reading, more=more)
         if spelt is None:
             return None
         pattern = spelt + {PathKind.EXACT: "", PathKind.RAW_PREFIX: "(?s:.*)"}.get(path.kind, "(?s:/.*)?")

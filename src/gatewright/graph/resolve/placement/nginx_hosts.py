@@ -6,10 +6,10 @@ Expressions instead of paths, a start page, and a slash that is missing at the e
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import quote
 
 from msgspec import structs
 
+from gatewright.base import percent
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Entry, RedirectTo, Respond, Rule
 from gatewright.kinds import syntax
@@ -67,7 +67,7 @@ def without_slash(entry: Entry, taken: Iterable[str]) -> Entry | None:
     bare = path.value[:-1]
     if bare in taken:
         return None
-    target = quote(path.value, safe="/!$&'()*+,;=:@[]")
+    target = percent.written(path.value, path.reading)
     action = RedirectTo(entry.origin, 301, path=PathEdit(PathEditKind.REPLACE, target))
     rule = Rule(f"{entry.rule.route} without slash", entry.rule.route, entry.origin, action)
     paths = (PathMatch(PathKind.EXACT, bare, reading=path.reading),)

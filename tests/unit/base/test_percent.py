@@ -1,0 +1,116 @@
+"""What is compared of a path, by who decodes and by who has only an expression: the same paths, for every reading."""
+
+from __future__ import annotations
+
+import pytest
+import re2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatewright.base import percent
+from gatewright.base.percent import Reading
+from gatewright.trace.paths import normalise
+
+DECODED, KEPT = Reading.DECODED, Reading.RESERVED_KEPT
+PIECES = ["/", "a", "b", "+", "%2B", "%2b", "%25", "2B", "%C3%A9", "%c3%a9", "%20", "|", "'", "%27", ";", "%3f", "%"]
+TEXTS = ["/", "a", "b", "+", "%2B", "%2b", "%25", "%", "%2", "\u00e9", " ", "|", "'", ";", "?", ".", "%20", "%C3"]
+
+
+@given(st.lists(st.sampled_from(TEXTS), max_size=4), st.lists(st.sampled_from(PIECES), max_size=5))
+@pytest.mark.parametrize("reading", [DECODED, KEPT])
+def test_what_is_spelt_is_what_is_read(reading: Reading, texts: list[str], pieces: list[str]) -> None:
+    text, path = "/" + "".join(texts), normalise("/" + "".join(pieces))[0]
+    read, wanted = percent.read(path, reading), percent.wanted(text, reading)
+    spelt, begun = percent.spelt(text, reading), percent.spelt(text, reading, more=True)
+    assert (spelt is not None and re2.fullmatch(spelt, path) is not None) == (read == wanted)
+    assert (begun is not None and re2.fullmatch(f"{begun}(?s:.*)", path) is not None) == read.startswith(wanted)
+
+
+@given(st.lists(st.sampled_from(TEXTS), max_size=4))
+def test_one_way_to_write_a_path_is_one_that_is_read_as_it(texts: list[str]) -> None:
+    text = "/" + "".join(texts)
+    assert percent.read(percent.written(text, DECODED), DECODED) == percent.wanted(text, DECODED)
+
+
+@pytest.mark.parametrize("reading", list(Reading))
+@pytest.mark.parametrize("text", ["/", "/a/b", "/a.b-c_d~e", "/api/v1.0"])
+def test_unreserved_paths_are_what_they_were(reading: Reading, text: str) -> None:
+    assert not percent.matters(text, reading)
+    assert percent.spelt(text, reading) == re2.escape(text)
+
+
+@pytest.mark.parametrize("reading", [DECODED, KEPT])
+@pytest.mark.parametrize(
+    "pattern",
+    ["(?i:/foo(/|$)(.*))(?s:.*)", r"/v\d+/[^/]+", "/[a-z]+", "(?s:.*)(?:/x)(?s:.*)", r"/(?P<n>\w{2,4})$", r"/a\.b\b"],
+)
+def test_expressions_that_see_no_difference_stay(reading: Reading, pattern: str) -> None:
+    assert percent.expression(pattern, reading) == pattern
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matched"),
+    [
+        ("/r.s", "/r%2Bs", True),
+        ("/r.s", "/r+s", True),
+        ("/r.s", "/r%C3%A9s", False),
+        ("/r.s", "/r%0As", True),
+        ("(?i:/r[b])s", "/rBs", True),
+        ("(?i:/r(?-i:[^b;])X)", "/rBx", True),
+        ("(?i:/r(?-i:[^b;])x)", "/rbx", False),
+        ("(?i)/[^a]b", "/Ab", False),
+        ("(?i)/[^a]b", "/%2BB", True),
+        (r"/a\+b", "/a%2bb", True),
+        (r"/a\x2bb", "/a%2bb", True),
+        ("/caf\u00e9", "/caf%C3%a9", True),
+        ("/caf[\u00e9]+", "/caf%C3%a9", True),
+        ("/a[]+]b", "/a%2Bb", True),
+        ("/a[[:space:]]b", "/a%20b", True),
+        ("/a{2}{", "/aa%7B", True),
+        (r"/a\Sb", "/a%20b", False),
+        (r"/a\Sb", "/a%22b", True),
+        ("/a%2Bb", "/a%252Bb", True),
+        ("/a%2Bb", "/a%2Bb", False),
+        ("/[^/+]*b", "/a%2Bb", False),
+    ],
+)
+def test_expressions_over_what_nginx_sees(pattern: str, path: str, matched: bool) -> None:
+    assert (re2.fullmatch(percent.expression(pattern, DECODED), path) is not None) == matched
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "matched"),
+    [
+        (r"/a\+b", "/a+b", True),
+        (r"/a\+b", "/a%2Bb", False),
+        ("/a%2Bb", "/a%2Bb", True),
+        ("/a[ +]b", "/a%20b", True),
+        ("/a[^/]b", "/a%2Bb", True),
+        ("/caf\u00e9", "/caf%c3%A9", True),
+    ],
+)
+def test_expressions_over_what_traefik_sees(pattern: str, path: str, matched: bool) -> None:
+    assert (re2.fullmatch(percent.expression(pattern, KEPT), path) is not None) == matched
+
+
+ATOMS = ["a", "b", r"\+", ".", "[^a]", "[+ ]", r"\w", r"\W", "\u00e9", "/", "%", "(?:a|;)", "[^/]", "(?i:A)"]
+
+
+@given(st.lists(st.sampled_from(ATOMS), max_size=4), st.lists(st.sampled_from(PIECES), max_size=5))
+def test_translated_expressions_match_what_is_read(atoms: list[str], pieces: list[str]) -> None:
+    pattern, path = "/" + "".join(atoms), normalise("/" + "".join(pieces))[0]
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    read = percent.read(path, DECODED)
+    if "\ufffd" in read:  # nginx refuses it
+        return
+    original = re2.compile(pattern.encode(), options).fullmatch(read.encode("latin-1")) is not None
+    assert (re2.fullmatch(percent.expression(pattern, DECODED), path) is not None) == original
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "left"),
+    [("/a%2Bb/c", "/a+b", "/c"), ("/a+b", "/a+b", ""), ("/a", "/a+b", None), ("/a%25", "/a%", ""), ("/x", "/a", None)],
+)
+def test_what_is_behind_a_prefix(path: str, prefix: str, left: str | None) -> None:
+    assert percent.behind(path, prefix) == left
