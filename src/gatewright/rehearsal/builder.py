@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,13 +34,13 @@ USUAL: Final = {
     "ipv4/ip_unprivileged_port_start": "0",
     "ipv4/ip_nonlocal_bind": "1",
     "ipv6/ip_nonlocal_bind": "1",
-    # Who answers for others does so at once.
-    "ipv4/neigh/default/proxy_delay": "0",
-    "ipv6/neigh/default/proxy_delay": "0",
     # Errors are what clients wait for.
     "ipv4/icmp_ratelimit": "0",
     "ipv6/icmp/ratelimit": "0",
 }
+
+PROMPT: Final = {"ipv4/neigh/default/proxy_delay": "0", "ipv6/neigh/default/proxy_delay": "0"}
+"""Who answers for others (proxy ARP, proxy NDP) does so at once: for devices that there are, not for those to come."""
 
 
 async def build(world: World, progress: Callable[[str], None]) -> None:
@@ -48,7 +48,7 @@ async def build(world: World, progress: Callable[[str], None]) -> None:
     progress(f"{len(world.spaces)} namespaces")
     await _batch("", [f"netns add {netns(space.name)}" for space in world.spaces])
     for space in world.spaces:
-        _settings(space)
+        _settings(space, USUAL | dict(space.sysctls))
     progress(f"{len(world.wires)} wires")
     await _batch(SWITCH, [f"link add {bridge} type bridge" for bridge in world.bridges])
     await _batch("", [_pair(wire.one, wire.other) for wire in world.wires])
@@ -62,6 +62,7 @@ async def build(world: World, progress: Callable[[str], None]) -> None:
     async def furnish(space: Space) -> None:
         async with slots:
             bridges = world.bridges if space.name == SWITCH else ()
+            _settings(space, PROMPT)
             await _batch(space.name, [*_devices(ends[space.name], bridges), *space.ip])
             if space.nft:
                 await run(space.name, [isolation.program("nft"), "-f", "-"], space.nft.encode())
@@ -89,9 +90,9 @@ async def batch(space: str, lines: Iterable[str]) -> None:
     await _batch(space, list(lines))
 
 
-def _settings(space: Space) -> None:
+def _settings(space: Space, settings: Mapping[str, str]) -> None:
     with inside(space.name):
-        for path, value in (USUAL | dict(space.sysctls)).items():
+        for path, value in settings.items():
             try:
                 (PROC / path).write_text(value, encoding="ascii")
             except FileNotFoundError:

@@ -21,6 +21,7 @@ from msgspec import Struct, field
 
 from gatewright.base.origin import Origin
 from gatewright.engines.echo.service import EchoService
+from gatewright.kinds.identity import Key
 
 Net = IPv4Network | IPv6Network
 
@@ -108,7 +109,7 @@ class Daemon(Struct, frozen=True):
     `udp:ADDRESS:PORT` when something is bound there, `file:PATH` when there is such a file.  `before`: commands to run
     in its space before it.  `after`: lines for `ip -batch` in its space once it is ready, and `then`: commands to run
     in its space before those (such as `wg setconf`).  `concerns`: what of the map it is, as faults name it
-    (`link:wg-home`, `resolver:adguard`).
+    (`link:wg-home`, `resolver:adguard`).  `needs`: the names of daemons that have to serve before it starts.
     """
 
     name: str
@@ -120,6 +121,7 @@ class Daemon(Struct, frozen=True):
     after: tuple[str, ...] = ()
     concerns: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
 
 
 class Space(Struct, frozen=True):
@@ -307,6 +309,10 @@ class Draft:
         """Addresses that mean something on the map, beside those that spaces have: nobody is given them by chance."""
         self.link_devices: dict[str, list[tuple[str, str]]] = {}
         """By space, the devices that lead into links: (device, name of the Link)."""
+        self.programs: frozenset[str] = frozenset()
+        """The real servers that may be used for what they are named after, such as "dnsmasq"."""
+        self.texts: Mapping[Key, str] = {}
+        """The configuration files that resolvers of the map name, as they are (`nameserving.inputs`)."""
         self.resolver_of: dict[str, str] = {}
         self.edges: dict[str, tuple[str, ...]] = {}
         """By provider in lower case ("cloudflare"), the addresses at which its edge answers clients."""

@@ -169,7 +169,7 @@ class Places:
             return
 
     def _global_source(self, end: End) -> None:
-        """Routers have no addresses of their own, and nobody translates IPv6: to dial they need one of their network."""
+        """Routers have no addresses of their own, and nobody translates IPv6: to dial they need one."""
         uplink = next(wires(self._draft, end.space, self._draft.spaces[world.INTERNET]), None)
         networks = [known for joint in end.joints if (known := self._known.networks.get(joint.place)) is not None]
         nets = [net for network in networks for net in network.cidrs if net.version == 6 and cidrs.is_global(net)]
