@@ -78,6 +78,8 @@ TLS_ACME = "kubernetes.io/tls-acme"
 """The annotation that leaves it to cert-manager which issuer that is."""
 ANNOTATED_FOR = "annotated-for"
 """The index of the Ingresses and Gateways whose annotations ask for a Secret: by its Key."""
+SERVICES = "services"
+"""The index of all Services."""
 OPTIONS_POLICIES = "options-policies"
 """The index of the policies that give options: by each Key that they target (with a selector: one without a name)."""
 BALANCED_PORTS = "balanced-ports"
@@ -184,8 +186,10 @@ def _entries(intent: Intent) -> Iterator[tuple[str, Hashable]]:
             yield "tls-stores", ALL
         case RouteIntent(attach=ClassRef(name=name, provider=provider)):
             yield "class-use", (name, provider)
-        case ServiceIntent(type="LoadBalancer"):
-            yield "load-balancers", ALL
+        case ServiceIntent():
+            yield SERVICES, ALL
+            if intent.type == "LoadBalancer":
+                yield "load-balancers", ALL
         case OptionsPolicyIntent():
             yield from ((OPTIONS_POLICIES, key) for key in dict.fromkeys(target.key for target in intent.targets))
         case PolicyIntent():
