@@ -39,10 +39,6 @@ USUAL: Final = {
     "ipv6/icmp/ratelimit": "0",
 }
 
-PROMPT: Final = {"ipv4/neigh/default/proxy_delay": "0", "ipv6/neigh/default/proxy_delay": "0"}
-"""Who answers for others (proxy ARP, proxy NDP) does so at once: for devices that there are, not for those to come."""
-
-
 async def build(world: World, progress: Callable[[str], None]) -> None:
     """Make all spaces, joined as planned.  EngineError with the line that the kernel refused."""
     progress(f"{len(world.spaces)} namespaces")
@@ -62,7 +58,8 @@ async def build(world: World, progress: Callable[[str], None]) -> None:
     async def furnish(space: Space) -> None:
         async with slots:
             bridges = world.bridges if space.name == SWITCH else ()
-            _settings(space, PROMPT)
+            if space.name != SWITCH:
+                _settings(space, _prompt(ends[space.name]))
             await _batch(space.name, [*_devices(ends[space.name], bridges), *space.ip])
             if space.nft:
                 await run(space.name, [isolation.program("nft"), "-f", "-"], space.nft.encode())
@@ -88,6 +85,11 @@ def command_in(space: str, command: Sequence[str]) -> list[str]:
 async def batch(space: str, lines: Iterable[str]) -> None:
     """Lines for `ip -batch` in a space of a world that stands."""
     await _batch(space, list(lines))
+
+
+def _prompt(ends: Iterable[End]) -> dict[str, str]:
+    """Who answers for others (proxy ARP, proxy NDP) does so at once."""
+    return {f"{family}/neigh/{end.device}/proxy_delay": "0" for end in ends for family in ("ipv4", "ipv6")}
 
 
 def _settings(space: Space, settings: Mapping[str, str]) -> None:
