@@ -72,9 +72,14 @@ def outer_pid() -> int:
 def enter(arguments: Sequence[str]) -> None:
     """Go on as `python ARGUMENTS` inside; does not return.  UsageError where the kernel or the machine forbids it."""
     require(("unshare", "nsenter", "mount", "ip", "nft"), "a rehearsal")
-    command = [*_unshare(), sys.executable, *arguments]
+    command = command_line([sys.executable, *arguments])
     environment = os.environ | {MARK: str(os.getpid())}
     os.execve(command[0], command, environment)  # noqa: S606  (no shell is meant)
+
+
+def command_line(command: Sequence[str]) -> list[str]:
+    """The command line that runs a command as process 1 of new namespaces."""
+    return [*_unshare(), *command]
 
 
 def settle() -> None:

@@ -1,0 +1,153 @@
+"""Worlds in namespaces: built as planned, apart from the machine, and gone with whoever made them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.support import worlds
+
+from gatewright.base.errors import EngineError
+from gatewright.rehearsal import builder, isolation, spaces
+from gatewright.rehearsal.world import INTERNET, Chain, Draft, Role, default_routes, node, site, vantage
+
+pytestmark = pytest.mark.real
+
+
+def _two_sites() -> Draft:
+    """A site behind address translation, one open, and somebody on the internet."""
+    draft = Draft()
+    for number, name in enumerate(("home", "cloud")):
+        draft.network(f"{name}/lan")
+        router = draft.space(site(name), Role.ROUTER)
+        router.routes()
+        lan = draft.join(f"{name}/lan", router, ["fe80::1/64"])
+        router.ip("addr add 192.0.0.8/32 dev lo", f"route add 10.{number}.0.0/24 dev {lan}")
+        up, _ = draft.uplink(router, draft.spaces[INTERNET], [f"203.0.113.{number + 1}"])
+        default_routes(router, up)
+        router.rule(Chain.POSTROUTING, f'oifname "{up}" masquerade')
+        machine = draft.space(node(f"{name}/one"), Role.MACHINE)
+        default_routes(machine, draft.join(f"{name}/lan", machine, [f"10.{number}.0.2/24"]))
+    far = draft.space(vantage("far"), Role.VANTAGE)
+    up, _ = draft.uplink(far, draft.spaces[INTERNET], ["198.18.0.1", "2001:2::1"])
+    default_routes(far, up)
+    return draft
+
+
+def reaches() -> list[str]:
+    """From a machine at home to somebody on the internet: the address that it comes from; and to another's LAN."""
+    asyncio.run(builder.build(_two_sites().world(), lambda _: None))
+    listener = spaces.listener(vantage("far"), "198.18.0.1", 80)
+    client = spaces.make_socket(node("home/one"), socket.AF_INET, socket.SOCK_STREAM)
+    client.settimeout(5)
+    client.connect(("198.18.0.1", 80))
+    listener.settimeout(5)
+    source = listener.accept()[1][0]
+    stranger = spaces.make_socket(vantage("far"), socket.AF_INET, socket.SOCK_STREAM)
+    stranger.settimeout(5)
+    try:
+        stranger.connect(("10.0.0.2", 80))
+    except OSError as error:
+        return [source, type(error).__name__]
+    return [source, "connected"]
+
+
+def test_packets_go_where_the_world_leads_them() -> None:
+    assert worlds.run(reaches) == ["203.0.113.1", "OSError"]
+
+
+def refused() -> str:
+    """What is said of a line that the kernel refuses."""
+    draft = Draft()
+    draft.space(node("a/b"), Role.MACHINE).ip("addr add 10.0.0.1/24 dev nothing")
+    try:
+        asyncio.run(builder.build(draft.world(), lambda _: None))
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+def test_a_line_that_the_kernel_refuses_is_named() -> None:
+    said = worlds.run(refused)
+
+    assert "node:a/b" in said
+    assert "addr add 10.0.0.1/24 dev nothing" in said
+
+
+def many() -> int:
+    """Two hundred namespaces on a segment."""
+    draft = Draft()
+    draft.network("a/lan")
+    for number in range(200):
+        machine = draft.space(node(f"a/n{number}"), Role.MACHINE)
+        default_routes(machine, draft.join("a/lan", machine, [f"10.9.0.{number + 1}/24"]))
+    asyncio.run(builder.build(draft.world(), lambda _: None))
+    return len(list(Path("/run/netns").iterdir()))
+
+
+def test_hundreds_of_namespaces_stand() -> None:
+    assert worlds.run(many) == 202
+
+
+def waits() -> None:
+    """Stand until somebody ends it."""
+    asyncio.run(builder.build(_two_sites().world(), lambda _: None))
+    subprocess.Popen(["sleep", "300"])
+    print("standing", flush=True)
+    time.sleep(300)
+
+
+def _holders(mark: str) -> list[int]:
+    """The processes that belong to a rehearsal."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                environment = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"{isolation.MARK}={mark}".encode() in environment.split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("who", ["outer", "inner"])
+def test_nothing_is_left_after_a_kill(who: str) -> None:
+    worlds.need()
+    before = _namespaces()
+    devices = {name for _, name in socket.if_nameindex()}
+    mark = f"9{os.getpid()}{who == 'outer':d}"
+    command = isolation.command_line([sys.executable, "-m", "tests.support.worlds", __name__, "waits", "[]"])
+    environment = os.environ | {isolation.MARK: mark, "PYTHONPATH": str(worlds.ROOT)}
+    with subprocess.Popen(command, cwd=worlds.ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "standing"
+        holders = _holders(mark)
+        assert len(holders) >= 3  # unshare, process 1, and what that started
+        inner = next(pid for pid in holders if pid != process.pid and b"waits" in _command(pid))
+        os.kill(process.pid if who == "outer" else inner, signal.SIGKILL)
+        process.wait(10)
+
+    deadline = time.monotonic() + 10
+    while _holders(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert _holders(mark) == []
+    assert _namespaces() == before
+    assert {name for _, name in socket.if_nameindex()} == devices
+
+
+def _namespaces() -> set[str]:
+    """Those of this machine that have names."""
+    folder = Path("/run/netns")
+    return {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
+
+
+def _command(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
