@@ -1,15 +1,18 @@
 """What keeps somebody out and lacks a part lets nobody in: every protection of every dialect, with every part broken.
 
-`CASES` says what is written; none of it may lead a request without credentials to the application, however its host is
-spelt.  And over edits, while somebody keeps asking.
+`protections` says what is written.  Whole, each lets in who may come in and nobody else; broken, none may lead any
+request to the application, whatever it shows and however its host is spelt.  And over edits, while somebody asks.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,22 +20,39 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from gatewright.graph.nodes import Graph
+from gatewright.graph.nodes import Endpoint, Graph
 from gatewright.pipeline import Model
 from support import compiled as c
-from support import dialects, needs
+from support import dialects, keeper, needs
 from support import session as s
 from support.dialects import Ask, Got
+from support.keeper import Shown
 from support.keys import NOW
 from support.live import Live
+from support.protections import (
+    ALIAS,
+    APP,
+    ASKED,
+    AUTH,
+    INGRESSES,
+    MANY,
+    MIDDLEWARES,
+    NAMED,
+    NGINX,
+    POLICIES,
+    REFERENCES,
+    Manifest,
+    Protection,
+    named,
+    parts,
+)
 from support.session import Session
 
 pytestmark = pytest.mark.real
 
-APP, AUTH = "app", "auth"
-SHA = "joe:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M="
-ASKED = "http://auth.apps.svc.cluster.local"
-MANY = ",".join(f"10.{n // 256}.{n % 256}.0/24" for n in range(2000))
+AT_ONCE = 40
+"""Requests, which is more than any of the rates lets pass."""
+LINE = f"{keeper.USER}:{keeper.DIGEST}"
 
 
 @pytest.fixture(autouse=True)
@@ -43,304 +63,110 @@ def _envoy() -> None:
 
 # --- what is written ----------------------------------------------------------------------------
 
-SECRETS: Mapping[str, dict[str, Any]] = {
-    "empty": {"data": {}},
-    "blank": {"stringData": {"auth": "", "users": "", "auth-file": ""}},
-    "octets": {"data": {"auth": "////", "users": "////"}},
-    "no-base64": {"data": {"auth": "***", "users": "***"}},
-    "plain": {"stringData": {"auth": "joe:secret", "users": "joe:secret"}},
-    "no-password": {"stringData": {"auth": "joe:", "users": "joe:"}},
-    "mixed": {"stringData": {"auth": f"{SHA}\nann:secret", "users": f"{SHA}\nann:secret"}},
-    "pair": {"type": "kubernetes.io/tls", "stringData": {"tls.crt": "x", "tls.key": "y"}},
-    "garbage-ca": {"stringData": {"ca.crt": "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"}},
-}
-BROKEN_SECRETS = ("gone", "elsewhere/users", *SECRETS)
-BROKEN_CIDRS = ("garbage", "10.0.0.0/99", "10.0.0.1,,x", "10.0.0.0/8;y", "10.0.0.0/8", MANY)
-BROKEN_SERVERS = (
-    "not-a-url",
-    "http://",
-    "http://[",
-    "ftp://auth/",
-    "http://gone.apps.svc.cluster.local/",
-    "http://auth.apps.svc.cluster.local:81/",
-    "http://no-such-name.invalid/",
-    *(f"{ASKED}/status/{status}" for status in (401, 403, 404, 500, 503)),
-)
-BROKEN_NUMBERS = ("-1", "5r/s", "x", "99999999999999999999")
 
-NGINX, HAPROXY, COMMUNITY, ALB = (
-    "nginx.ingress.kubernetes.io/",
-    "haproxy.org/",
-    "haproxy-ingress.github.io/",
-    "alb.ingress.kubernetes.io/",
-)
+@dataclass(frozen=True)
+class Written:
+    """A protection in front of the application at a host, which is the only one in its place."""
 
-Notes = dict[str, str]
+    what: Any
+    protection: Protection
+
+    @property
+    def whole(self) -> bool:
+        return self.what is self.protection.whole
+
+    @property
+    def proof(self) -> str:
+        return self.protection.proof
+
+    @property
+    def partly(self) -> bool:
+        return any(self.what is one for one in self.protection.partly)
 
 
-def each(name: str, values: tuple[str, ...], **more: str) -> list[Notes]:
-    """Annotations with every value in turn; in `more` underscores stand for dashes."""
-    others = {key.replace("_", "-"): value for key, value in more.items()}
-    return [{**others, name: value} for value in values]
+def _each(protections: Sequence[Protection]) -> Iterator[Written]:
+    for one in protections:
+        for what in (*([one.whole] if one.proof else []), *one.broken, *one.partly):
+            yield Written(what, one)
 
 
-INGRESSES: Mapping[str, tuple[str, list[Notes]]] = {
-    "ingress-nginx": (
-        NGINX,
-        [
-            *each("auth-secret", BROKEN_SECRETS, auth_type="basic"),
-            *each("auth-secret", BROKEN_SECRETS, auth_type="basic", auth_secret_type="auth-map"),
-            *each("auth-secret", BROKEN_SECRETS, auth_type="basic", satisfy="any", whitelist_source_range="10.0.0.0/8"),
-            *each("auth-secret", ("gone",), auth_type="basic", server_alias="alias.nginx.test", app_root="/app"),
-            *each("auth-type", ("digest", "x"), auth_secret="users"),
-            *each("auth-url", BROKEN_SERVERS),
-            *each("auth-url", BROKEN_SERVERS[:4], satisfy="any", whitelist_source_range="10.0.0.0/8"),
-            *each("auth-proxy-set-headers", ("gone", "other/gone"), auth_url=f"{ASKED}/"),
-            *each("whitelist-source-range", BROKEN_CIDRS),
-            *each("denylist-source-range", ("garbage", "127.0.0.0/8,garbage", "127.0.0.1", "0.0.0.0/0")),
-            *each("whitelist-source-range", ("garbage",), satisfy="any", auth_type="basic", auth_secret="users"),
-            *each("auth-tls-secret", ("gone", "apps/gone", "a/b/c", "apps/empty", "apps/garbage-ca")),
-            *[note for name in ("limit-rps", "limit-rpm") for note in each(name, BROKEN_NUMBERS)],
-            *each("global-rate-limit", BROKEN_NUMBERS, global_rate_limit_window="1m"),
-            *each("global-rate-limit-window", ("x", "-1"), global_rate_limit="5"),
-            *each("enable-modsecurity", ("true",)),
-            *each("configuration-snippet", ("deny all;", "auth_basic x;", "allow 10.0.0.0/8; deny all;")),
-        ],
-    ),
-    "haproxy": (
-        HAPROXY,
-        [
-            *each("auth-secret", BROKEN_SECRETS, auth_type="basic-auth"),
-            *each("auth-type", ("digest", "x"), auth_secret="users"),
-            *each("allow-list", (*BROKEN_CIDRS, "patterns/gone")),
-            *each("deny-list", ("garbage", "127.0.0.0/8", "patterns/gone")),
-            *each("rate-limit-requests", BROKEN_NUMBERS),
-            *each("backend-config-snippet", ("http-request deny", "http-request auth if TRUE")),
-        ],
-    ),
-    "haproxy-ingress": (
-        COMMUNITY,
-        [
-            *each("auth-secret", BROKEN_SECRETS),
-            *each("auth-url", BROKEN_SERVERS),
-            *each("oauth", ("oauth2_proxy", "x")),
-            *each("allowlist-source-range", BROKEN_CIDRS),
-            *each("denylist-source-range", ("garbage", "127.0.0.0/8")),
-            *each("auth-tls-secret", ("gone", "apps/gone", "apps/empty", "apps/garbage-ca")),
-            *each("limit-rps", BROKEN_NUMBERS),
-            *each("proxy-body-size", ("x", "-1")),
-            *each("waf", ("modsecurity",)),
-        ],
-    ),
-    "alb": (
-        ALB,
-        [
-            *each("auth-type", ("oidc", "cognito", "x")),
-            *each("inbound-cidrs", BROKEN_CIDRS),
-            *each("mutual-authentication", ('[{"port": 80, "mode": "verify"}]', "x")),
-            *each("wafv2-acl-arn", ("arn:aws:wafv2:x",)),
-            *each("jwt-validation", ("x", "{}", '{"jwksEndpoint": "https://gone.test/", "issuer": "x"}')),
-        ],
-    ),
-}
-
-MIDDLEWARES: list[Any] = [
-    *({kind: {"secret": name}} for kind in ("basicAuth", "digestAuth") for name in BROKEN_SECRETS),
-    *(
-        {"basicAuth": one}
-        for one in ({}, None, 5, {"users": []}, {"users": ["x"]}, {"secret": None}, {"secrets": "users"})
-    ),
-    *({"ipAllowList": {"sourceRange": one}} for one in ([], None, "10.0.0.0/8", ["garbage"], [""], MANY.split(","))),
-    *({"ipWhiteList": {"sourceRange": one}} for one in ([], ["garbage"], ["10.0.0.0/8"])),
-    *(
-        {"ipAllowList": {"sourceRange": ["127.0.0.0/8"], "ipStrategy": one}}
-        for one in ({"depth": 1}, {"depth": "x"}, {"excludedIPs": ["x"]}, {"excludedIPs": ["127.0.0.1"]})
-    ),
-    *({"forwardAuth": {"address": one}} for one in (*BROKEN_SERVERS, "", None, 5)),
-    *(
-        {"forwardAuth": {"address": f"https://{AUTH}.apps.svc.cluster.local/", **more}}
-        for more in ({"tls": {"caSecret": "gone"}}, {"tls": {"caSecret": "garbage-ca"}})
-    ),
-    *({"forwardAuth": {"address": f"{ASKED}/", "authResponseHeadersRegex": one}} for one in ("(((", "(?=x)")),
-    *({"rateLimit": one} for one in ({"average": "x"}, {"average": -1}, {"average": 5, "period": "x"})),
-    {"inFlightReq": {"amount": "x"}},
-    {"buffering": {"maxRequestBodyBytes": "x"}},
-    {"plugin": {"jwt": {}}},
-    {"chain": {"middlewares": [{"name": "gone"}]}},
-    {"chain": {"middlewares": [{"name": "circle"}]}},
-    {"chain": {"middlewares": "x"}},
-    {"unknown": {}},
-    {},
-    None,
-    5,
-]
-REFERENCES: list[Any] = [
-    [{"name": "gone"}],
-    [{"name": "users", "namespace": "elsewhere"}],
-    [{"name": "gone@file"}],
-    [{"name": ""}],
-    [{}],
-    [{"name": 5}],
-    [None],
-    "users",
-    {"name": "users"},
-]
-NAMED = ("gone", "apps-gone@kubernetescrd", "apps-0@file", "elsewhere-users@kubernetescrd", "@")
-
-POLICIES: list[Any] = [
-    *({"basicAuth": {"users": {"name": name}}} for name in BROKEN_SECRETS if "/" not in name),
-    {"basicAuth": {}},
-    {"basicAuth": "x"},
-    {"jwt": {"providers": []}},
-    {"jwt": {"providers": "x"}},
-    {"jwt": {"providers": [{"name": "a", "remoteJWKS": {"uri": "http://gone.apps.svc.cluster.local/"}}]}},
-    {"jwt": {"providers": [{"name": "a", "remoteJWKS": {"uri": "not a url"}}]}},
-    {"jwt": {"providers": [{"name": "a", "remoteJWKS": {"uri": f"{ASKED}/status/500"}}]}},
-    {"jwt": {"providers": [{"name": "a", "localJWKS": {"type": "Inline", "inline": "garbage"}}]}},
-    {"jwt": {"providers": [{"name": "a", "localJWKS": {"type": "Inline", "inline": '{"keys": []}'}}]}},
-    {"jwt": {"providers": [{"name": "a", "localJWKS": {"valueRef": {"kind": "ConfigMap", "name": "gone"}}}]}},
-    {"jwt": {"providers": [{"name": "a"}]}},
-    *({"extAuth": {"http": {"backendRefs": [{"name": name, "port": 80}]}}} for name in ("gone", "")),
-    {"extAuth": {"http": {"backendRefs": [{"name": AUTH, "namespace": "elsewhere", "port": 80}]}}},
-    {"extAuth": {"grpc": {"backendRefs": [{"name": AUTH, "port": 80}]}}},
-    {"extAuth": {}},
-    {"authorization": {"defaultAction": "Deny"}},
-    {"authorization": {"defaultAction": "Deny", "rules": "x"}},
-    {"authorization": {"rules": [{"action": "Allow", "principal": {"clientCIDRs": ["garbage"]}}]}},
-    {
-        "authorization": {
-            "rules": [{"action": "Deny", "principal": {"clientCIDRs": ["garbage"]}}],
-            "defaultAction": "Allow",
-        }
-    },
-    {"oidc": {"provider": {"issuer": "https://x.test"}, "clientID": "x", "clientSecret": {"name": "gone"}}},
-    {"apiKeyAuth": {}},
-]
-
-
-def _named(kind: str, api: str, name: str, **more: Any) -> dict[str, Any]:
-    return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "apps"}, **more}
-
-
-def _secrets() -> Iterator[dict[str, Any]]:
-    for name, more in SECRETS.items():
-        yield _named("Secret", "v1", name, **more)
-    yield _named("Secret", "v1", "users", stringData={"auth": SHA, "users": SHA})
-    yield {
-        **_named("Secret", "v1", "users", stringData={"users": SHA}),
-        "metadata": {"name": "users", "namespace": "elsewhere"},
-    }
-    for name in (APP, AUTH):
-        yield _named("Service", "v1", name, spec={"ports": [{"port": 80}]})
-
-
-def ingress(name: str, host: str, annotations: Mapping[str, str], cls: str) -> dict[str, Any]:
+def ingress(name: str, host: str, annotations: Mapping[str, str], cls: str) -> Manifest:
     backend = {"service": {"name": APP, "port": {"number": 80}}}
     rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
-    made = _named("Ingress", "networking.k8s.io/v1", name, spec={"ingressClassName": cls, "rules": [rule]})
+    made = named("Ingress", "networking.k8s.io/v1", name, spec={"ingressClassName": cls, "rules": [rule]})
     made["metadata"]["annotations"] = dict(annotations)
     return made
 
 
-def _controller(implementation: str) -> dict[str, Any]:
-    spec = {"implementation": implementation, "classes": ["door"], "settings": {}}
+def _controller(implementation: str) -> Manifest:
+    spec: Manifest = {"implementation": implementation, "classes": ["door"], "settings": {}}
     if implementation == "ingress-nginx":
         spec["settings"] = {"snippets": True}
-    return _named("IngressController", "gatewright.dev/v1alpha1", "door", spec=spec)
+    if implementation == "traefik":
+        spec["settings"] = {"forwardedHeaders": {"trustedFrom": [f"{keeper.TRUSTED}/32"]}}
+    return named("IngressController", "gatewright.dev/v1alpha1", "door", spec=spec)
 
 
-def _of_ingresses(implementation: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    prefix, notes = INGRESSES[implementation]
-    written = {f"n{number}.test": one for number, one in enumerate(notes)}
-    made = [
-        ingress(host.removesuffix(".test"), host, {prefix + name: value for name, value in one.items()}, "door")
-        for host, one in written.items()
-    ]
-    return [_controller(implementation), *made], written
+Installation = tuple[list[Manifest], dict[str, Written]]
 
 
-def _of_traefik() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    api = "traefik.io/v1alpha1"
-    made = [
-        _controller("traefik"),
-        _named("Middleware", api, "circle", spec={"chain": {"middlewares": [{"name": "circle"}]}}),
-    ]
-    written: dict[str, Any] = {}
-    asked = [[{"name": f"m{number}"}] for number in range(len(MIDDLEWARES))]
-    made += [_named("Middleware", api, f"m{number}", spec=one) for number, one in enumerate(MIDDLEWARES)]
-    for number, (refs, what) in enumerate(zip([*asked, *REFERENCES], [*MIDDLEWARES, *REFERENCES], strict=True)):
-        host = f"r{number}.test"
-        services = [{"name": APP, "port": 80}]
-        rule = {"match": f"Host(`{host}`)", "kind": "Rule", "middlewares": refs, "services": services}
-        made.append(_named("IngressRoute", api, f"r{number}", spec={"entryPoints": ["web"], "routes": [rule]}))
-        written[host] = what
-    for number, name in enumerate(NAMED):
-        host = f"i{number}.test"
-        made.append(ingress(f"i{number}", host, {"traefik.ingress.kubernetes.io/router.middlewares": name}, "door"))
-        written[host] = name
+def _of_ingresses(implementation: str) -> Installation:
+    prefix, protections = INGRESSES[implementation]
+    written: dict[str, Written] = {}
+    made = [_controller(implementation)]
+    for number, one in enumerate(_each(protections)):
+        host = f"n{number}.test"
+        written[host] = one
+        notes = {prefix + name: value.replace(ALIAS, f"alias.{host}") for name, value in one.what.items()}
+        if ALIAS in one.what.values():
+            written[f"alias.{host}"] = one
+        document = ingress(host.removesuffix(".test"), host, notes, "door")
+        if one.proof == "certificate":
+            document["spec"]["tls"] = [{"hosts": [host]}]
+        made.append(document)
     return made, written
 
 
-def _of_policies() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    api = "gateway.networking.k8s.io/v1"
-    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
-    made = [
-        _named("Gateway", api, "edge", spec={"gatewayClassName": "envoy", "listeners": [listener]}),
-    ]
-    written: dict[str, Any] = {}
-    for number, one in enumerate(POLICIES):
-        host = f"p{number}.test"
-        rule = {"backendRefs": [{"name": APP, "port": 80}]}
-        parents = [{"name": "edge"}]
-        made.append(
-            _named("HTTPRoute", api, f"p{number}", spec={"parentRefs": parents, "hostnames": [host], "rules": [rule]})
-        )
-        target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": f"p{number}"}
-        spec = {"targetRefs": [target], **one}
-        made.append(_named("SecurityPolicy", "gateway.envoyproxy.io/v1alpha1", f"p{number}", spec=spec))
+def _of_traefik() -> Installation:
+    api = "traefik.io/v1alpha1"
+    circle = {"chain": {"middlewares": [{"name": "circle"}]}}
+    made = [_controller("traefik"), named("Middleware", api, "circle", spec=circle)]
+    written: dict[str, Written] = {}
+    asked: list[tuple[Any, Written]] = []
+    for number, one in enumerate(_each(MIDDLEWARES)):
+        made.append(named("Middleware", api, f"m{number}", spec=one.what))
+        asked.append(([{"name": f"m{number}"}], one))
+    asked += [(one.what, one) for one in _each([REFERENCES])]
+    for number, (refs, one) in enumerate(asked):
+        host = f"r{number}.test"
+        services = [{"name": APP, "port": 80}]
+        rule = {"match": f"Host(`{host}`)", "kind": "Rule", "middlewares": refs, "services": services}
+        made.append(named("IngressRoute", api, f"r{number}", spec={"entryPoints": ["web"], "routes": [rule]}))
+        made[-1]["metadata"]["annotations"] = {"kubernetes.io/ingress.class": "door"}
+        written[host] = one
+    for number, one in enumerate(_each([NAMED])):
+        host = f"i{number}.test"
+        notes = {"traefik.ingress.kubernetes.io/router.middlewares": one.what}
+        made.append(ingress(f"i{number}", host, notes, "door"))
         written[host] = one
     return made, written
 
 
-# --- what is answered ---------------------------------------------------------------------------
-
-
-def _graph(documents: list[dict[str, Any]]) -> Graph:
-    """The graph, with an echo behind the two Services that there are."""
-    with TemporaryDirectory() as folder:
-        text = "".join(f"---\n{json.dumps(one)}\n" for one in documents)
-        (Path(folder) / "all.yaml").write_text(text, encoding="utf-8")
-        graph = Model(lambda: NOW).read([folder]).graph
-    backends = graph.backends
-    for key, one in backends.items():
-        if key.namespace == "apps" and key.name in (APP, AUTH) and key.port == 80 and one.usable:
-            backends = backends.set(key, structs.replace(one, endpoints=(), reason="", pods="echo"))
-    return structs.replace(graph, backends=backends)
-
-
-async def _asked(port: int, host: str) -> Got:
-    """Without credentials, or with those of a user without a password, and a forged way here."""
-    headers = (
-        ("Host", host),
-        ("Authorization", "Basic am9lOg=="),
-        ("X-Forwarded-For", "10.0.0.1"),
-        ("X-Real-IP", "10.0.0.1"),
-        ("X-Forwarded-Proto", "https"),
-    )
-    ask = Ask(
-        method="GET",
-        url="http://any.test/",
-        headers=headers,
-        body=0,
-        chunked=False,
-        client="127.0.0.1",
-        times=1,
-        together=False,
-        expect={},
-        certificate="",
-        traced=None,
-    )
-    return await dialects.send(ask, "127.0.0.1", port)
+def _of_policies() -> Installation:
+    api = "gateway.networking.k8s.io/v1"
+    listener = {"name": "http", "port": 80, "protocol": "HTTP"}
+    made = [named("Gateway", api, "edge", spec={"gatewayClassName": "envoy", "listeners": [listener]})]
+    written: dict[str, Written] = {}
+    for number, one in enumerate(_each(POLICIES)):
+        host = f"p{number}.test"
+        rule = {"backendRefs": [{"name": APP, "port": 80}]}
+        spec = {"parentRefs": [{"name": "edge"}], "hostnames": [host], "rules": [rule]}
+        made.append(named("HTTPRoute", api, f"p{number}", spec=spec))
+        target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": f"p{number}"}
+        spec = {"targetRefs": [target], **one.what}
+        made.append(named("SecurityPolicy", "gateway.envoyproxy.io/v1alpha1", f"p{number}", spec=spec))
+        written[host] = one
+    return made, written
 
 
 DIALECTS = {
@@ -350,27 +176,134 @@ DIALECTS = {
 }
 
 
+# --- what is answered ---------------------------------------------------------------------------
+
+
+def _graph(documents: list[Manifest], auth: int = 0) -> Graph:
+    """The graph, with an echo behind the application, and behind `auth` too unless something listens at that port."""
+    with TemporaryDirectory() as folder:
+        text = "".join(f"---\n{json.dumps(one)}\n" for one in documents)
+        (Path(folder) / "all.yaml").write_text(text, encoding="utf-8")
+        graph = Model(lambda: NOW).read([folder]).graph
+    backends = graph.backends
+    for key, one in backends.items():
+        if key.namespace == "apps" and key.name in (APP, AUTH) and key.port in (80, 443) and one.usable:
+            there = (Endpoint("127.0.0.1", auth),) if key.name == AUTH and auth else ()
+            backends = backends.set(key, structs.replace(one, endpoints=there, reason="", pods="echo"))
+    return structs.replace(graph, backends=backends)
+
+
+async def _asked(
+    port: int, host: str, shown: Shown = keeper.FORGER, *, secure: bool = False, together: bool = False
+) -> Got:
+    """Without further words: somebody with a user's name and no password, and a forged way here."""
+    name = host.partition(":")[0].lower().rstrip(".")
+    ask = Ask(
+        method="POST" if shown.body else "GET",
+        url=f"{'https' if secure else 'http'}://{name}/{'?delay=100ms' if together else ''}",
+        headers=(("Host", host), *shown.headers),
+        body=shown.body,
+        chunked=False,
+        client=shown.client,
+        times=1,
+        together=False,
+        expect={},
+        certificate=shown.certificate if secure else "",
+        traced=None,
+    )
+    return await dialects.send(ask, "127.0.0.1", port)
+
+
+class Doors:
+    """All of a dialect's protections on one Envoy."""
+
+    def __init__(self, world: c.World, graph: Graph, written: Mapping[str, Written]) -> None:
+        self._world = world
+        self._at = {(key.hostname, key.port): key.gateway for key in graph.virtual_hosts}
+        self.written = {host: one for host, one in written.items() if (host, 80) in self._at}
+
+    async def ask(self, host: str, shown: Shown, spelt: str = "", number: int = 80) -> Got:
+        gateway = self._at[host, number]
+        port, together = self._world.port(number, gateway), self.written[host].proof == "rate"
+        return await _asked(port, spelt or host, shown, secure=number == 443, together=together)
+
+    def ports(self, host: str) -> list[int]:
+        return [number for number in (80, 443) if (host, number) in self._at]
+
+
+def _passed(got: Got) -> bool:
+    return got.status == 200 and got.echo.get("service") == APP
+
+
+async def _against_the_whole(doors: Doors, host: str, one: Written) -> list[str]:
+    """Who may come in and does not; who may not and does."""
+    number = 443 if one.proof == "certificate" else 80
+    shown = keeper.RIGHT[one.proof]
+    if one.proof == "rate":
+        got = await asyncio.gather(*(doors.ask(host, shown) for _ in range(AT_ONCE)))
+        counts = Counter(answer.status for answer in got)
+        return (
+            []
+            if 0 < counts[200] < AT_ONCE and sum(counts[status] for status in (403, 429, 503))
+            else [f"{host}: {dict(counts)} {str(one.what)[:200]}"]
+        )
+    found = []
+    for spelt in (host, host.upper()):
+        right = await doors.ask(host, shown, spelt, number)
+        found += [] if _passed(right) else [f"{spelt} refuses {shown}: {right.status} {str(one.what)[:200]}"]
+        for wrong in keeper.WRONG[one.proof]:
+            got = await doors.ask(host, wrong, spelt, number)
+            found += [] if 400 <= got.status < 500 else [f"{spelt} answers {wrong}: {got.status} {str(one.what)[:200]}"]
+    return found
+
+
+async def _opened(doors: Doors, host: str, one: Written, spelt: str) -> list[str]:
+    """Who comes in where nobody may, or only who has the proof."""
+    shown = [*keeper.WRONG[one.proof], keeper.FORGER]
+    if not one.partly:
+        shown += [*keeper.WRONG[""], *([keeper.RIGHT[one.proof]] if one.proof else [])]
+    found = []
+    for number in doors.ports(host):
+        for who in shown:
+            got = await doors.ask(host, who, spelt, number)
+            if (got.status and got.status < 300) or got.echo.get("service") == APP:
+                found.append(f"{spelt} lets in {who}: {got.status} {str(one.what)[:200]}")
+    return found
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_whole_protection_lets_in_who_may_come_in_and_nobody_else(dialect: str) -> None:
+    documents, written = DIALECTS[dialect]()
+
+    async def scenario(world: c.World) -> None:
+        assert world.graph is not None
+        doors = Doors(world, world.graph, written)
+        whole = {host: one for host, one in written.items() if one.proof and one.whole}
+        assert whole.keys() <= doors.written.keys()
+        found = await asyncio.gather(*(_against_the_whole(doors, host, one) for host, one in whole.items()))
+        lines = [line for lines in found for line in lines]
+        assert not lines, "\n".join(lines)
+
+    with keeper.running() as port:
+        c.serve(_graph([*parts(dialect), *documents], port), scenario, issue=dialects.issue())
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_protection_that_lacks_a_part_lets_nobody_in(dialect: str) -> None:
     documents, written = DIALECTS[dialect]()
-    graph = _graph([*_secrets(), *documents])
-    doors = {key.hostname: key.gateway for key in graph.virtual_hosts if key.port == 80}
 
     async def scenario(world: c.World) -> None:
-        hosts = {host: what for host, what in written.items() if host in doors}
-        assert len(hosts) > len(written) / 2, "nothing is asked"
-        opened = {}
-        if "alias.nginx.test" in doors:
-            hosts["alias.nginx.test"] = "an alias"
-        for host, what in hosts.items():
-            port = world.port(80, doors[host])
-            for spelt in (host, host.upper(), f"{host}.:81"):
-                got = await _asked(port, spelt)
-                if not got.status or got.status < 300 or got.echo.get("service") == APP:
-                    opened[spelt] = (got.status, what)
-        assert not opened
+        assert world.graph is not None
+        doors = Doors(world, world.graph, written)
+        broken = {host: one for host, one in doors.written.items() if not one.whole}
+        assert len(broken) > sum(not one.whole for one in written.values()) / 2, "nothing is asked"
+        spelt = [(host, how) for host in broken for how in (host, host.upper(), f"{host}.:81")]
+        found = await asyncio.gather(*(_opened(doors, host, broken[host], how) for host, how in spelt))
+        lines = [line for lines in found for line in lines]
+        assert not lines, "\n".join(lines)
 
-    c.serve(graph, scenario)
+    with keeper.running() as port:
+        c.serve(_graph([*parts(dialect), *documents], port), scenario, issue=dialects.issue())
 
 
 @pytest.mark.parametrize("name", ["whitelist-source-range", "denylist-source-range"])
@@ -381,7 +314,7 @@ def test_lists_without_end_behind_believed_peers_refuse_their_rule_alone(name: s
     door = _controller("ingress-nginx")
     door["spec"]["settings"]["forwardedHeaders"] = {"trustedFrom": ["127.0.0.9/32"]}
     written = [ingress("many", "many.test", {NGINX + name: many}, "door"), ingress("open", "open.test", {}, "door")]
-    graph = _graph([*_secrets(), door, *written])
+    graph = _graph([*parts("ingress-nginx"), door, *written])
     (gateway,) = graph.gateways
 
     async def scenario(world: c.World) -> None:
@@ -389,17 +322,6 @@ def test_lists_without_end_behind_believed_peers_refuse_their_rule_alone(name: s
         assert [got.status for got in answers] == [500, 200]
         assert world.plan is not None
         assert [p.id for problems in world.plan.problems.values() for p in problems]
-
-    c.serve(graph, scenario)
-
-
-def test_the_application_answers_where_nothing_is_asked_for() -> None:
-    """Else the other tests would show nothing."""
-    graph = _graph([*_secrets(), _controller("ingress-nginx"), ingress("open", "open.test", {}, "door")])
-    (gateway,) = graph.gateways
-
-    async def scenario(world: c.World) -> None:
-        assert (await _asked(world.port(80, gateway), "open.test")).echo["service"] == APP
 
     c.serve(graph, scenario)
 
@@ -435,17 +357,17 @@ def run() -> Iterator[Session]:
 
 
 def test_nothing_opens_while_parts_come_and_go(run: Session) -> None:
-    def users(name: str = "users", text: str = SHA) -> str:
-        return s.documents(_named("Secret", "v1", name, stringData={"auth": text, "users": text}))
+    def users(name: str = "users", text: str = LINE) -> str:
+        return s.documents(named("Secret", "v1", name, stringData={"auth": text, "users": text}))
 
     basic = {f"{NGINX}auth-type": "basic", f"{NGINX}auth-secret": "users"}
     asking = {f"{NGINX}auth-url": f"{ASKED}/status/401"}
     listed = {f"{NGINX}whitelist-source-range": "10.0.0.0/8"}
     hosts = {"basic.test": basic, "asking.test": asking, "listed.test": listed}
-    settings = _named("ConfigMap", "v1", "ingress-nginx-controller", data={"whitelist-source-range": "10.0.0.0/8"})
+    settings = named("ConfigMap", "v1", "ingress-nginx-controller", data={"whitelist-source-range": "10.0.0.0/8"})
     run.write("door.yaml", s.documents(_controller("ingress-nginx")))
     run.write(
-        "services.yaml", s.documents(*(_named("Service", "v1", n, spec={"ports": [{"port": 80}]}) for n in (APP, AUTH)))
+        "services.yaml", s.documents(*(named("Service", "v1", n, spec={"ports": [{"port": 80}]}) for n in (APP, AUTH)))
     )
     run.write("users.yaml", users())
     for host, notes in hosts.items():
@@ -472,7 +394,7 @@ def test_nothing_opens_while_parts_come_and_go(run: Session) -> None:
         s.wait(lambda: status("open.test") == 503)
         run.write(
             "services.yaml",
-            s.documents(*(_named("Service", "v1", n, spec={"ports": [{"port": 80}]}) for n in (APP, AUTH))),
+            s.documents(*(named("Service", "v1", n, spec={"ports": [{"port": 80}]}) for n in (APP, AUTH))),
         )
         s.wait(lambda: status("open.test") == 200)
         run.write("settings.yaml", s.documents({**settings, "metadata": {**settings["metadata"], "namespace": "apps"}}))
