@@ -201,9 +201,7 @@ def placed(graph: Graph, spots: Iterable[GatewaySpot]) -> tuple[Mapping[PortKey,
                 if owner == gateway.id:
                     found.append(where)
                 else:
-                    faults.append(
-                        f"{gateway.id} cannot have {address} port {port.number} in {spot.space}: {owner} does"
-                    )
+                    faults.append(f"{gateway.id} cannot have {address} port {port.number} in {spot.space}: {owner} has")
             if found:
                 sockets[PortKey(gateway.id, port.number, port.udp)] = tuple(found)
     return sockets, faults

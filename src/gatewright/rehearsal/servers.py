@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gatewright.rehearsal.nameserver import NameServers
 
 MODULE: Final = "gatewright.rehearsal.servers"
+WHAT: Final = "the echo backends and name servers"
 POD: Final = "pod:"
 UNNAMED: Final = "gatewright.invalid"
 """Whose certificate is shown to clients that name nobody (RFC 6761, 6.4)."""
@@ -81,8 +82,9 @@ class Done(Struct, frozen=True, tag=True):
 class Servers:
     """The process as the conductor sees it.  `failures`: what could not be begun, in sentences."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, log: Path) -> None:
         self._child = child
+        self._log = log
         self._receiver = Receiver(child.reader, Done)
         self._turn = asyncio.Lock()
         self._number = 0
@@ -113,7 +115,8 @@ class Servers:
                 if done.number == self._number:
                     failures: tuple[str, ...] = done.failures
                     return failures
-        raise EngineError("the process of the echo backends and name servers has ended; its log says why")
+        words = self._log.read_text(errors="replace").strip().splitlines()[-1:]
+        raise EngineError(f"the process of {WHAT} has ended: {words[0] if words else 'without a word'}")
 
 
 async def start(world: World, folder: Path, authority: Path) -> Servers:
@@ -121,7 +124,8 @@ async def start(world: World, folder: Path, authority: Path) -> Servers:
 
     `authority`: the folder of the CA whose certificates backends show (see `certificates`).  Raises EngineError.
     """
-    servers = Servers(await children.launch(MODULE, folder / "servers.log", "the echo backends and name servers"))
+    log = folder / "servers.log"
+    servers = Servers(await children.launch(MODULE, log, WHAT), log)
     await servers.begin(world, authority)
     return servers
 
@@ -189,9 +193,8 @@ class Process:
         if self._names is None or name not in self._known:
             return [f"there is no name server {name}"]
         try:
-            await self._names.start([self._known[name]])
+            await self._names.start(self._known[name])
         except EngineError as error:
-            await self._names.stop(name)
             return [f"the name server {name}: {error}"]
         return []
 
