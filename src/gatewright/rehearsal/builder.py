@@ -39,6 +39,7 @@ USUAL: Final = {
     "ipv6/icmp/ratelimit": "0",
 }
 
+
 async def build(world: World, progress: Callable[[str], None]) -> None:
     """Make all spaces, joined as planned.  EngineError with the line that the kernel refused."""
     progress(f"{len(world.spaces)} namespaces")
