@@ -205,7 +205,7 @@ class _Errand:
     def _met(self, leg: Leg, told: Told, address: str, tried: Tried) -> Observation:
         return Observation(
             question=self._question.number,
-            resolver="" if told.named is Named.LITERAL else leg.resolver,
+            resolver=leg.resolver,
             named=told.named,
             addresses=told.addresses,
             address=address,
