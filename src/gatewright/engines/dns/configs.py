@@ -6,6 +6,9 @@ unsigned.  Counterpart: `plan`, which has the names.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from gatewright.base.sensitive import Sensitive
 from gatewright.engines.dns.content import (
     GrantConfig,
     KeyConfig,
@@ -18,6 +21,7 @@ from gatewright.engines.dns.content import (
 from gatewright.engines.dns.encoding import type_number, wire_name
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.names import serving
+from gatewright.kinds.intents.naming import TsigKey
 
 QUESTIONS = frozenset({serving.zones, serving.views, serving.secret})
 """What a change of these concerns is read anew as a whole."""
@@ -37,10 +41,19 @@ def zone(described: serving.Zone) -> ZoneConfig:
 
 def view(analysis: Analysis, described: serving.View) -> ViewConfig:
     """A view with the keys that can be used."""
+
+    def secret(key: TsigKey) -> Sensitive | None:
+        analysis.keep(serving.secret, key)
+        return analysis.answer(serving.secret, key)
+
+    return with_secrets(described, secret)
+
+
+def with_secrets(described: serving.View, secret_of: Callable[[TsigKey], Sensitive | None]) -> ViewConfig:
+    """The same for whoever looks the secrets up by himself; None for one that is not there."""
     keys: dict[str, KeyConfig] = {}
     for key in described.keys:
-        analysis.keep(serving.secret, key)
-        secret = analysis.answer(serving.secret, key)
+        secret = secret_of(key)
         if secret is not None:
             keys[key.name] = KeyConfig(wire_name(key.name), key.algorithm, secret)
     rate = described.rate_limit
