@@ -133,8 +133,8 @@ _TOKEN = re.compile(
     rb"""(?P<group>\(\?[imsU-]*[:)]|\(\?P?<\w+>|\((?!\?))
     |(?P<class>\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\])
     |(?P<repeat>[*+?]|\{\d+(?:,\d*)?\})
-    |(?P<frame>[)|^$]|\\[Az])
-    |(?P<foreign>\\(?:[bBCQEpP]|[0-9]|x\{[^}]*\}))
+    |(?P<frame>[)|^$]|\\[AzbB])
+    |(?P<foreign>\\(?:[CQEpP]|[0-9]|x\{[^}]*\}))
     |(?P<octet>\\x[0-9A-Fa-f]{2}|\\.|[^\\])""",
     re.VERBOSE | re.DOTALL,
 )
@@ -144,8 +144,8 @@ _TOKEN = re.compile(
 def expression(pattern: str, reading: Reading) -> str:
     """RE2 for the paths in normal form that `pattern`, an expression of RE2, matches as they are read.
 
-    Its groups stay what they are.  Word boundaries, Unicode classes and quotations (\\b, \\pL, \\Q) are left as they
-    stand in the whole expression, which then sees the normal form.
+    Its groups stay what they are.  Word boundaries are those of the normal form.  An expression with Unicode classes
+    or quotations (\\pL, \\Q) stays as it is, and sees the normal form.
     """
     if reading is Reading.NORMAL:
         return pattern

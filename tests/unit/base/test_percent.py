@@ -62,6 +62,8 @@ def test_expressions_that_see_no_difference_stay(reading: Reading, pattern: str)
         ("(?i)/[^a]b", "/%2BB", True),
         (r"/a\+b", "/a%2bb", True),
         (r"/a\x2bb", "/a%2bb", True),
+        (r"/a\+b\b", "/a%2bb/c", False),
+        (r"/a\+b\b.*", "/a%2bb/c", True),
         ("/caf\u00e9", "/caf%C3%a9", True),
         ("/caf[\u00e9]+", "/caf%C3%a9", True),
         ("/a[]+]b", "/a%2Bb", True),

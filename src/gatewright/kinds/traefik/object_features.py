@@ -160,5 +160,15 @@ def _features(rows: Rows) -> Iterable[Feature]:
             yield Feature(name, support, note, json.dumps(data))
 
 
-ROUTES = Compatibility("Traefik: routes and groups of services", _OF, "document", tuple(_features(_ROUTES)))
+ROUTES = Compatibility(
+    "Traefik: routes and groups of services",
+    _OF,
+    "document",
+    tuple(_features(_ROUTES)),
+    "Paths are compared as Traefik 3 does it, decoded but for reserved characters and the percent sign: `/caf%C3%A9` is"
+    " `/caf\u00e9`, `/a%2Bb` is not `/a+b`. Where a rule's own text has such a character encoded, clients may write"
+    " its hexadecimal digits in either case. In an expression that looks at single characters, an encoded reserved one"
+    " counts as one, in Traefik as three; beyond ASCII, a dot or a class stands for one octet; `\\b`, and an expression"
+    " with `\\p` or `\\Q` in it, see the path encoded.",
+)
 TLS = Compatibility("Traefik: TLS and transports", _OF, "document", tuple(_features(_TLS)))

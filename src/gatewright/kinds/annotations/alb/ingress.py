@@ -332,6 +332,12 @@ COMPATIBILITY = Compatibility(
     "At AWS an Ingress without group.name has a load balancer of its own; here all of a class are at one door, unless"
     " the site map describes several.",
 )
-RULES = Compatibility("AWS Load Balancer Controller: rules", _OF, "document", alb_features.RULES)
+RULES = Compatibility(
+    "AWS Load Balancer Controller: rules",
+    _OF,
+    "document",
+    alb_features.RULES,
+    "Paths are compared normalised and otherwise as they are sent: `/a%2Bb` is not `/a+b`.",
+)
 
 READER = Reader("alb", ALB, read, (COMPATIBILITY, RULES), usual=USUAL, rules=alb_rules.rules)

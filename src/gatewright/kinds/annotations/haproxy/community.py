@@ -448,7 +448,8 @@ COMPATIBILITY = Compatibility(
     _OF,
     "annotation",
     listed.ANNOTATIONS,
-    "Of Ingresses.",
+    "Of Ingresses. Paths are compared encoded, as they are sent: `/a%2Bb` is not `/a+b`; but unlike in HAProxy, dot"
+    " segments, doubled slashes and encoded letters and digits are resolved before.",
 )
 CONFIGMAP = Compatibility("HAProxy Ingress: ConfigMap", _OF, "configmap", listed.CONFIGMAP)
 

@@ -283,7 +283,8 @@ COMPATIBILITY = Compatibility(
     _OF,
     "annotation",
     haproxy_features.ANNOTATIONS,
-    "Of Ingresses.",
+    "Of Ingresses. Paths are compared encoded, as they are sent: `/a%2Bb` is not `/a+b`; but unlike in HAProxy, dot"
+    " segments, doubled slashes and encoded letters and digits are resolved before.",
 )
 ENTERPRISE = Compatibility(
     "HAProxy Enterprise Kubernetes Ingress Controller: annotations",

@@ -88,7 +88,10 @@ _HONOURED = {
     "proxy-ssl-secret": ("apps/upstream", "namespace/name of a Secret"),
     "proxy-ssl-server-name": (f"on\n@proxy-ssl-name: internal.example.com{_UPSTREAM}", ""),
     "proxy-ssl-verify": (f"on{_UPSTREAM}", ""),
-    "rewrite-target": ("/$1", "makes expressions of all paths of the host, as use-regex does"),
+    "rewrite-target": (
+        "/$1",
+        "makes expressions of all paths of the host, as use-regex does; what was sent encoded stays so",
+    ),
     "satisfy": (f"any\n@whitelist-source-range: 10.0.0.0/8{_BASIC}", ""),
     "server-alias": (r"other.test, ~^shop\d+\.test$", ""),
     "server-snippet": ("return 301 https://new.example.com$request_uri;", "for the rules of this Ingress alone"),
@@ -103,7 +106,11 @@ _HONOURED = {
     "temporal-redirect-code": ("307\n@temporal-redirect: https://new.example.com", ""),
     "upstream-hash-by": ("$remote_addr", "$remote_addr, $request_uri, $uri, $host, $http_x, $cookie_x, $arg_x"),
     "upstream-vhost": ("internal.example.com", ""),
-    "use-regex": ("true", "paths are expressions from the start, without regard to case, at the whole host"),
+    "use-regex": (
+        "true",
+        "paths are expressions from the start, without regard to case, at the whole host; \\b, and an expression with"
+        " \\p or \\Q in it, see the path encoded",
+    ),
     "whitelist-source-range": ("10.0.0.0/8", ""),
     "x-forwarded-prefix": ("/app\n@rewrite-target: /$1", ""),
 }

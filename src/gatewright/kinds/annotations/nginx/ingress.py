@@ -108,7 +108,9 @@ READER = Reader(
             "annotation",
             nginx_features.FEATURES,
             "Snippets are off in the controller since 1.9 unless its ConfigMap or the site map says otherwise; where"
-            " they are known to be off, an Ingress with one answers 503.",
+            " they are known to be off, an Ingress with one answers 503. Paths are compared decoded, as nginx does it:"
+            " `/a%2Bb` is `/a+b`, and a `%` in the path of a rule is a percent sign. Beyond ASCII, a dot or a class of"
+            " an expression stands for one octet, as there.",
         ),
         nginx_settings.COMPATIBILITY,
     ),
