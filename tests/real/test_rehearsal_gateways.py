@@ -11,6 +11,7 @@ import pytest
 
 from gatewright.rehearsal import isolation
 from support import keys, rehearsed_doors
+from support.needs import binary
 
 pytestmark = pytest.mark.real
 
@@ -184,6 +185,13 @@ def test_clients_trust_whom_their_vantage_trusts(seen: dict[str, Any]) -> None:
     assert seen["edge by a stranger"] == untrusted
     assert seen["inner by a phone"] == untrusted
     assert seen["staging"] == untrusted
+
+
+def test_public_certificates_are_ordered_of_a_real_acme_server(seen: dict[str, Any]) -> None:
+    if not seen["pebble"]:
+        binary("pebble")
+    assert seen["ordered"] == ["Secret infra/app"]
+    assert seen["edge by whom pebble is none"] == {"error": "SSLCertVerificationError"}
 
 
 def test_key_pairs_of_the_manifests_are_shown_as_they_are(seen: dict[str, Any]) -> None:

@@ -22,11 +22,13 @@ from gatewright.engines.echo.placed import WHO
 from gatewright.engines.echo.service import EchoService, Transport
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.pipeline import Model
-from gatewright.rehearsal import builder, isolation, servers, spaces
+from gatewright.rehearsal import acme, builder, daemons, isolation, servers, spaces
 from gatewright.rehearsal.certificates import Certificates
+from gatewright.rehearsal.daemons import Daemons
 from gatewright.rehearsal.gateways import Gateways
 from gatewright.rehearsal.nameserver import Behaviour
 from gatewright.rehearsal.nameserving.behaviour import RecordSet
+from gatewright.rehearsal.plan import acme as acme_plan
 from gatewright.rehearsal.world import (
     INTERNET,
     Draft,
@@ -51,9 +53,10 @@ def _space(draft: Draft, name: str, role: Role, *addresses: str) -> SpaceDraft:
     return made
 
 
-def plan() -> World:
+def plan(model: Model) -> World:
     """Clients, two spaces with gateways (one of them has two), two pods and the cluster's DNS, all on the internet."""
     draft = Draft()
+    draft.programs = frozenset({"pebble"} if isolation.program("pebble") else ())
     _space(draft, PHONE, Role.VANTAGE, "10.3.0.10", "2001:db8:3::10")
     _space(draft, EDGE, Role.GATEWAY, "10.1.0.10", "10.1.0.11", "2001:db8:1::10")
     _space(draft, FAR, Role.GATEWAY, "10.1.1.10")
@@ -76,6 +79,7 @@ def plan() -> World:
         GatewaySpot("infra/inner", EDGE, ("10.1.0.11",), ("10.1.0.11",)),
         GatewaySpot("infra/far", FAR, ("10.1.1.10",), ("10.1.1.10",)),
     ]
+    model.analysis.answer(lambda sight: acme_plan.plan(draft, sight))
     return draft.world()
 
 
@@ -135,21 +139,30 @@ async def observe(folder: Path) -> dict[str, Any]:
     certificates.provide(model)
     vantages = {v.key.name: v for v in model.analysis.answer(lambda sight: tuple(sight.all("Vantage", VantageIntent)))}
     trust = {name: certificates.trust_for(vantage) for name, vantage in vantages.items()}
-    world = plan()
+    world = plan(model)
     await builder.build(world, lambda _: None)
     gateways = Gateways(model.graph, world.gateways, STATE / "gateways", certificates, world.resolver_of)
     started = await servers.start(world, STATE, certificates.unsaid_folder)
     await gateways.start()
+    running = Daemons(world.daemons, STATE)
+    daemons.write(STATE, world.files)
+    await running.start_all(lambda _: None)
+    change = await acme.order(certificates, world, STATE)
+    await gateways.apply(model.graph, change)
+    ordered = {name: certificates.trust_for(vantage) for name, vantage in vantages.items()}
     seen: dict[str, Any] = {
         "failures": [*certificates.failures, *gateways.failures],
         "servers": started.failures,
+        "pebble": bool(world.daemons),
+        "ordered": sorted(str(key) for key in change.certificates),
     }
 
     async def note(name: str, *arguments: Any, **options: Any) -> None:
         seen[name] = await asyncio.to_thread(ask, *arguments, **options)
 
     for number, address in (("v4", "10.1.0.10"), ("v6", "2001:db8:1::10")):
-        await note(f"edge {number}", address, "app.example.com", trust=trust["phone"])
+        await note(f"edge {number}", address, "app.example.com", trust=ordered["phone"])
+    await note("edge by whom pebble is none", "10.1.0.10", "app.example.com", trust=trust["phone"])
     await note("edge by a stranger", "10.1.0.10", "app.example.com", trust=trust["stranger"])
     await note("inner", "10.1.0.11", "inner.example.com", trust=trust["insider"])
     await note("inner by a phone", "10.1.0.11", "inner.example.com", trust=trust["phone"])

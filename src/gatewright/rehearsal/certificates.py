@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -37,6 +37,7 @@ from gatewright.engines.certificates.local import local_obtainer
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.graph import issuing, solving
 from gatewright.graph.issuing import Issuer, Wanted
+from gatewright.graph.nodes import Change
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import VantageIntent
@@ -66,11 +67,18 @@ class Certificates:
         self._made: dict[Key, SecretIntent] = {}
         self._doors: dict[Key, list[tuple[tuple[str, ...], Issued]]] = {}
         self._faults: dict[str, str] = {}
+        self._public_orders: list[tuple[Wanted, Issuer]] = []
+        self._roots = b""
 
     @property
     def failures(self) -> tuple[str, ...]:
         """What could not be made as described, each in a sentence."""
         return tuple(self._faults.values())
+
+    @property
+    def public_orders(self) -> tuple[tuple[Wanted, Issuer], ...]:
+        """What `public` was asked for in place of an ACME directory."""
+        return tuple(self._public_orders)
 
     @property
     def secrets(self) -> Mapping[Key, SecretIntent]:
@@ -90,6 +98,23 @@ class Certificates:
             if names := gateway.settings.certificate_names:
                 self._doors.setdefault(gateway.key, []).append(((hostnames.ANY,), self.public.issue(names)))
 
+    def replace(self, got: Iterable[tuple[tuple[Wanted, Issuer], Issued | str]], root: bytes) -> Change:
+        """Use certificates of another public authority with this root (PEM) from now on, where one was got (else why
+        not); what of the graph changes by it."""
+        self._roots += root
+        new: dict[Key, SecretIntent] = {}
+        for (wanted, _), issued in got:
+            if isinstance(issued, str):
+                self._faults[wanted.id] = f"the certificate {wanted.id} of {wanted.issuer}: {issued}"
+            elif wanted.target.kind == "Secret":
+                new[wanted.target] = _secret(wanted.target, issued)
+            else:
+                self._doors[wanted.target] = [
+                    (names, issued if names == wanted.names else old) for names, old in self._doors[wanted.target]
+                ]
+        self._made |= new
+        return self._model.provide(dict(new)).change
+
     def for_door(self, gateway: Key, name: str) -> Issued | None:
         """The certificate of a door's own issuer for a hostname of it, or the one that it is said to have elsewhere."""
         for names, issued in self._doors.get(gateway, ()):
@@ -108,7 +133,7 @@ class Certificates:
 
     def _public(self) -> bytes:
         """Where the manifests hold certificates of others, the real public authorities are among these."""
-        own = self.public.ca_file.read_bytes()
+        own = self.public.ca_file.read_bytes() + self._roots
         system = ssl.get_default_verify_paths().cafile or ""
         if system and self._model.graph.certificates.keys() - self._made.keys():
             return own + Path(system).read_bytes()
@@ -153,7 +178,10 @@ class Certificates:
     def _issued(self, wanted: Wanted, issuer: Issuer) -> Issued:
         if issuer.intent.type != "acme":
             return local_obtainer(issuer).obtain(wanted, keys.new(ELLIPTIC))
-        return self._directory(issuer.intent).issue(wanted.names)
+        directory = self._directory(issuer.intent)
+        if directory is self.public:
+            self._public_orders.append((wanted, issuer))
+        return directory.issue(wanted.names)
 
     def _directory(self, issuer: IssuerIntent) -> PrivateAuthority:
         """Who stands for an ACME directory."""

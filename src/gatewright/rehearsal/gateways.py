@@ -92,10 +92,12 @@ class Gateways:
         await asyncio.gather(*(serves(door) for door in self._doors.values()))
 
     async def apply(self, graph: Graph, change: Change) -> None:
-        """Follow the graph, and wait until all Envoys have taken the change."""
+        """Follow the graph, and wait until all Envoys have taken the change; certificates are all looked up again."""
         self._graph = graph
         await self._know_users(change)
         self._push(change)
+        for door in self._doors.values():
+            door.plane.renew_certificates()
         await self._all_settled()
 
     async def stop(self) -> None:
