@@ -63,8 +63,8 @@ _MOST_CHAINS: Final = len(filters.CARRIERS)
 
 
 _NO_PAGE: Final = (
-    "a rule has pages of one backend, whose path may name the status and nothing else, and whose headers may tell what "
-    "a request says but for its query"
+    "the path of a page may name the status and nothing else, and its headers may tell what a request says but for its "
+    "query"
 )
 _NO_COUNT: Final = "Envoy counts those of all clients at a backend, not of each; limit the rate instead"
 
@@ -150,36 +150,36 @@ def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
         configs.append((filters.SESSION, filters.session(rule.action.persistence, "gatewright-session")))
     compiled: list[_Compiled | Refused] = []
     problems: list[Problem] = []
-    scopes: list[tuple[str, bytes]] = []
-    pages: list[tuple[str, Any]] = []
+    made: list[error_page.Page] = []
     for step in rule.steps:
         match step:
             case ErrorPage():
-                page = error_page.page(step, context, number)
-                if page is None or scopes:
+                page = error_page.page(step, context, f"{number}.{len(made)}" if made else str(number))
+                if page is None:
                     problems.append(_differs(step.pages.origin, "errors are passed on as they are", _NO_PAGE))
-                    continue
-                scopes.append((page.name, page.scope))
-                pages.append((filters.PAGES, page.config))
-                configs += pages
-                if page.keep is not None:
-                    kept = parts([page.keep])
-                    compiled.insert(0, kept)
-                    config = carrier(kept)
-                    assert config is not None  # it has no conditions
-                    pages.append((filters.BEFORE, config))
+                else:
+                    made.append(page)
             case InFlight():
                 if not in_flight.is_limited(step, rule.action):
                     problems.append(_differs(step.origin, "requests at the same time are not limited", _NO_COUNT))
             case _:
                 compiled.append(_compiled(step, context))
+    pages = [(filters.PAGES, error_page.config(made))] if made else []
+    configs += pages
+    keep = error_page.keep(made)
+    if keep is not None:
+        kept = parts([keep])
+        compiled.insert(0, kept)
+        config = carrier(kept)
+        assert config is not None  # it has no conditions
+        pages.append((filters.BEFORE, config))
     for one in compiled:
         if isinstance(one, Refused):
             return one
     carried = _carried(rule, [one for one in compiled if not isinstance(one, Refused)])
     if isinstance(carried, Refused):
         return carried
-    return Steps((*configs, *carried), tuple(problems), tuple(scopes), tuple(pages))
+    return Steps((*configs, *carried), tuple(problems), tuple((page.name, page.scope) for page in made), tuple(pages))
 
 
 def _differs(origin: Origin, what: str, why: str) -> Problem:

@@ -49,17 +49,18 @@ _ON_ARRIVAL: Final = {
 
 
 class Page(Struct, frozen=True):
-    """`config`: for the route; `keep`: the filter that keeps what is told later, if anything; `name` and `scope`: the
-    scope that the page is got in."""
+    """`policies`: what is done with which statuses; `kept`: what is told later; `name` and `scope`: the scope that the
+    page is got in."""
 
-    config: Any
-    keep: Filter | None
+    policies: tuple[tuple[list[int], redirect_policy_pb2.RedirectPolicy], ...]
+    kept: tuple[Variable, ...]
     name: str
     scope: bytes
 
 
-def page(step: ErrorPage, context: Context, number: int) -> Page | None:
-    """The page of the `number`-th rule of a VirtualHost; None where it cannot be got as described."""
+def page(step: ErrorPage, context: Context, number: str) -> Page | None:
+    """The page of a rule of a VirtualHost, told apart from its others by `number`; None where it cannot be got as
+    described."""
     pages = step.pages
     told = {piece for _, value in pages.tells for piece in value if isinstance(piece, Variable)}
     if any(_format(piece, context) is None for piece in told):
@@ -70,7 +71,7 @@ def page(step: ErrorPage, context: Context, number: int) -> Page | None:
     if not all(is_header_name(name) for name, _ in pages.tells) or not all(text.isprintable() for text in texts):
         return None
     key = f"errors|{names.scope_key(context.host)}|{number}"
-    matcher = xds.Matcher()
+    policies = []
     for (path, status), codes in _grouped(pages).items():
         policy = redirect_policy_pb2.RedirectPolicy()
         policy.redirect_action.path_redirect = path
@@ -80,14 +81,23 @@ def page(step: ErrorPage, context: Context, number: int) -> Page | None:
         policy.request_headers_to_add.append(_told(names.SCOPE_HEADER, key.replace("%", "%%")))
         for name, value in pages.tells:
             policy.request_headers_to_add.append(_told(name, _text(value, context, status)))
-        _add(matcher, codes, policy)
+        policies.append((codes, policy))
     kept = [piece for piece in _ON_ARRIVAL if piece in told or (piece in _PARTS_OF_URL and Variable.URL in told)]
-    return Page(
-        pack(custom_response_pb2.CustomResponse(custom_response_matcher=matcher)),
-        _keep(kept) if kept else None,
-        _resource(key),
-        _scope(step, context, key),
-    )
+    return Page(tuple(policies), tuple(kept), _resource(key), _scope(step, context, key))
+
+
+def config(pages: Iterable[Page]) -> Any:
+    """For the route: of several pages for a status it is the first, which stands around all others."""
+    matcher = xds.Matcher()
+    for codes, policy in (one for made in pages for one in made.policies):
+        _add(matcher, codes, policy)
+    return pack(custom_response_pb2.CustomResponse(custom_response_matcher=matcher))
+
+
+def keep(pages: Iterable[Page]) -> Filter | None:
+    """The filter that keeps what is told later, if anything is."""
+    kept = {piece for made in pages for piece in made.kept}
+    return _keep(piece for piece in _ON_ARRIVAL if piece in kept) if kept else None
 
 
 def _grouped(pages: ErrorPages) -> dict[tuple[str, int | None], list[int]]:

@@ -29,6 +29,7 @@ from gatewright.graph.nodes import (
 from gatewright.graph.objects import View
 from gatewright.graph.resolve.rules import header_maps
 from gatewright.graph.resolve.rules.asking import Question, asked
+from gatewright.graph.resolve.rules.pages import behind_denials
 from gatewright.graph.resolve.rules.where import Where
 from gatewright.graph.resolve.upstreams.backends import Failure, target
 from gatewright.kinds.identity import Key
@@ -320,30 +321,10 @@ def _error_pages(view: View, where: Where, route: RouteIntent, item: ErrorPages,
         why = f"errors are passed on as they are: {found.reason}"
         effects.problems.append(Problem(found.id, why, item.origin, Severity.WARNING, found.hint, found.snippet))
     else:
-        early = _denials(effects)
-        if where.gateway.dialect is Dialect.TRAEFIK and any(a <= one <= b for a, b in item.statuses for one in early):
-            why = "answers of the middlewares before this one are replaced by its pages, too"
-            hint = "leave their statuses out of its own, or accept it"
-            effects.problems.append(Problem("step-differs", why, item.origin, Severity.INFO, hint))
+        if where.gateway.dialect is Dialect.TRAEFIK:
+            item, told = behind_denials(item, effects.steps)
+            effects.problems += told
         effects.steps.append(ErrorPage(item, found))
-
-
-def _denials(effects: Effects) -> set[int]:
-    """The statuses that steps answer by themselves; who is refused by address never gets as far as pages."""
-    found: set[int] = set()
-    for step in effects.steps:
-        match step:
-            case BasicAuthUsers() | TokenCheck():
-                found.add(401)
-            case AskAuth():
-                found |= {401, 403, step.question.status_on_error}
-            case RateLimit():
-                found.add(step.status)
-            case BodyLimit():
-                found.add(413)
-            case _:
-                pass
-    return found
 
 
 # --- credentials --------------------------------------------------------------------------------
