@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Cluster, Net, Topology
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.rehearsal import ranges
 from gatewright.rehearsal.plan.clusters import joined, overlay
 from gatewright.rehearsal.plan.clusters.joined import Below, family
-from gatewright.rehearsal.plan.clusters.services import Translation, host_ports, translations
+from gatewright.rehearsal.plan.clusters.services import Translation, spread, translations
 from gatewright.rehearsal.world import Chain, Draft, SpaceDraft, node
 
 MARK = "0x67"
@@ -39,7 +38,6 @@ def finish(draft: Draft, sight: Sight) -> None:
             _refuse_others(space, world, cluster)
         for space in machines:
             _node_ports(space, [one for one in table if one.node_port])
-            _host_ports(space, sight, cluster, pods)
             _let_out(space, world, cluster, [one for one in pods if one.machine == space.name])
 
 
@@ -53,22 +51,12 @@ def _translate(space: SpaceDraft, table: Iterable[Translation]) -> None:
                 f"{one.address} . {one.port} : {one.targets[0][0]} . {one.targets[0][1]}"
             )
         elif one.targets:
-            match = f"{_ip(one.address)} daddr {one.address} {one.protocol} dport {one.port}"
-            space.rule(Chain.NAT_OUTPUT, f"{match} {_spread(one)}")
+            match = f"{joined.ip(one.address)} daddr {one.address} {one.protocol} dport {one.port}"
+            space.rule(Chain.NAT_OUTPUT, f"{match} {spread(one)}")
     for (version, protocol), elements in single.items():
         ip = "ip6" if version == 6 else "ip"
         text = f"dnat {ip} to {ip} daddr . {protocol} dport map {{ {', '.join(elements)} }}"
         space.rule(Chain.NAT_OUTPUT, text)
-
-
-def _spread(one: Translation) -> str:
-    """To one of several pods, by chance, as kube-proxy does; to the only one."""
-    ip = _ip(one.targets[0][0])
-    if len(one.targets) == 1:
-        address, port = one.targets[0]
-        return f"dnat {ip} to {f'[{address}]' if ip == 'ip6' else address}:{port}"
-    elements = ", ".join(f"{n} : {address} . {port}" for n, (address, port) in enumerate(one.targets))
-    return f"dnat {ip} to numgen random mod {len(one.targets)} map {{ {elements} }}"
 
 
 def _node_ports(space: SpaceDraft, table: Iterable[Translation]) -> None:
@@ -76,26 +64,13 @@ def _node_ports(space: SpaceDraft, table: Iterable[Translation]) -> None:
     marked = False
     for one in table:
         if one.targets:
-            ip = _ip(one.targets[0][0])
+            ip = joined.ip(one.targets[0][0])
             match = f"meta nfproto ipv{6 if ip == 'ip6' else 4} fib daddr type local {one.protocol} dport"
             for chain in (Chain.PREROUTING, Chain.NAT_OUTPUT):
-                space.rule(chain, f"{match} {one.node_port} meta mark set {MARK} {_spread(one)}")
+                space.rule(chain, f"{match} {one.node_port} meta mark set {MARK} {spread(one)}")
             marked = True
     if marked:
         space.rule(Chain.POSTROUTING, f"meta mark {MARK} masquerade", 40)
-
-
-def _host_ports(space: SpaceDraft, sight: Sight, cluster: Cluster, pods: list[Below]) -> None:
-    """Ports of a node that are those of one pod on it."""
-    for one in pods:
-        if one.machine != space.name:
-            continue
-        for outside, inside, protocol in host_ports(sight, cluster, one.space):
-            for address in one.addresses:
-                match = f"meta nfproto ipv{family(address)} fib daddr type local {protocol} dport {outside}"
-                target = f"[{address}]:{inside}" if family(address) == 6 else f"{address}:{inside}"
-                for chain in (Chain.PREROUTING, Chain.NAT_OUTPUT):
-                    space.rule(chain, f"{match} dnat {_ip(address)} to {target}")
 
 
 def _refuse_others(space: SpaceDraft, world: Topology, cluster: Cluster) -> None:
@@ -117,18 +92,9 @@ def _let_out(space: SpaceDraft, world: Topology, cluster: Cluster, pods: list[Be
         stays = [net for net in (*cluster.pod_cidrs, *_linked(world, cluster)) if net.version == version]
         inner = [ranges.network(a) for a in sources]
         ip = "ip6" if version == 6 else "ip"
-        names = ", ".join(str(net) for net in cidrs_merged([*stays, *inner]))
+        names = ", ".join(str(net) for net in joined.merged([*stays, *inner]))
         text = f"{ip} saddr {{ {', '.join(sorted(set(sources)))} }} {ip} daddr != {{ {names} }} masquerade"
         space.rule(Chain.POSTROUTING, text)
-
-
-def cidrs_merged(nets: Iterable[Net]) -> list[Net]:
-    """Prefixes without those that others hold: nftables wants no overlaps in a set."""
-    found: list[Net] = []
-    for net in sorted(set(nets), key=lambda net: (net.version, net.prefixlen, int(net.network_address))):
-        if not any(cidrs.within(net, outer) for outer in found):
-            found.append(net)
-    return found
 
 
 def _linked(world: Topology, cluster: Cluster) -> list[Net]:
@@ -141,7 +107,3 @@ def _linked(world: Topology, cluster: Cluster) -> list[Net]:
         if joint.place != cluster.id
         for net in joint.routes
     ]
-
-
-def _ip(address: str) -> str:
-    return "ip6" if family(address) == 6 else "ip"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_interface
 
 from msgspec import Struct
 
-from gatewright.graph.network.nodes import Cluster
+from gatewright.graph.network import cidrs
+from gatewright.graph.network.nodes import Cluster, Net
 from gatewright.rehearsal.world import INTERNET, ROUTER, SWITCH, Draft, node
 
 
@@ -71,3 +72,17 @@ def bare(address: str) -> str:
 def family(address: str) -> int:
     """4 or 6."""
     return 6 if ":" in address else 4
+
+
+def ip(address: str) -> str:
+    """The word of nftables for its family."""
+    return "ip6" if family(address) == 6 else "ip"
+
+
+def merged(nets: Iterable[Net]) -> list[Net]:
+    """Prefixes without those that others hold: nftables wants no overlaps in a set."""
+    found: list[Net] = []
+    for net in sorted(set(nets), key=lambda net: (net.version, net.prefixlen, int(net.network_address))):
+        if not any(cidrs.within(net, outer) for outer in found):
+            found.append(net)
+    return found

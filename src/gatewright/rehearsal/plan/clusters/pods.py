@@ -24,8 +24,9 @@ from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.kinds.intents.material import EndpointAddress, EndpointsIntent, ServiceIntent, ServicePort
 from gatewright.rehearsal import ranges
 from gatewright.rehearsal.invent import chosen
+from gatewright.rehearsal.plan.clusters import joined
 from gatewright.rehearsal.plan.clusters.joined import family, holders
-from gatewright.rehearsal.plan.identity import VANTAGE
+from gatewright.rehearsal.plan.identity import VANTAGE, identify
 from gatewright.rehearsal.world import INTERNET, Draft, Echo, Role, SpaceDraft, default_routes, node, pod
 
 
@@ -118,15 +119,30 @@ class _Pods:
             space = self._space(one, tuple(together[one.service.key.namespace, self._name(one)]))
             if space:
                 self._echo(space, one)
+                self._on_host_ports(space, one)
 
-    def _echo(self, space: str, one: Served) -> None:
+    def _echo(self, space: str, one: Served, at: tuple[str, int] | None = None) -> None:
+        """Answer as the Service's pod at its own address and port, or `at` others."""
         transport = Transport.UDP if one.port.protocol == "UDP" else Transport.TCP
-        spot = (space, one.at.address, one.number, transport)
-        if spot not in self._told and one.port.protocol in ("TCP", "UDP"):
-            self._told.add(spot)
+        address, number = at or (one.at.address, one.number)
+        if (space, address, number, transport) not in self._told and one.port.protocol in ("TCP", "UDP"):
+            self._told.add((space, address, number, transport))
             key = one.service.key
             identity = EchoService(key.namespace, key.name, one.port.port, transport, one.at.pod)
-            self._draft.echoes.append(Echo(space, one.at.address, one.number, identity))
+            self._draft.echoes.append(Echo(space, address, number, identity))
+
+    def _on_host_ports(self, space: str, one: Served) -> None:
+        """A port of the pod that is one of its node's too, at all addresses that this has, those in tunnels included:
+        the node's own firewall sees it as it sees the node's other ports."""
+        who = identify(self._sight, space)
+        ports = who.workload.ports if who is not None and who.workload is not None else ()
+        taken = [p.host_port for p in ports if p.host_port and (p.port, p.protocol) == (one.number, one.port.protocol)]
+        if not taken:
+            return
+        above = next((below.machine for below in joined.below(self._draft) if below.space == space), "")
+        addresses = [address for address, owner in self._map.owners.items() if node(owner) == above]
+        for address in addresses:
+            self._echo(above, one, (address, taken[0]))
 
     def _name(self, one: Served) -> str:
         """The pod's own name, else one that its Service and address make."""

@@ -14,14 +14,13 @@ from msgspec import Struct
 from gatewright.graph.network.addresses import service_of
 from gatewright.graph.network.nodes import Cluster
 from gatewright.graph.network.placement import home
-from gatewright.graph.network.pods import pods_of
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.material import ServiceIntent, WorkloadIntent
+from gatewright.kinds.intents.material import ServiceIntent
 from gatewright.rehearsal import ranges
+from gatewright.rehearsal.plan.clusters import joined
 from gatewright.rehearsal.plan.clusters.joined import Below, family
 from gatewright.rehearsal.plan.clusters.pods import served
-from gatewright.rehearsal.plan.identity import identify
 from gatewright.rehearsal.world import Draft
 
 
@@ -86,15 +85,11 @@ def _of_gateway(
     }
 
 
-def host_ports(sight: Sight, cluster: Cluster, space: str) -> Iterator[tuple[int, int, str]]:
-    """The ports of its node that a pod takes, as (of the node, of the pod, protocol).  Gateways listen there."""
-    who = identify(sight, space)
-    if who is None or who.workload is None or _is_gateway(sight, who.workload):
-        return
-    for port in who.workload.ports:
-        if port.host_port and not who.workload.host_network and port.protocol in ("TCP", "UDP"):
-            yield port.host_port, port.port, port.protocol.lower()
-
-
-def _is_gateway(sight: Sight, workload: WorkloadIntent) -> bool:
-    return any(workload in sight.ask(pods_of, gateway_id).workloads for gateway_id in sight.gateways())
+def spread(one: Translation) -> str:
+    """To one of several pods, by chance, as kube-proxy does; to the only one."""
+    ip = joined.ip(one.targets[0][0])
+    if len(one.targets) == 1:
+        address, port = one.targets[0]
+        return f"dnat {ip} to {f'[{address}]' if ip == 'ip6' else address}:{port}"
+    elements = ", ".join(f"{n} : {address} . {port}" for n, (address, port) in enumerate(one.targets))
+    return f"dnat {ip} to numgen random mod {len(one.targets)} map {{ {elements} }}"
