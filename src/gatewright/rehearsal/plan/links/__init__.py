@@ -13,7 +13,7 @@ from gatewright.graph.network.routing import endpoint_address
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.places import LinkType
-from gatewright.rehearsal.plan.links import direct, wireguard
+from gatewright.rehearsal.plan.links import direct, nebula, wireguard
 from gatewright.rehearsal.plan.links.ends import Carried, End, Places
 from gatewright.rehearsal.plan.links.routes import Routes
 from gatewright.rehearsal.world import Draft
@@ -75,21 +75,25 @@ class _Links:
         carriers = {f"link:{other.name}" for other in self._tunnels if carries(other, tunnel)}
         needs = tuple(daemon.name for daemon in self._draft.daemons if daemon.concerns in carriers)
         carried = Carried(self._dialling(tunnel, ends), needs)
-        wireguard.plan(self._draft, self._routes, tunnel, ends, self._devices, carried)
+        program = nebula if tunnel.type is LinkType.NEBULA else wireguard
+        program.plan(self._draft, self._routes, tunnel, ends, self._devices, carried)
         self._devices += len(ends)
         self._tunnels.append(tunnel)
 
     def _dialling(self, tunnel: Tunnel, ends: Sequence[End]) -> dict[tuple[int, int], str]:
-        """Where each end (by number) dials each other one."""
+        """Where each end (by number) dials each other one; all dial the first where nobody says anything."""
         at: dict[tuple[int, int], str] = {}
-        for one, end in enumerate(ends):
-            for two, other in enumerate(ends[one + 1 :], one + 1):
-                if end.dialled is None and other.dialled is None:
-                    near, far = self._places.carry(tunnel, end, other)
-                    at[two, one] = f"{near}:{end.port}"
-                    at[one, two] = f"{far}:{other.port}"
-                for here, there, target in ((one, two, other), (two, one, end)):
-                    if target.dialled is not None:
-                        address, port = target.dialled
-                        at[here, there] = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        for one in range(len(ends)):
+            for two, other in enumerate(ends):
+                if one != two and other.dialled is not None:
+                    at[one, two] = _joined(*other.dialled)
+        for number, end in enumerate(ends[1:], 1):
+            if ends[0].dialled is None:
+                near, far = self._places.carry(tunnel, ends[0], end)
+                at[number, 0] = _joined(near, ends[0].port)
+                at[0, number] = _joined(far, end.port)
         return at
+
+
+def _joined(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

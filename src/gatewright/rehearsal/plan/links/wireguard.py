@@ -7,7 +7,7 @@ Inner addresses are on `lo`: they stay while a fault takes the device.  Counterp
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -41,14 +41,14 @@ def plan(draft: Draft, routes: Routes, tunnel: Tunnel, ends: Sequence[End], firs
     names: list[str] = []
     for number, end in enumerate(ends):
         device = f"wg{first + number}"
-        peers = [
-            Dial(other, nets, carried.at.get((number, other), "")) for other, nets in allowed(ends, number).items()
-        ]
+        reached = allowed(ends, number)
+        near = by_hub(reached, number, carried)
+        peers = [Dial(other, nets, carried.at.get((number, other), "")) for other, nets in near.items()]
         draft.link_devices.setdefault(end.space.name, []).append((device, tunnel.name))
         for address in end.addresses:
             if address not in end.space.addresses:
                 end.space.address("lo", f"{address}/{128 if ':' in address else 32}")
-        others = [ends[peer.end] for peer in peers]
+        others = [ends[other] for other in reached]
         lines = routes.into(end, others, f"dev {device}")
         routes.bypass(end, others, device)
         file = File(f"{device}.conf", _configuration(end, keys, number, peers).encode(), secret=True)
@@ -83,6 +83,17 @@ def allowed(ends: Sequence[End], number: int) -> dict[int, tuple[Net, ...]]:
             return everybody
         found[target] = found.get(target, ()) + cidrs.networks(peer.allowed_ips)
     return found or everybody
+
+
+def by_hub(reached: Mapping[int, tuple[Net, ...]], number: int, carried: Carried) -> dict[int, tuple[Net, ...]]:
+    """What an end exchanges packets with directly: what neither dials nor is dialled by it is reached through the
+    first end."""
+    found: dict[int, tuple[Net, ...]] = {}
+    for other, nets in reached.items():
+        direct = (number, other) in carried.at or (other, number) in carried.at
+        peer = other if direct or 0 not in reached else 0
+        found[peer] = found.get(peer, ()) + nets
+    return found
 
 
 def _configuration(end: End, keys: Sequence[X25519PrivateKey], number: int, peers: Sequence[Dial]) -> str:
