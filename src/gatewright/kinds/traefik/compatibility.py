@@ -42,7 +42,10 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "compress.includedContentTypes": ({"includedContentTypes": _HTML}, ""),
         "compress.encodings": ({"includedContentTypes": _HTML, "encodings": ["br"]}, ""),
         "compress.minResponseBodyBytes": ({"includedContentTypes": _HTML, "minResponseBodyBytes": 10}, ""),
-        "errors": (_PAGES, "also for answers of middlewares before it, which is told where it makes a difference"),
+        "errors": (
+            _PAGES,
+            "also for answers of middlewares before it (never a 401, which asks for credentials); told where it matters",
+        ),
         "errors.statusRewrites": ({**_PAGES, "statusRewrites": {"500": 503}}, ""),
         "forwardAuth": ({"address": _AUTH}, ""),
         "forwardAuth.addAuthCookiesToResponse": ({"address": _AUTH, "addAuthCookiesToResponse": ["s"]}, ""),
