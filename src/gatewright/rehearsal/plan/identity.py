@@ -21,12 +21,14 @@ VANTAGE = "vantage-"
 
 
 class Pod(Struct, frozen=True):
-    """A pod as policies see it.  `ports` None: nobody says; `workload` None: no manifest has it."""
+    """A pod as policies see it.  `ports` None: nobody says; `workload` None: no manifest has it; `told`: all of its
+    labels are said nevertheless."""
 
     namespace: str
     labels: tuple[tuple[str, str], ...]
     ports: tuple[ContainerPort, ...] | None = None
     workload: WorkloadIntent | None = None
+    told: bool = False
 
 
 def identify(sight: Sight, space: str) -> Pod | None:
@@ -37,7 +39,7 @@ def identify(sight: Sight, space: str) -> Pod | None:
     if name.startswith(VANTAGE):
         vantage = sight.get(Key("Vantage", "", name.removeprefix(VANTAGE)), VantageIntent)
         if vantage is not None:
-            return Pod(vantage.namespace, vantage.labels)
+            return Pod(vantage.namespace, vantage.labels, told=True)
     workload = _workload(sight, namespace, name)
     if workload is not None:
         return Pod(namespace, workload.labels, workload.ports, workload)
