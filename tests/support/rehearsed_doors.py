@@ -101,7 +101,9 @@ def ask(address: str, host: str, *, path: str = "/", trust: bytes = b"", user: s
         body = answer.read()
         connection.close()
     except OSError as error:
-        return {"error": type(error).__name__}
+        return {"error": type(error).__name__} | (
+            {"why": error.verify_message} if isinstance(error, ssl.SSLCertVerificationError) else {}
+        )
     told = json.loads(body) if answer.headers.get_content_type() == "application/json" else {}
     return {"status": answer.status, "echo": {name: told.get(name) for name in ("service", "namespace", "pod", "peer")}}
 
@@ -160,6 +162,12 @@ async def observe(folder: Path) -> dict[str, Any]:
     async def note(name: str, *arguments: Any, **options: Any) -> None:
         seen[name] = await asyncio.to_thread(ask, *arguments, **options)
 
+    change = certificates.expire()
+    await gateways.apply(model.graph, change)
+    await note("expired", "10.1.0.10", "app.example.com", trust=ordered["phone"])
+    await note("inner expired", "10.1.0.11", "inner.example.com", trust=ordered["insider"])
+    change = certificates.renew()
+    await gateways.apply(model.graph, change)
     for number, address in (("v4", "10.1.0.10"), ("v6", "2001:db8:1::10")):
         await note(f"edge {number}", address, "app.example.com", trust=ordered["phone"])
     await note("edge by whom pebble is none", "10.1.0.10", "app.example.com", trust=trust["phone"])

@@ -34,6 +34,11 @@ def made(how: str) -> Origin:
     return Origin(f"({how})")
 
 
+def is_made(origin: Origin) -> bool:
+    """Does it come from no file?"""
+    return origin.file.startswith("(") and not origin.document
+
+
 class Place(Struct, frozen=True, gc=False):
     """An Origin with its line found: what messages and JSON print.  `line` is 1-based; 0 is unknown."""
 

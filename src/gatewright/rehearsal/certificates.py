@@ -15,6 +15,7 @@ Counterparts: `trace.trust`, what the model thinks of certificates; `runtime.cer
 
 from __future__ import annotations
 
+import itertools
 import ssl
 import time
 from collections.abc import Iterable, Mapping
@@ -40,12 +41,14 @@ from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.graph.nodes import Change
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
 from gatewright.kinds.intents.material import SecretIntent
 from gatewright.pipeline import Model
 
 PUBLIC: Final = "public"
+ACME: Final = "acme"
 ROUNDS: Final = 8
 """How many authorities may stand above each other: each is there one round before those that it signs."""
 
@@ -69,6 +72,8 @@ class Certificates:
         self._faults: dict[str, str] = {}
         self._public_orders: list[tuple[Wanted, Issuer]] = []
         self._roots = b""
+        self._ordered: list[Wanted] = []
+        self._ended: list[tuple[tuple[str, ...], Issued]] = []
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -115,9 +120,29 @@ class Certificates:
         self._made |= new
         return self._model.provide(dict(new)).change
 
+    def expire(self) -> Change:
+        """Let the certificates that issuers have made for Secrets have ended yesterday, until `renew`; what of the
+        graph changes by it."""
+        new: dict[Key, Intent | None] = {}
+        for wanted in self._ordered:
+            issuer = self._model.analysis.answer(issuing.issuer, wanted.issuer)
+            if issuer is not None:
+                ended = self._past(wanted, issuer)
+                self._ended.append((wanted.names, ended))
+                new[wanted.target] = _secret(wanted.target, ended)
+        return self._model.provide(new).change
+
+    def renew(self) -> Change:
+        """Have the certificates again that `expire` has taken; what of the graph changes by it."""
+        self._ended.clear()
+        return self._model.provide(dict(self._made)).change
+
     def for_door(self, gateway: Key, name: str) -> Issued | None:
-        """The certificate of a door's own issuer for a hostname of it, or the one that it is said to have elsewhere."""
-        for names, issued in self._doors.get(gateway, ()):
+        """The certificate of a door's own issuer for a hostname of it, or the one that it is said to have elsewhere.
+
+        Also one that has ended, which gateways of others would go on to show.
+        """
+        for names, issued in itertools.chain(self._ended, self._doors.get(gateway, ())):
             if any(one == hostnames.ANY or hostnames.matches(one, name, Depth.ONE) for one in names):
                 return issued
         return None
@@ -172,16 +197,45 @@ class Certificates:
             return
         if wanted.target.kind == "Secret":
             new[wanted.target] = _secret(wanted.target, issued)
+            if not wanted.is_ca:
+                self._ordered.append(wanted)
         else:
             self._doors.setdefault(wanted.target, []).append((wanted.names, issued))
 
     def _issued(self, wanted: Wanted, issuer: Issuer) -> Issued:
-        if issuer.intent.type != "acme":
+        if issuer.intent.type != ACME:
             return local_obtainer(issuer).obtain(wanted, keys.new(ELLIPTIC))
         directory = self._directory(issuer.intent)
         if directory is self.public:
             self._public_orders.append((wanted, issuer))
         return directory.issue(wanted.names)
+
+    def _past(self, wanted: Wanted, issuer: Issuer) -> Issued:
+        """The certificate of a Secret, as it would be had it ended yesterday."""
+        secret = self._made[wanted.target]
+        chain = x509.load_pem_x509_certificates(secret.get("tls.crt") or b"")
+        pair = Sensitive(secret.get("tls.key") or b"")
+        key = keys.load(pair)
+        assert key is not None, "we made it"
+        signer = self._signer(issuer) or signing.Signer(chain[0].subject, key)
+        end = datetime.now(UTC) - timedelta(days=1)
+        leaf = signing.certificate(chain[0].subject, key, wanted.names, signer, (end - timedelta(days=1), end))
+        below = [] if issuer.intent.type == ACME else chain[1:]
+        pem = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in (leaf, *below))
+        return Issued(pem, pair, secret.get("ca.crt") or b"")
+
+    def _signer(self, issuer: Issuer) -> signing.Signer | None:
+        """Who signs for an issuer; None where certificates sign themselves."""
+        if issuer.intent.type == ACME:
+            return self._directory(issuer.intent).signer
+        chain, pair = (
+            issuer.secret(issuer.intent.ca, entry) if issuer.intent.ca is not None else None
+            for entry in ("tls.crt", "tls.key")
+        )
+        key = keys.load(pair) if pair is not None else None
+        if chain is None or key is None:
+            return None
+        return signing.Signer(x509.load_pem_x509_certificates(chain.reveal())[0].subject, key)
 
     def _directory(self, issuer: IssuerIntent) -> PrivateAuthority:
         """Who stands for an ACME directory."""

@@ -14,7 +14,7 @@ from msgspec import Struct
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
-from gatewright.base.origin import Origin
+from gatewright.base.origin import Origin, is_made
 from gatewright.graph import solving
 from gatewright.graph.nodes import Certificate, Gateway, VirtualHost
 from gatewright.graph.objects import annotated_issuer
@@ -168,7 +168,7 @@ def of_secret(sight: Sight, key: Key, name: str, issuer: Key | None, names: tupl
         origin = by.origin if by is not None else found.origin if found is not None else None
         said = None if any(has_variable(own) for own in names) else names or None
         return Shown(f"{key} ({by.key})" if by is not None else str(key), issued, said, authorities,
-                     origin=origin)  # fmt: skip
+                     expired=_ended(sight, key), origin=origin)  # fmt: skip
     facts = certificate.facts
     own, issuer_name = _by_bytes(certificate)
     # What cert-manager made it renews: the copy among the manifests may well be old.
@@ -182,6 +182,20 @@ def of_secret(sight: Sight, key: Key, name: str, issuer: Key | None, names: tupl
         facts.not_after.date().isoformat() if past and facts.not_after is not None else "",
         certificate.origin,
     )
+
+
+def _ended(sight: Sight, key: Key) -> str:
+    """The day on which the certificate ended that an issuer has made for a Secret, "" while it has not.
+
+    Of one among the manifests nobody knows: it may well be an old copy.
+    """
+    secret = sight.get(key, SecretIntent)
+    if secret is not None and is_made(secret.origin):
+        with suppress(ValueError, IndexError):
+            leaf = x509.load_pem_x509_certificates(secret.get("tls.crt") or b"")[0]
+            day = leaf.not_valid_after_utc.date()
+            return day.isoformat() if day < sight.today() else ""
+    return ""
 
 
 def _issued(issuer: IssuerIntent, secret: Key) -> tuple[str, tuple[Key, ...]]:

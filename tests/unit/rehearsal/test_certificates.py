@@ -1,6 +1,6 @@
 """Certificates of a rehearsal: made as the described issuers would, known to the model, trusted as a Vantage says."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.pipeline import Model
 from gatewright.rehearsal.certificates import Certificates
+from gatewright.trace import trust
 from support import keys
 
 ISSUER = """
@@ -123,6 +124,37 @@ def test_a_chain_of_issuers_comes_up_in_its_order(tmp_path: Path, certificates: 
     certificates.provide(model)
     assert signing.signed_by(_leaf(certificates, "a"), _leaf(certificates, "middle"))
     assert signing.signed_by(_leaf(certificates, "middle"), _leaf(certificates, "root"))
+
+
+def test_the_model_knows_what_has_ended_until_it_is_renewed(tmp_path: Path, certificates: Certificates) -> None:
+    model = _model(
+        tmp_path,
+        _issuer("real", ACME.format(LETS_ENCRYPT)), _issuer("home", "{ca: {secretName: home-ca}}"),
+        _issuer("itself", "{selfSigned: {}}"),
+        _certificate("a", "real"), _certificate("b", "home"), _certificate("c", "itself"),
+    )  # fmt: skip
+    certificates.provide(model)
+    keys_of = [Key("Secret", "web", name) for name in "abc"]
+    fresh = [certificates.secrets[key] for key in keys_of]
+
+    def days() -> list[str]:
+        shown = (model.analysis.answer(trust.of_secret, key, f"{key.name}.example.com", None, ()) for key in keys_of)
+        return [one.expired for one in shown]
+
+    assert days() == ["", "", ""]
+    certificates.expire()
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    assert days() == [yesterday] * 3
+    ended = certificates.for_door(Key("Gateway", "web", "edge"), "a.example.com")
+    assert ended is not None
+    assert signing.signed_by(
+        x509.load_pem_x509_certificate(ended.chain),
+        x509.load_pem_x509_certificate(certificates.public.ca_file.read_bytes()),
+    )
+    certificates.renew()
+    assert days() == ["", "", ""]
+    assert [certificates.secrets[key] for key in keys_of] == fresh
+    assert certificates.for_door(Key("Gateway", "web", "edge"), "a.example.com") is None
 
 
 def test_key_pairs_of_the_manifests_stay(tmp_path: Path, certificates: Certificates) -> None:

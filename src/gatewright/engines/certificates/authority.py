@@ -84,6 +84,11 @@ class PrivateAuthority:
         self._issued[names] = leaf
         return leaf.issued
 
+    @property
+    def signer(self) -> signing.Signer:
+        """Who signs, for certificates that are not to be kept."""
+        return signing.Signer(self._root.certificate.subject, self._root.key)
+
     def _file(self, names: tuple[str, ...]) -> Path:
         return self._leaves / f"{hashlib.sha256(' '.join(names).encode()).hexdigest()[:40]}.pem"
 
@@ -120,9 +125,8 @@ class PrivateAuthority:
         # A key of its own for each certificate: on P-256 it takes 0.01 ms, a tenth of the signature.
         key = ec.generate_private_key(ec.SECP256R1())
         not_after = min(now + _LEAF_LIFE, root.certificate.not_valid_after_utc)
-        signer = signing.Signer(root.certificate.subject, root.key)
         # No subject: the names are the alternative names.
-        certificate = signing.certificate(x509.Name([]), key, names, signer, (now - signing.CLOCK_SKEW, not_after))
+        certificate = signing.certificate(x509.Name([]), key, names, self.signer, (now - signing.CLOCK_SKEW, not_after))
         issued = Issued(certificate.public_bytes(serialization.Encoding.PEM), Sensitive(keys.pem(key)))
         try:
             files.write(self._file(names), issued.chain + issued.key.reveal(), 0o600)
