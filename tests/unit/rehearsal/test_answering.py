@@ -199,6 +199,15 @@ def test_filters_ipv6(own_ipv6: bool) -> None:
     assert bool(say(server, "www.example.com", "AAAA").answer) is own_ipv6
 
 
+@pytest.mark.parametrize(("keeps_names", "rcode"), [(True, dns.rcode.NOERROR), (False, dns.rcode.NXDOMAIN)])
+def test_whose_own_names_exist_whatever_upstream_says(keeps_names: bool, rcode: dns.rcode.Rcode) -> None:
+    rewrites = (Rewrite("nas.lan", "A", ("10.0.0.1",), forwards_others=True),)
+    up = alone(Behaviour(zones=(ZoneData(""),)))
+    behaviour = Behaviour(rewrites=rewrites, forwards=(Forward("", (("up",),)),), keeps_names=keeps_names)
+    assert say(alone(behaviour, up=up), "nas.lan", "AAAA").rcode == rcode
+    assert say(alone(behaviour, up=up), "other.lan", "AAAA").rcode == dns.rcode.NXDOMAIN
+
+
 def test_circles_end() -> None:
     behaviour = Behaviour(rewrites=(Rewrite("a.lan", "CNAME", ("b.lan",)), Rewrite("b.lan", "CNAME", ("a.lan",))))
     assert say(alone(behaviour), "a.lan").rcode == dns.rcode.SERVFAIL

@@ -154,6 +154,8 @@ def _listed(sight: Sight, query: Query, who: Server) -> Answers:
             answers, query = _overridden(sight, query, who, overrides)
             if answers:
                 return answers
+            if who.implementation in servers.DNSMASQ and overrides[0].type in ADDRESS_TYPES:
+                return tuple(_kept(who, answer) for answer in _by_domain(sight, query, who))
     if who.records:
         answers = _own_records(sight, query, who)
         if answers:
@@ -163,6 +165,13 @@ def _listed(sight: Sight, query: Query, who: Server) -> Answers:
         if answers:
             return answers
     return _by_domain(sight, query, who)
+
+
+def _kept(who: Server, answer: Resolution) -> Resolution:
+    """dnsmasq knows that there is such a name, if only in the other family, and corrects upstreams that deny it."""
+    if answer.status is not Status.NXDOMAIN:
+        return answer
+    return _dropped(answer, who, f"{who.label}: there is such a name, whatever upstream says")
 
 
 def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:

@@ -89,7 +89,11 @@ class Answering:
         if said is None and self._hosts is not None:
             found = self._hosts.at(name)
             said = await self._from_node(name, found, rdtype, step) if found else None
-        return said if said is not None else await self._by_domain(name, rdtype, step)
+        if said is not None:
+            return said
+        said = await self._by_domain(name, rdtype, step)
+        is_own = behaviour.keeps_names and any(item.type in ("A", "AAAA") for item in self._matching(name)[:1])
+        return NOTHING if is_own and said.rcode == dns.rcode.NXDOMAIN else said
 
     # --- its own words ---
 

@@ -55,6 +55,7 @@ class Behaviour(Struct, frozen=True):
     Rewrites go first, then host lists (`hosts`), then whoever has the longest domain: a zone, a forward, or `domains`,
     of which it never asks others.  Everything else goes to the forward of "", without one it is REFUSED.
     `filters_ipv6`: AAAA queries get nothing, with `own_ipv6` only those that others would answer.
+    `keeps_names`: names with a rewrite exist, also where those who are asked for the other family deny it.
     """
 
     zones: tuple[ZoneData, ...] = ()
@@ -66,3 +67,4 @@ class Behaviour(Struct, frozen=True):
     rebind_exceptions: tuple[str, ...] = ()
     filters_ipv6: bool = False
     own_ipv6: bool = False
+    keeps_names: bool = False

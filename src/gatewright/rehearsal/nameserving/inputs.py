@@ -5,7 +5,6 @@ The model has them as it understands them; the real programs get them as they ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +15,11 @@ from gatewright.kinds.intents.naming import ResolverFileIntent, ResolverIntent
 MOST_OCTETS: Final = 1 << 20
 
 
-def texts(sight: Sight) -> Mapping[Key, str]:
-    """The texts of the files by Key, for `Draft.texts`; those that cannot be read (any more) are left out."""
+def texts(sight: Sight) -> tuple[tuple[Key, str], ...]:
+    """The files with their texts, for `Draft.texts`; those that cannot be read (any more) are left out.
+
+    As pairs, so that they can be an argument of a question.
+    """
     found: dict[Key, str] = {}
     for resolver in sight.all("Resolver", ResolverIntent):
         file = resolver.file
@@ -30,4 +32,4 @@ def texts(sight: Sight) -> Mapping[Key, str]:
             continue
         if len(octets) <= MOST_OCTETS:
             found[file] = octets.decode(errors="replace")
-    return found
+    return tuple(found.items())

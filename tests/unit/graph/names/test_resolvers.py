@@ -226,6 +226,17 @@ def test_a_resolver_that_filters_ipv6(implementation: str, own: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("implementation", "own", "others"),
+    [("dnsmasq", "nodata", "nxdomain"), ("pihole", "nodata", "nxdomain"), ("fritzbox", "nxdomain", "nxdomain")],
+)
+def test_dnsmasq_knows_that_its_names_exist_whatever_upstream_says(implementation: str, own: str, others: str) -> None:
+    local = override("nas.example.com", "A", HOME, others="forward")
+    world = World(ZONE, resolver("d", local, upstreams=("public",), implementation=implementation))
+    assert world.one("nas.example.com", "AAAA", "d").status == own
+    assert world.one("other.example.com", "AAAA", "d").status == others
+
+
+@pytest.mark.parametrize(
     ("ref", "name", "status"),
     [
         ("192.0.2.53", "grafana.example.com", "unknown"),  # nobody's

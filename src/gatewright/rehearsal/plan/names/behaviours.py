@@ -28,8 +28,8 @@ PUBLIC_ADDRESSES: Final = ("9.9.9.9", "2620:fe::fe", "1.1.1.1", "8.8.8.8")
 IN_ORDER: Final = frozenset({"fritzbox"})
 """Who keeps to the first of several upstreams where nothing else is said (docs/site-map.md)."""
 
-OWN_IPV6: Final = frozenset({"dnsmasq", "pihole"})
-"""Who suppresses AAAA in what it is told alone (dnsmasq's filter-AAAA)."""
+DNSMASQ: Final = frozenset({"dnsmasq", "pihole"})
+"""Who suppresses AAAA in what it is told alone (filter-AAAA), and keeps to it that its own names exist."""
 
 
 class Upstreams:
@@ -117,7 +117,8 @@ def behaviour(sight: Sight, what: Described, contents: Contents, cluster: str) -
         rebind_protection=intent.rebind_protection or config.rebind_protection,
         rebind_exceptions=intent.rebind_exceptions + config.rebind_exceptions,
         filters_ipv6=config.filters_ipv6,
-        own_ipv6=intent.implementation in OWN_IPV6,
+        own_ipv6=intent.implementation in DNSMASQ,
+        keeps_names=intent.implementation in DNSMASQ,
     )
 
 
