@@ -59,6 +59,25 @@ kind: Service
 metadata: {name: outside, namespace: infra}
 spec: {type: ExternalName, externalName: outside.example.org, ports: [{port: 8080}]}
 ---
+apiVersion: v1
+kind: Service
+metadata: {name: secure, namespace: infra}
+spec: {selector: {app: app}, ports: [{port: 443, targetPort: 8080}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: secure-1, namespace: infra, labels: {kubernetes.io/service-name: secure}}
+addressType: IPv4
+ports: [{port: 8080, name: ""}]
+endpoints: [{addresses: [10.2.0.10], conditions: {ready: true}}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: secure, namespace: infra}
+spec:
+  targetRefs: [{group: "", kind: Service, name: secure}]
+  validation: {hostname: secure.internal, wellKnownCACertificates: System}
+---
 apiVersion: gatewright.dev/v1alpha1
 kind: IngressController
 metadata: {name: far, namespace: infra}
@@ -126,6 +145,7 @@ def _manifests() -> str:
             GATEWAY.format("inner") + "".join(map(LISTENER.format, ("inner", "staging", "own"))),
             ROUTE.format("app", "edge", "app", 80),
             *(ROUTE.format(name, "inner", "app", 80) for name in ("inner", "staging", "own")),
+            ROUTE.format("secure", "inner", "secure", 443),
             VANTAGE.format("phone", "[public]"),
             VANTAGE.format("insider", "[public, {secret: {namespace: cert-manager, name: home-ca}}]"),
             VANTAGE.format("stranger", "[{secret: {namespace: infra, name: own}}]"),
@@ -176,6 +196,10 @@ def test_each_space_has_an_envoy_of_its_own(seen: dict[str, Any]) -> None:
 def test_external_names_are_asked_of_the_resolver_of_the_space(seen: dict[str, Any]) -> None:
     assert seen["outside"]["status"] == 200
     assert seen["outside"]["echo"]["service"] == "outside"
+
+
+def test_backends_that_are_verified_show_what_is_trusted(seen: dict[str, Any]) -> None:
+    assert seen["secure"]["status"] == 200
 
 
 def test_passwords_are_checked_as_described(seen: dict[str, Any]) -> None:

@@ -179,6 +179,7 @@ async def observe(folder: Path) -> dict[str, Any]:
     await note("own by a phone", "10.1.0.11", "own.example.com", trust=trust["phone"])
     await note("inner's name at edge", "10.1.0.10", "inner.example.com", path="/", trust=trust["insider"])
     await note("far", "10.1.1.10", "far.example.com")
+    await note("secure", "10.1.0.11", "secure.example.com")
     await note("outside", "10.1.1.10", "outside.example.com")
     for name, user in (("nobody", ""), ("a stranger", "jo:wrong"), ("jo", "jo:myPassword")):
         await note(name, "10.1.1.10", "users.example.com", user=user)

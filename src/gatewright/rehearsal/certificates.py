@@ -154,6 +154,10 @@ class Certificates:
             found.append(self._public() if one == PUBLIC else self._model.analysis.answer(_authority, _key(one)))
         return b"\n".join(pem for pem in found if pem)
 
+    def trust_for_backend(self, ca: bytes) -> bytes:
+        """The authorities that a gateway trusts where it verifies a backend with these (PEM; b"": the public ones)."""
+        return (ca or self._public()) + b"\n" + self.unsaid.ca_file.read_bytes()
+
     # --- inside ---------------------------------------------------------------------------------
 
     def _public(self) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+import immutables
 from msgspec import Struct, structs
 from prometheus_client import CollectorRegistry
 
@@ -58,7 +59,7 @@ class Gateways:
         certificates: Certificates,
         resolvers: Mapping[str, str],
     ) -> None:
-        self._graph = graph
+        self._graph = self._with_backends(graph, certificates)
         self._folder = folder
         self._certificates = certificates
         self._faults: list[str] = []
@@ -93,9 +94,9 @@ class Gateways:
 
     async def apply(self, graph: Graph, change: Change) -> None:
         """Follow the graph, and wait until all Envoys have taken the change; certificates are all looked up again."""
-        self._graph = graph
+        self._graph = self._with_backends(graph, self._certificates)
         await self._know_users(change)
-        self._push(change)
+        self._push(structs.replace(change, backends=change.backends | self._verified))
         for door in self._doors.values():
             door.plane.renew_certificates()
         await self._all_settled()
@@ -134,6 +135,19 @@ class Gateways:
         return tuple(dict.fromkeys((*told, *(one.message for one in self._users.problems))))
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _with_backends(self, graph: Graph, certificates: Certificates) -> Graph:
+        """Backends show certificates of ours instead of their own: whoever verifies them has to trust these, too."""
+        backends = graph.backends
+        verified = {key: one.tls for key, one in backends.items() if one.tls is not None and one.tls.verify}
+        self._verified = frozenset(verified)
+        if not verified:
+            return graph
+        changed = immutables.Map(backends)
+        for key, tls in verified.items():
+            trusting = structs.replace(tls, ca=certificates.trust_for_backend(tls.ca), system_ca=False)
+            changed = changed.set(key, structs.replace(backends[key], tls=trusting))
+        return structs.replace(graph, backends=changed)
 
     def _door(self, number: int, space: str, spots: list[GatewaySpot], resolver: str) -> _Door:
         state = self._state(number)
