@@ -117,7 +117,9 @@ def _request_headers_differ(one: Asked, trace: Trace, end: Told, seen: Seen) -> 
     for edit in edits:
         expected = edited(expected, edit)
     compared = _named(edits) - OF_ENVOY | {name for name, _ in end.told}
-    wanted = sorted((name, value) for name, values in expected.items() for value in values if name in compared)
+    # The echo shows each octet of a header as a character.
+    sent = {name: [value.encode().decode("latin-1") for value in values] for name, values in expected.items()}
+    wanted = sorted((name, value) for name, values in sent.items() for value in values if name in compared)
     got = sorted(pair for pair in seen.echo if pair[0] in compared)
     return "" if wanted == got else f"other request headers than {wanted}: {got}"
 
