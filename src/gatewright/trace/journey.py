@@ -556,7 +556,7 @@ def _host(request: Request) -> str:
     start = len(request.scheme) + 3
     end = start + len(request.host)
     if request.url[start:end] == request.host and request.url[end : end + 1] in ("", "/", ":", "?"):
-        return request.host
+        return request.host.strip("[]")
     return urlsplit(request.url).hostname or request.host
 
 

@@ -103,7 +103,8 @@ def request(
     if not parts.hostname or not port:
         raise UsageError(f"{url}: no {'port' if parts.hostname else 'host'} in the URL")
     pairs = tuple(_header(line) for line in headers)
-    host = next((value for name, value in pairs if name == "host"), parts.hostname)
+    written = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = next((value for name, value in pairs if name == "host"), written)
     encrypted = parts.scheme in ENCRYPTED
     name = (parts.hostname if sni is None else sni) if encrypted else ""
     return Request(

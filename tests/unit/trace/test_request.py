@@ -63,3 +63,10 @@ def test_several_values_of_one_header_are_one_where_envoy_keeps_one() -> None:
     assert asked.values("x-forwarded-proto") == ["http,https"]
     assert asked.values("x-other") == ["a", "b"]
     assert asked.values("x-forwarded-for") == []
+
+
+def test_an_ipv6_address_is_a_host_in_brackets() -> None:
+    """As the Host header has it (RFC 9110, clause 7.2)."""
+    made = request("http://[2001:db8::10]:8080/x")
+
+    assert (made.host, made.port) == ("[2001:db8::10]", 8080)
