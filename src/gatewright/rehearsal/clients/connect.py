@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 from typing import Final
@@ -106,7 +107,7 @@ def unreached(error: OSError, address: str, port: int) -> Failure:
 
 def said(error: OSError) -> str:
     """An error in words."""
-    return error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
 
 
 def family(address: str) -> socket.AddressFamily:

@@ -21,7 +21,12 @@ from gatewright.trace.request import DEFAULT_PORTS, Request
 
 LARGEST_ANSWER: Final = 1 << 20
 LARGEST_BODY: Final = 1 << 20
-"""Octets that are really sent of a larger body, whose whole length is declared: enough for who refuses by length."""
+"""Octets of the largest body that is really sent.  Of a larger one the length is announced, in a request of which only
+the beginning is sent, so that who refuses by length does; then this much of it is sent as a whole body."""
+
+BEGINNING: Final = 1024
+PAUSE: Final = 0.1
+"""Seconds between the beginning of a body and the rest: who refuses it and hangs up is heard before that."""
 
 OBJECTION: Final = 0.7
 """Seconds for somebody to object to a body that is declared, and never comes whole."""
@@ -59,9 +64,8 @@ class Sending(Struct, frozen=True):
     @property
     def authority(self) -> str:
         """The Host header as clients send it: with a port that is not the scheme's own."""
-        host = f"[{self.request.host}]" if ":" in self.request.host else self.request.host
         usual = self.request.port == DEFAULT_PORTS.get(self.request.scheme, 0)
-        return host if usual else f"{host}:{self.request.port}"
+        return self.request.host if usual else f"{self.request.host}:{self.request.port}"
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -118,6 +122,8 @@ class _Http1:
         for start in range(0, len(body), _CHUNK):
             self._line.send(self._connection.send(h11.Data(data=body[start : start + _CHUNK])) or b"")
             await self._line.drained()
+            if not start and len(body) > _CHUNK:
+                await asyncio.sleep(PAUSE)
         if len(body) == self._sending.length:
             self._line.send(self._connection.send(h11.EndOfMessage()) or b"")
 

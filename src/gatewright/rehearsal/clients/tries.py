@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from gatewright.rehearsal.asking import EchoSeen, Ended
 from gatewright.rehearsal.clients import answers, http, streams, tls
 from gatewright.rehearsal.clients.connect import Failure, Line, plain
-from gatewright.rehearsal.clients.http import LARGEST_BODY, OBJECTION, Answer, Sending
+from gatewright.rehearsal.clients.http import BEGINNING, LARGEST_BODY, OBJECTION, Answer, Sending
 from gatewright.rehearsal.clients.tls import Contexts
 from gatewright.trace.branches import Trust
 from gatewright.trace.request import STREAMS, Request, is_address
@@ -110,7 +110,8 @@ class _Attempt:
         """Connect and ask."""
         line = await self._connect(self._request.alpn)
         if isinstance(line, Failure):
-            self._hops.append(line.detail)
+            if line.ended is not Ended.UNTRUSTED:
+                self._hops.append(line.detail)
             return _failed(line)
         try:
             shown = tls.names(line)
@@ -179,10 +180,10 @@ class _Attempt:
     async def _declare(self, line: Line) -> Answer | Failure | None:
         """Say how long the body is, send the beginning; what somebody has to say to that, None nothing."""
         length = self._target.body
-        sending = Sending(self._request, length, LARGEST_BODY)
+        sending = Sending(self._request, length, BEGINNING)
         said = await http.exchange(line, sending, line.alpn == "h2", OBJECTION)
         if isinstance(said, Failure) and said.ended is Ended.SILENT:
-            self._hops.append(f"nobody objects to a body of {length} octets, of which {LARGEST_BODY} are sent")
+            self._hops.append(f"nobody objects to a body of {length} octets that is announced")
             return None
         return said
 
