@@ -169,9 +169,19 @@ class _Doors:
         if made:  # Service addresses lead to the pod's own, where it does not listen then
             for inside in own:
                 for outside in (a for a in made if family(a) == family(inside)):
-                    ip = "ip6" if family(inside) == 6 else "ip"
+                    ip = joined.ip(inside)
                     space.rule(Chain.PREROUTING, f"{ip} daddr {inside} dnat {ip} to {outside}")
+                    space.ip(
+                        *(f"rule add from {host(outside)} to {net} lookup main" for net in self._near(cluster, inside))
+                    )
         self._spots(ids, space, (*addresses, *made) if made else (*addresses, *own), own)
+
+    def _near(self, cluster: Cluster, address: str) -> list[Net]:
+        """What a pod answers by way of its node: its cluster, and the networks of the cluster's site."""
+        nets = [net for network in self._map.networks.values() if network.site == cluster.site for net in network.cidrs]
+        for id_ in cluster.machines:
+            nets += ranges.pod_ranges(self._sight, cluster, self._map.machines[id_])
+        return joined.merged(net for net in nets if net.version == family(address))
 
     def _chosen(self, gateway_id: str, cluster: Cluster, fitting: Sequence[str], addresses: Iterable[str]) -> str:
         for address in addresses:
@@ -209,7 +219,10 @@ class _Doors:
         """An address of a pod's own, which its node routes to it, and another node that announces it to its node."""
         space.address("lo", host(address))
         down = next(one.device for one in joined.below(self._draft) if one.space == space.name)
-        self._draft.spaces[node(machine.id)].ip(f"route replace {host(address)} dev {down}")
+        # Neighbour discovery finds no addresses of `lo`, so IPv6 goes by way of the pod's own.
+        own = next((a for a in space.addresses if family(a) == 6), "") if family(address) == 6 else ""
+        via = f"via {own} dev {down} onlink" if own not in ("", address) else f"dev {down}"
+        self._draft.spaces[node(machine.id)].ip(f"route replace {host(address)} {via}")
         if announcing != machine.id:
             via = next((a for a in machine.addresses if family(a) == family(address)), "")
             device = joined.segment_of(self._draft, node(announcing), via) if via else ""
