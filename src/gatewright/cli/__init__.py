@@ -23,7 +23,7 @@ EXIT_OURS = 3
 
 class _Commands(Lazy):
     PACKAGE = "gatewright.cli"
-    COMMANDS = ("check", "completion", "diff", "dns", "explain", "init", "run", "schema", "status", "test", "trace")
+    COMMANDS = ("check", "completion", "diff", "dns", "enter", "explain", "init", "run", "schema", "status", "test", "trace")
 
 
 @click.group(

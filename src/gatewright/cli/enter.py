@@ -44,6 +44,7 @@ def command(pid: int, name: str | None, words: tuple[str, ...]) -> None:
         _list(standing.standing())
         return
     which, space = standing.choose(name, pid)
+    words = words[1:] if words[:1] == ("--",) else words  # click leaves it where options may follow
     shell = os.environ.get("SHELL", "/bin/sh")
     line = standing.command(which, space, words or (shell,))
     os.environ["GATEWRIGHT_SPACE"] = space
