@@ -27,8 +27,10 @@ from gatewright.trace.request import request as make_request
 
 MOST_REDIRECTS: Final = 5
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-AT_ONCE: Final = 150
-"""Questions that are under way at the same time: most of those that take long only wait."""
+AT_ONCE: Final = 250
+SPEAKING: Final = 48
+"""Questions that are under way at the same time, most of them waiting; and tries that really speak, so that none waits
+long for the others where there are few processors."""
 
 Progress = Callable[[int, int], None]
 """Told (done, all)."""
@@ -64,6 +66,7 @@ class Clients:
         self._links = links or {}
         self._patience = patience
         self._names = Names()
+        self._turns = asyncio.Semaphore(SPEAKING)
 
     async def ask(self, question: Question) -> tuple[Observation, ...]:
         """Everything that this question's clients meet; never nothing.
@@ -74,7 +77,9 @@ class Clients:
         spot = self._spots.get(question.vantage)
         if spot is None:
             raise UsageError(f"nobody is at the vantage {question.vantage}")
-        errand = _Errand(self._names, self._contexts[question.vantage], spot, question, self._silence(question))
+        errand = _Errand(
+            self._names, self._contexts[question.vantage], self._turns, spot, question, self._silence(question)
+        )
         if not self._is_measured(question):
             return await errand.run()
         await errand.run()  # neighbours meet, handshakes are done
@@ -113,7 +118,16 @@ class Clients:
 class _Errand:
     """One question on its ways."""
 
-    def __init__(self, names: Names, contexts: Contexts, spot: VantageSpot, question: Question, silence: float) -> None:
+    def __init__(
+        self,
+        names: Names,
+        contexts: Contexts,
+        turns: asyncio.Semaphore,
+        spot: VantageSpot,
+        question: Question,
+        silence: float,
+    ) -> None:
+        self._turns = turns
         self._names = names
         self._contexts = contexts
         self._spot = spot
@@ -171,7 +185,7 @@ class _Errand:
         begun = asyncio.get_running_loop().time()
         body = self._question.body if leg.request.method not in ("GET", "HEAD") or not leg.redirects else 0
         target = Target(self._spot.space, address, host, leg.request, body, self._silence)
-        tried = await tries.attempt(target, self._contexts)
+        tried = await tries.attempt(target, self._contexts, self._turns)
         leg = structs.replace(
             leg,
             hops=(*leg.hops, *tried.hops),

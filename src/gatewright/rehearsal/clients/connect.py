@@ -87,10 +87,9 @@ async def reached(space: str, address: str, port: int) -> socket.socket | Failur
     return made
 
 
-async def plain(space: str, address: str, port: int) -> Line | Failure:
+async def plain(made: socket.socket) -> Line:
     """A connection in clear."""
-    made = await reached(space, address, port)
-    return made if isinstance(made, Failure) else Line(*await asyncio.open_connection(sock=made))
+    return Line(*await asyncio.open_connection(sock=made))
 
 
 def unreached(error: OSError, address: str, port: int) -> Failure:

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from gatewright.rehearsal import spaces
 from gatewright.rehearsal.asking import Ended, Named
-from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, family, plain, said
+from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, family, plain, reached, said
 from gatewright.rehearsal.clients.streams import asked
 
 PORT: Final = 53
@@ -99,9 +99,10 @@ def _read(octets: bytes, query: dns.message.Message) -> dns.message.Message | No
 
 
 async def _over_tcp(space: str, address: str, query: dns.message.Message) -> bytes | Failure:
-    line = await plain(space, address, PORT)
-    if isinstance(line, Failure):
-        return line
+    made = await reached(space, address, PORT)
+    if isinstance(made, Failure):
+        return made
+    line = await plain(made)
     octets = query.to_wire()
     try:
         line.send(struct.pack("!H", len(octets)) + octets)

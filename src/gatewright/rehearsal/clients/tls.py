@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from cryptography import x509
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.rehearsal.asking import Ended
-from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, reached, said
+from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, said
 from gatewright.trace.branches import Trust
 from gatewright.trace.request import is_address
 
@@ -47,11 +48,8 @@ class Contexts:
         return context
 
 
-async def encrypted(space: str, address: str, port: int, context: ssl.SSLContext, sni: str) -> Line | Failure:
-    """A connection over TLS, `sni` "" for none."""
-    made = await reached(space, address, port)
-    if isinstance(made, Failure):
-        return made
+async def encrypted(made: socket.socket, context: ssl.SSLContext, sni: str) -> Line | Failure:
+    """TLS on a connection, `sni` "" for none."""
     try:
         async with asyncio.timeout(ANSWER):
             return Line(*await asyncio.open_connection(sock=made, ssl=context, server_hostname=sni))

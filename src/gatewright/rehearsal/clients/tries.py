@@ -6,13 +6,14 @@ on, so that it shows what would have answered.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from msgspec import Struct, structs
 
 from gatewright.rehearsal.asking import EchoSeen, Ended
 from gatewright.rehearsal.clients import answers, http, streams, tls
-from gatewright.rehearsal.clients.connect import Failure, Line, plain
+from gatewright.rehearsal.clients.connect import Failure, Line, plain, reached
 from gatewright.rehearsal.clients.http import BEGINNING, LARGEST_BODY, OBJECTION, Answer, Sending
 from gatewright.rehearsal.clients.tls import Contexts
 from gatewright.trace.branches import Trust
@@ -57,11 +58,18 @@ class Tried(Struct, frozen=True):
     silence: float = 0.0
 
 
-async def attempt(target: Target, contexts: Contexts) -> Tried:
-    """Send the request; nothing raises but our own mistakes."""
+async def attempt(target: Target, contexts: Contexts, turns: asyncio.Semaphore) -> Tried:
+    """Send the request; nothing raises but our own mistakes.
+
+    `turns`: how many may speak at the same time.  Who only waits for a connection takes none.
+    """
     if target.request.scheme == "udp":
         return await _datagram(target)
-    return await _Attempt(target, contexts).run()
+    trying = _Attempt(target, contexts, turns)
+    try:
+        return await trying.run()
+    finally:
+        trying.done()
 
 
 async def _datagram(target: Target) -> Tried:
@@ -79,7 +87,9 @@ def _failed(failure: Failure) -> Tried:
 class _Attempt:
     """The connections of one try; all but the first are to find out more."""
 
-    def __init__(self, target: Target, contexts: Contexts) -> None:
+    def __init__(self, target: Target, contexts: Contexts, turns: asyncio.Semaphore) -> None:
+        self._turns = turns
+        self._has_turn = False
         self._target = target
         self._contexts = contexts
         self._request = target.request
@@ -91,6 +101,11 @@ class _Attempt:
         if tried.ended is Ended.UNTRUSTED:
             return await self._look_again(tried)
         return structs.replace(tried, hops=tuple(self._hops))
+
+    def done(self) -> None:
+        """Let another one speak."""
+        if self._has_turn:
+            self._turns.release()
 
     async def _look_again(self, refused: Tried) -> Tried:
         """What a client that trusts anybody sees."""
@@ -142,12 +157,18 @@ class _Attempt:
 
     async def _connect(self, alpn: tuple[str, ...]) -> Line | Failure:
         target, port = self._target, self._request.port
+        made = await reached(target.space, target.address, port)
+        if isinstance(made, Failure):
+            return made
+        if not self._has_turn:
+            await self._turns.acquire()
+            self._has_turn = True
         if not self._request.encrypted:
-            line = await plain(target.space, target.address, port)
+            line: Line | Failure = await plain(made)
         else:
             named = self._name if self._is_named else ""
             context = self._contexts.context(alpn, named=self._is_named, verifies=not self._trusting)
-            line = await tls.encrypted(target.space, target.address, port, context, named)
+            line = await tls.encrypted(made, context, named)
         if isinstance(line, Line):
             protocol = f", TLS{f' {line.alpn}' if line.alpn else ''}" if line.tls is not None else ""
             self._hops.append(f"connected to {target.address} port {port}{protocol}")
