@@ -17,10 +17,11 @@ from gatewright.graph.network.placement import encapsulation
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.places import INTERNET, FirewallIntent
+from gatewright.rehearsal import ranges
 from gatewright.rehearsal.plan.clusters import joined
 from gatewright.rehearsal.plan.clusters.announced import announce, host
 from gatewright.rehearsal.plan.clusters.joined import Below, family
-from gatewright.rehearsal.world import Draft, node
+from gatewright.rehearsal.world import Chain, Draft, node
 
 DEVICE: Final = "vxpods"
 PORTS: Final = {"vxlan": 8472, "geneve": 6081, "wireguard": 51871}
@@ -38,6 +39,7 @@ def join(draft: Draft, sight: Sight, cluster: Cluster, pods: list[Below]) -> Non
         for machine in cluster.machines:
             if node(machine) != one.machine:
                 plan.route(machine, one.machine.removeprefix("node:"), one.addresses)
+    plan.join_nodes()
     plan.stood_in()
 
 
@@ -46,6 +48,8 @@ class _Overlay:
 
     def __init__(self, draft: Draft, sight: Sight, cluster: Cluster) -> None:
         self._draft = draft
+        self._sight = sight
+        self._own: dict[str, tuple[str, ...]] = {}
         self._map: Topology = sight.ask(topology)
         self._cluster = cluster
         self._kind = sight.ask(encapsulation, cluster.id)
@@ -107,6 +111,21 @@ class _Overlay:
         )
         if not any(text.startswith(f"link add {DEVICE} ") for text in space.lines):
             space.ip(line, f"link set {DEVICE} up")
+            # A Service's address makes the source be chosen for another way than the one to its pods.
+            space.rule(Chain.POSTROUTING, f'oifname "{DEVICE}" fib saddr type local masquerade', 30)
+        if machine not in self._own:
+            nets = ranges.pod_ranges(self._sight, self._cluster, self._map.machines[machine])
+            self._own[machine] = tuple(self._draft.free(net) for net in nets)
+            for address in self._own[machine]:
+                space.address(DEVICE, host(address))
+
+    def join_nodes(self) -> None:
+        """Nodes have addresses of the pod network themselves, where they send into it: what pods answer comes back
+        through it, too."""
+        for target in list(self._own):
+            for source in list(self._own):
+                if source != target:
+                    self.route(source, target, self._own[target])
 
     def _number(self, machine: str) -> int:
         """A number of its own for each machine of the map: it may be in several clusters."""

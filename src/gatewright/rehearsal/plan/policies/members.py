@@ -45,7 +45,7 @@ class Members(Struct, frozen=True):
     pods: tuple[Member, ...]
     machines: tuple[Machine, ...]
     nodes: dict[str, tuple[str, ...]]
-    """The addresses of each machine, those of its tunnels included."""
+    """The addresses of each machine, those of its tunnels and in the pod network included."""
 
 
 def members(draft: Draft, sight: Sight, cluster: Cluster) -> Members:
@@ -68,7 +68,8 @@ def members(draft: Draft, sight: Sight, cluster: Cluster) -> Members:
             found.append(Member(one.space, machine, who.namespace, who.labels, addresses, partial, who.ports))
     found += _on_nodes(draft, sight, cluster)
     machines = tuple(world.machines[id_] for id_ in cluster.machines)
-    return Members(cluster, tuple(found), machines, {m.id: _addresses(world, m) for m in machines})
+    nodes = {m.id: (*draft.spaces[node(m.id)].addresses, *_addresses(world, m)) for m in machines}
+    return Members(cluster, tuple(found), machines, {id_: tuple(dict.fromkeys(a)) for id_, a in nodes.items()})
 
 
 def _on_nodes(draft: Draft, sight: Sight, cluster: Cluster) -> Iterator[Member]:
