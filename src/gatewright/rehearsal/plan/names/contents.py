@@ -71,6 +71,19 @@ class Contents:
 
     def zone(self, zone: ZoneIntent) -> ZoneData:
         """One zone: what is written, then what external-dns finds, then the names of routes."""
+        return self._data(zone, self._nodes(zone))
+
+    def proxied(self, provider: str) -> Iterator[tuple[ZoneIntent, str, tuple[Record, ...]]]:
+        """What a CDN answers for: zone, name, and the records that lead to its origins."""
+        for (_, view), zone in self._zones.items():
+            if view != PUBLIC_VIEW or zone.provider != provider or provider == OURS:
+                continue
+            for name, node in self._nodes(zone).items():
+                leading = tuple(record for kind, record in node.items() if kind in LEADING)
+                if any(record.proxied for record in leading):
+                    yield zone, name, leading
+
+    def _nodes(self, zone: ZoneIntent) -> dict[str, Node]:
         nodes: dict[str, Node] = defaultdict(dict)
         for record in self._written(zone):
             if _within(record.name, zone.domain):
@@ -82,7 +95,7 @@ class Contents:
                 if not is_others and not _leads(nodes.get(name, {})):
                     for record in self._of_routes(zone, name, has_records=bool(nodes.get(name))):
                         _put(nodes[name], record)
-        return self._data(zone, nodes)
+        return nodes
 
     def records(self, records: Iterable[Record]) -> tuple[RecordSet, ...]:
         """The records of a host list or zone file."""
