@@ -75,8 +75,12 @@ class _Planning:
     def everything(self) -> None:
         intents = {intent.key: intent for intent in self._sight.all("Resolver", ResolverIntent)}
         for key, intent in intents.items():
-            if intent.implementation != PUBLIC_IMPLEMENTATION:
+            if intent.implementation == PUBLIC_IMPLEMENTATION:
+                continue
+            try:
                 self._spots[key] = self._places.of(intent)
+            except ValueError as error:
+                self._draft.note(f"the resolver {key.name} is left out: {error}", intent.origin)
         upstreams = Upstreams(self._draft, self._sight, self._spots)
         everybody = [described(self._sight, intents[key], spot, upstreams) for key, spot in self._spots.items()]
         self._find_primaries(everybody)
@@ -105,7 +109,7 @@ class _Planning:
             self._answer(intent.key.name, what.spot, wanted.behaviour)
 
     def _answer(self, name: str, spot: Spot, does: Behaviour) -> None:
-        server = NameServer(f"resolver:{name}", spot.space, spot.addresses, msgspec.msgpack.encode(does))
+        server = NameServer(f"resolver:{name}", spot.space, spot.listens, msgspec.msgpack.encode(does))
         self._draft.name_servers.append(server)
 
     def _cluster_of(self, intent: ResolverIntent) -> str:
@@ -184,7 +188,11 @@ class _Planning:
             if cluster.resolver or not cluster.machines:
                 continue
             name = f"{servers.CLUSTER_DNS}-{cluster.id}"
-            spot = self._places.in_cluster(cluster.id, resolver(name), (), cluster.origin, f"resolver:{name}")
+            try:
+                spot = self._places.in_cluster(cluster.id, resolver(name), (), cluster.origin, f"resolver:{name}")
+            except ValueError as error:
+                self._draft.note(f"{cluster.id} has no DNS of its own: {error}", cluster.origin)
+                continue
             self._of_clusters[cluster.id] = spot
             families = {family(address) for address in spot.addresses}
             asked = tuple(address for address in PUBLIC_ADDRESSES[:2] if family(address) in families)

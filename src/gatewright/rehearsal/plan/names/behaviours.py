@@ -49,7 +49,8 @@ class Upstreams:
         if who.key is not None and who.key in self._spots:
             found = self._spots[who.key].addresses
         elif who.kind is ServerKind.PUBLIC:
-            found = PUBLIC_ADDRESSES[:2]
+            listed = self._sight.get(who.key, ResolverIntent) if who.key is not None else None
+            found = (listed.addresses if listed is not None else ()) or PUBLIC_ADDRESSES[:2]
         else:
             return ()
         wanted = tuple(families)

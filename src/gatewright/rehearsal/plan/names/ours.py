@@ -38,7 +38,7 @@ def serve(draft: Draft, sight: Sight, name: str, spot: Spot, views: Iterable[str
         changes,
         whole=True,
     )
-    listen = tuple(Listen(address, 53) for address in spot.addresses)
+    listen = tuple(Listen(address, 53) for address in spot.listens)
     path = f"names/{name}.serving"
     command = (sys.executable, "-m", "gatewright.rehearsal.own_dns", f"{{folder}}/{path}", f"{{folder}}/names/{name}")
     draft.daemon(
@@ -46,7 +46,7 @@ def serve(draft: Draft, sight: Sight, name: str, spot: Spot, views: Iterable[str
             name=f"resolver:{name}",
             space=spot.space,
             command=command,
-            ready=f"udp:{spot.addresses[0]}:53",
+            ready=f"udp:{spot.listens[0]}:53",
             concerns=f"resolver:{name}",
         ),
         File(path, encoded(Serving(listen, plan)), secret=True),

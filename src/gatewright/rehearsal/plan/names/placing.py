@@ -23,9 +23,10 @@ from gatewright.kinds.intents.naming import ResolverIntent
 from gatewright.kinds.intents.places import INTERNET as INTERNET_NETWORK
 from gatewright.rehearsal.plan.clusters import NewPod, add_pod
 from gatewright.rehearsal.plan.clusters.announced import announce
-from gatewright.rehearsal.plan.clusters.joined import segment_of
+from gatewright.rehearsal.plan.clusters.joined import below, segment_of
 from gatewright.rehearsal.world import (
     INTERNET,
+    Chain,
     Draft,
     Net,
     Role,
@@ -39,10 +40,12 @@ LENT: Final = ip_network("198.18.128.0/17")
 
 
 class Spot(Struct, frozen=True):
-    """Where a resolver runs: the space, and the addresses that it is asked at."""
+    """Where a resolver runs: the space, the addresses that it is asked at, and those of the space that it listens at,
+    which differ where it is asked at addresses of a Service."""
 
     space: str
     addresses: tuple[str, ...]
+    listens: tuple[str, ...]
 
 
 class Places:
@@ -63,8 +66,13 @@ class Places:
         if kind == "cluster" and self._world.clusters[id_].machines:
             return self.in_cluster(id_, name, intent.addresses, intent.origin, concerns)
         owner = next((self._world.owners[a] for a in intent.addresses if a in self._world.owners), "")
-        if owner and node(owner) in self._draft.spaces:
+        if owner:
             return self._on_machine(self._world.machines[owner], intent.addresses)
+        for address in intent.addresses:
+            for space in self._draft.spaces.values():
+                if address in space.addresses:  # a pod, a gateway or another resolver has it
+                    own = tuple(each for each in intent.addresses if each in space.addresses)
+                    return Spot(space.name, own, own)
         networks = [self._world.networks[place.id] for place in found if place.kind == "network"]
         return self.in_network(name, intent.addresses, networks, intent.origin, concerns)
 
@@ -75,7 +83,8 @@ class Places:
             if address not in space.addresses:
                 space.address(segment_of(self._draft, space.name, address) or "lo", _host(address))
         own = [address for address in machine.addresses if cidrs.address(address) is not None]
-        return Spot(space.name, addresses or tuple(own[:1]))
+        asked = addresses or tuple(own[:1])
+        return Spot(space.name, asked, asked)
 
     def in_cluster(
         self, cluster: str, name: str, addresses: tuple[str, ...], origin: Origin | None, concerns: str
@@ -90,13 +99,34 @@ class Places:
         space.concerns = concerns
         own = tuple(space.addresses)
         above = self._draft.wires[-1].other.device
+        of_service = [address for address in addresses if self._is_of_service(cluster, address)]
         for address in addresses:
+            if address in of_service:
+                self._translate(cluster, address, own)
+                continue
             space.address("lo", _host(address))
             host.ip(f"route add {_host(address)} dev {above}")
             device = segment_of(self._draft, host.name, address)
             if device:
                 announce(host, device, address)
-        return Spot(name, addresses or own)
+        listens = (*(address for address in addresses if address not in of_service), *own)
+        return Spot(name, addresses or own, listens if of_service or not addresses else addresses)
+
+    def _is_of_service(self, cluster: str, text: str) -> bool:
+        address = ip_address(text)
+        nets = self._world.clusters[cluster].service_cidrs
+        return any(net.version == address.version and address in net for net in nets)
+
+    def _translate(self, cluster: str, address: str, own: tuple[str, ...]) -> None:
+        """An address of a Service leads to the pod, from everywhere in the cluster."""
+        target = next((each for each in own if (":" in each) == (":" in address)), "")
+        machines = {node(id_) for id_ in self._world.clusters[cluster].machines}
+        inside = [*machines, *(one.space for one in below(self._draft) if one.machine in machines)]
+        ip, where = ("ip6", f"[{target}]") if ":" in address else ("ip", target)
+        for name in inside if target else ():
+            for protocol in ("udp", "tcp"):
+                text = f"{ip} daddr {address} {protocol} dport 53 dnat {ip} to {where}:53"
+                self._draft.spaces[name].rule(Chain.NAT_OUTPUT, text)
 
     def in_network(
         self,
@@ -120,6 +150,8 @@ class Places:
             held = self._holding(address, wanted or self._world.networks.values())
             if held is None:
                 outside.append(address)
+                if not cidrs.is_global(ip_address(address)) and ip_address(address) not in LENT:
+                    self._draft.note(f"{address} of {name} is in no network of the map: it is on the internet", origin)
             else:
                 segments.setdefault(held[0].id, []).append(f"{address}/{held[1].prefixlen}")
         for network, given in segments.items():
@@ -129,7 +161,7 @@ class Places:
         if outside:
             device, _ = self._draft.uplink(space, self._draft.spaces[INTERNET], outside)
             default_routes(space, device)
-        return Spot(name, addresses)
+        return Spot(name, addresses, addresses)
 
     def _holding(self, address: str, networks: Iterable[Network]) -> tuple[Network, Net] | None:
         """The network that holds an address, and the CIDR by which it does, the longest one."""

@@ -73,7 +73,7 @@ def realised(draft: Draft, wanted: Wanted) -> bool:
 
 
 def _daemon(draft: Draft, wanted: Wanted, command: tuple[str, ...], *files: File, then: tuple[str, ...] = ()) -> None:
-    address = wanted.what.spot.addresses[0]
+    address = wanted.what.spot.listens[0]
     draft.daemon(
         Daemon(
             name=f"resolver:{wanted.name}",
@@ -107,7 +107,7 @@ def _dnsmasq(draft: Draft, wanted: Wanted) -> None:
     what, own = wanted.what, wanted.what.intent.config
     lines = [
         "user=root", "pid-file=", "port=53", "bind-interfaces", "no-hosts", "no-resolv", "cache-size=0",
-        "log-facility=-", *(f"listen-address={address}" for address in what.spot.addresses),
+        "log-facility=-", *(f"listen-address={address}" for address in what.spot.listens),
     ]  # fmt: skip
     asks_others = False
     for line in wanted.text.splitlines():
@@ -153,7 +153,7 @@ def _unbound(draft: Draft, wanted: Wanted) -> None:
         "use-syslog: no", 'logfile: ""', 'module-config: "iterator"', "cache-max-ttl: 0", "cache-max-negative-ttl: 0",
         "infra-host-ttl: 1", "do-not-query-localhost: no",
         "access-control: 0.0.0.0/0 allow", "access-control: ::/0 allow",
-        *(f"interface: {address}" for address in what.spot.addresses),
+        *(f"interface: {address}" for address in what.spot.listens),
         *(f'local-zone: "{forward.domain}." nodefault' for forward in what.forwards if forward.domain),
         *(f'local-zone: "{domain}." static' for domain in behaviour.domains),
     ]  # fmt: skip
@@ -197,7 +197,7 @@ def _bind(draft: Draft, wanted: Wanted) -> None:
     copied = {secondary.domain: secondary.primary for secondary in wanted.secondaries}
     files: list[File] = []
     usual = next((forward for forward in what.forwards if not forward.domain), None)
-    v4, v6 = (" ".join(f"{a};" for a in what.spot.addresses if (":" in a) == is6) for is6 in (False, True))
+    v4, v6 = (" ".join(f"{a};" for a in what.spot.listens if (":" in a) == is6) for is6 in (False, True))
     lines = [
         "options {", 'directory ".";', "pid-file none;", "session-keyfile none;", "dnssec-validation no;",
         "allow-query { any; };", "allow-recursion { any; };", "max-cache-ttl 0;", "max-ncache-ttl 0;",
