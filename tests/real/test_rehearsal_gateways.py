@@ -121,6 +121,7 @@ kind: Vantage
 metadata: {{name: {0}}}
 spec: {{network: home/lan, trust: {1}}}
 """
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 ACME = "{{acme: {{server: '{0}', privateKeySecretRef: {{name: account}}, solvers: [{{dns01: {{cloudflare: {{}}}}}}]}}}}"
 
 
@@ -135,10 +136,15 @@ def _manifests() -> str:
         (
             REST,
             json.dumps(secret),
-            ISSUER.format("public", ACME.format("https://acme-v02.api.letsencrypt.org/directory")),
+            ISSUER.format("public", ACME.format(LETS_ENCRYPT)),
+            ISSUER.format(
+                "asking", ACME.format(LETS_ENCRYPT).replace("dns01: {cloudflare: {}}", "http01: {ingress: {}}")
+            ),
             ISSUER.format("staging", ACME.format("https://acme-staging-v02.api.letsencrypt.org/directory")),
             ISSUER.format("private", "{ca: {secretName: home-ca}}"),
             CERTIFICATE.format("app", "public"),
+            CERTIFICATE.format("far", "asking"),
+            CERTIFICATE.format("nowhere", "asking"),
             CERTIFICATE.format("inner", "private"),
             CERTIFICATE.format("staging", "staging"),
             GATEWAY.format("edge") + LISTENER.format("app"),
@@ -217,6 +223,15 @@ def test_public_certificates_are_ordered_of_a_real_acme_server(seen: dict[str, A
     if not seen["pebble"]:
         binary("pebble")
     assert seen["ordered"] == ["Secret infra/app"]
+    assert [name for name, issuer in seen["issuers"].items() if "Pebble" in issuer] == ["app", "far"]
+
+
+def test_names_that_lead_to_no_gateway_of_ours_get_no_certificate(seen: dict[str, Any]) -> None:
+    """The authority comes the way that public DNS leads it; of what cannot be ordered the stand-in stays."""
+    if not seen["pebble"]:
+        binary("pebble")
+    assert len(seen["uncertified"]) == 1
+    assert "nowhere.example.com" in seen["uncertified"][0]
     assert _untrusted(seen["edge by whom pebble is none"])
 
 

@@ -17,10 +17,12 @@ from typing import Any
 
 import dns.message
 import msgspec
+from cryptography import x509
 
 from gatewright.engines.echo.placed import WHO
 from gatewright.engines.echo.service import EchoService, Transport
 from gatewright.kinds.intents.asking import VantageIntent
+from gatewright.kinds.intents.material import SecretIntent
 from gatewright.pipeline import Model
 from gatewright.rehearsal import acme, builder, daemons, isolation, servers, spaces
 from gatewright.rehearsal.certificates import Certificates
@@ -73,6 +75,13 @@ def plan(model: Model) -> World:
     ]
     known = Behaviour(hosts=(RecordSet("outside.example.org", "A", ("10.4.0.10",)),))
     draft.name_servers.append(NameServer("cluster", "resolver:cluster", ("10.2.0.53",), msgspec.msgpack.encode(known)))
+    _space(draft, "dns:public", Role.SERVER, "9.9.9.9")
+    names = {"far": "10.1.1.10", "nowhere": "10.9.9.9"}
+    public = Behaviour(
+        hosts=tuple(RecordSet(f"{name}.example.com", "A", (address,)) for name, address in names.items())
+    )
+    draft.name_servers.append(NameServer("public", "dns:public", ("9.9.9.9",), msgspec.msgpack.encode(public)))
+    draft.resolver_of |= {acme.SPACE: "9.9.9.9"}
     draft.resolver_of |= {EDGE: "10.2.0.53", FAR: "10.2.0.53"}
     draft.gateways += [
         GatewaySpot("infra/edge", EDGE, ("10.1.0.10", "2001:db8:1::10"), ("10.1.0.10",)),
@@ -149,11 +158,12 @@ async def observe(folder: Path) -> dict[str, Any]:
     running = Daemons(world.daemons, STATE)
     daemons.write(STATE, world.files)
     await running.start_all(lambda _: None)
-    change = await acme.order(certificates, world, STATE)
-    await gateways.apply(model.graph, change)
+    change = await acme.order(certificates, model, gateways, world, STATE)
     ordered = {name: certificates.trust_for(vantage) for name, vantage in vantages.items()}
     seen: dict[str, Any] = {
-        "failures": [*certificates.failures, *gateways.failures],
+        "failures": [*gateways.failures],
+        "uncertified": certificates.failures,
+        "issuers": {key.name: _issuer(secret) for key, secret in certificates.secrets.items()},
         "servers": started.failures,
         "pebble": bool(world.daemons),
         "ordered": sorted(str(key) for key in change.certificates),
@@ -198,6 +208,10 @@ async def observe(folder: Path) -> dict[str, Any]:
     await started.stop()
     seen["left"] = sorted(_names() & {"envoy"})
     return seen
+
+
+def _issuer(secret: SecretIntent) -> str:
+    return x509.load_pem_x509_certificate(secret.get("tls.crt") or b"").issuer.rfc4514_string()
 
 
 def _names() -> set[str]:

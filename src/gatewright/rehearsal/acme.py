@@ -1,12 +1,13 @@
 """Ordering the certificates of public directories from the ACME server of a world, by the engine that `run` uses.
 
 What `certificates` has made for them in advance is replaced; where an order fails, it stays and the failure is told.
-Counterpart: `plan.acme`, which puts the server on the rehearsal's internet.
+Counterparts: `plan.acme`, which puts the server on the rehearsal's internet; `proving`, how challenges are met.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import ssl
 import urllib.request
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from typing import Final
 from msgspec import structs
 
 from gatewright.engines.certificates import keys
-from gatewright.engines.certificates.challenge import Challenge
 from gatewright.engines.certificates.issued import Issued
 from gatewright.engines.certificates.obtaining import IssueError
 from gatewright.engines.certificates.orders import AcmeObtainer, AcmeOptions
@@ -26,7 +26,10 @@ from gatewright.graph.issuing import Issuer, Wanted
 from gatewright.graph.nodes import Change
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
+from gatewright.pipeline import Model
 from gatewright.rehearsal.certificates import Certificates
+from gatewright.rehearsal.gateways import Gateways
+from gatewright.rehearsal.proving import ADDRESS, Proving
 from gatewright.rehearsal.spaces import inside
 from gatewright.rehearsal.world import World
 
@@ -48,16 +51,26 @@ def is_public(issuer: IssuerIntent) -> bool:
     return solving.is_public(issuer) and "staging" not in issuer.server
 
 
-async def order(certificates: Certificates, world: World, folder: Path) -> Change:
-    """Order what is wanted of public directories, give it to the model, and let public clients trust who signed it.
+async def order(certificates: Certificates, model: Model, gateways: Gateways, world: World, folder: Path) -> Change:
+    """Order what is wanted of public directories, give it to the model and the gateways, which run already, and let
+    public clients trust who signed it.
 
-    What of the graph changes by it; nothing in a world without such a server.  `folder` is the world's.  EngineError
-    when its root cannot be had.
+    What of the graph changed by it; nothing in a world without such a server.  `folder` is the world's.  EngineError
+    when the server does not answer.
     """
-    address = _address(world)
-    if not address or not certificates.public_orders:
+    address, wanted = _address(world), certificates.public_orders
+    if not address or not wanted:
         return Change()
-    return await asyncio.to_thread(_order, certificates, address, folder)
+    proving = Proving(SPACE, world.resolver_of.get(SPACE, ADDRESS), model, gateways)
+    await proving.start()
+    try:
+        desk = _Desk(address, folder, proving)
+        got, root = await asyncio.to_thread(_order, desk, wanted)
+    finally:
+        proving.stop()
+    change = certificates.replace(zip(wanted, got, strict=True), root)
+    await gateways.apply(model.graph, change)
+    return change
 
 
 def _address(world: World) -> str:
@@ -66,28 +79,16 @@ def _address(world: World) -> str:
     return next((address.partition("/")[0] for end in ends for address in end.addresses), "")
 
 
-def _order(certificates: Certificates, address: str, folder: Path) -> Change:
-    wanted = certificates.public_orders
-    desk = _Desk(address, folder)
+def _order(desk: _Desk, wanted: Sequence[tuple[Wanted, Issuer]]) -> tuple[list[Issued | str], bytes]:
     with ThreadPoolExecutor(TOGETHER, thread_name_prefix="acme") as threads:
-        got = list(threads.map(desk.obtain, wanted))
-    return certificates.replace(zip(wanted, got, strict=True), desk.root())
-
-
-class _Believed:
-    """Challenges are not looked for, so none is put up."""
-
-    def present(self, challenges: Sequence[Challenge]) -> None:
-        """As ChallengeSolver."""
-
-    def remove(self, challenges: Sequence[Challenge]) -> None:
-        """As ChallengeSolver."""
+        return list(threads.map(desk.obtain, wanted)), desk.root()
 
 
 class _Desk:
     """Whom orders are placed with.  Every call is made from the server's own space."""
 
-    def __init__(self, address: str, folder: Path) -> None:
+    def __init__(self, address: str, folder: Path, proving: Proving) -> None:
+        self._proving = proving
         self._address = address
         self._folder = folder / "acme"
         self._trust = folder / CERTIFICATE
@@ -120,5 +121,6 @@ class _Desk:
         )
         plain = Issuer(structs.replace(issuer.intent, acme=acme))
         return self._obtainers.setdefault(
-            issuer.intent.key, AcmeObtainer(self._folder, plain, options, lambda *_: _Believed())
+            issuer.intent.key,
+            AcmeObtainer(self._folder, plain, options, functools.partial(self._proving.solver, issuer)),
         )

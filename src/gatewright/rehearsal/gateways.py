@@ -70,7 +70,7 @@ class Gateways:
             space: self._door(number, space, here, resolvers.get(space, ""))
             for number, (space, here) in enumerate(sorted(by_space.items()))
         }
-        self._users = Users(folder / "users", self._all_settled, self._reach_users, _nothing)
+        self._users = Users(folder / "users", self.settled, self._reach_users, _nothing)
 
     async def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
         """Start all of them side by side, and wait until they serve.  EngineError when one does not."""
@@ -99,7 +99,12 @@ class Gateways:
         self._push(structs.replace(change, backends=change.backends | self._verified))
         for door in self._doors.values():
             door.plane.renew_certificates()
-        await self._all_settled()
+        await self.settled()
+
+    async def settled(self) -> bool:
+        """Wait until all Envoys that run have taken everything; False if they do not in time."""
+        running = (door.plane for door in self._doors.values() if door.plane.process.id is not None)
+        return all(await asyncio.gather(*(plane.settled() for plane in running)))
 
     async def stop(self) -> None:
         """End all of them."""
@@ -191,10 +196,6 @@ class Gateways:
         if not await door.plane.settled():
             raise EngineError(f"the Envoy of {door.space} has not taken its configuration; see {self.log(door.space)}")
         await door.plane.process.wait_ready(READY_SECONDS)
-
-    async def _all_settled(self) -> bool:
-        running = (door.plane for door in self._doors.values() if door.plane.process.id is not None)
-        return all(await asyncio.gather(*(plane.settled() for plane in running)))
 
 
 def placed(graph: Graph, spots: Iterable[GatewaySpot]) -> tuple[Mapping[PortKey, tuple[Socket, ...]], list[str]]:

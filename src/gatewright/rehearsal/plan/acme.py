@@ -1,8 +1,7 @@
 """The authority that speaks ACME on the rehearsal's internet: pebble, where it may be used and somebody asks for it.
 
 Only for issuers of directories that everybody trusts: those of staging and of private ones are stood in for by
-`certificates`.  It takes the word of whoever orders (no challenge is looked for), since providers' APIs are not part of
-a rehearsal.  Counterpart: `acme`, which orders.
+`certificates`.  Counterparts: `acme`, which orders; `proving`, by which it resolves names.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from gatewright.engines.certificates import keys, signing
 from gatewright.graph import issuing
 from gatewright.graph.sight import Sight
 from gatewright.rehearsal.acme import CERTIFICATE, CONFIGURATION, DIRECTORY_PORT, KEY, MANAGEMENT_PORT, SPACE, is_public
+from gatewright.rehearsal.proving import ADDRESS, PORT
 from gatewright.rehearsal.world import INTERNET, Daemon, Draft, File, Role, default_routes
 
 PROGRAM: Final = "pebble"
@@ -42,10 +42,10 @@ def plan(draft: Draft, sight: Sight) -> None:
         Daemon(
             SPACE,
             SPACE,
-            (PROGRAM, "-config", CONFIGURATION),
+            (PROGRAM, "-config", CONFIGURATION, "-dnsserver", f"{ADDRESS}:{PORT}"),
             ready=f"tcp:{address}:{MANAGEMENT_PORT}",
             concerns=SPACE,
-            environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_VA_ALWAYS_VALID": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
+            environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
         ),
         File(CONFIGURATION, _configuration(address)),
         File(CERTIFICATE, certificate),
