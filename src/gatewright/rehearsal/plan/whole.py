@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.graph.sight import Sight
-from gatewright.rehearsal.plan import acme, clusters, doors, firewalls, links, names, network, vantages
+from gatewright.rehearsal.plan import acme, clusters, doors, edges, firewalls, links, names, network, vantages
 from gatewright.rehearsal.world import Draft, World
 
 
@@ -16,7 +16,9 @@ def whole(sight: Sight, programs: frozenset[str]) -> World:
     clusters.plan(draft, sight)
     doors.plan(draft, sight)
     vantages.plan(draft, sight)
+    edges.plan(draft, sight)
     names.plan(draft, sight)
+    edges.finish(draft, sight)
     clusters.finish(draft, sight)
     firewalls.plan(draft, sight)
     return draft.world()
