@@ -12,13 +12,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from gatewright.base.origin import Origin
+from gatewright.base.origin import Locator, Origin
 from gatewright.check import expectations
 from gatewright.check.matrix import fate
 from gatewright.rehearsal.asking import Observation
 from gatewright.rehearsal.compare import Comparison, Landmarks, Verdict, unmet_for_real, unseen_demands
 from gatewright.rehearsal.compare.verdicts import in_words
-from gatewright.rehearsal.world import World
+from gatewright.rehearsal.world import Note, World
 from gatewright.trace.branches import Branch
 
 VERSION = 1
@@ -33,7 +33,7 @@ class WorldSummary(Struct, frozen=True):
     gateways: int
     backends: int
     vantages: int
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 class Cell(Struct, frozen=True):
@@ -113,7 +113,7 @@ def summary(world: World) -> WorldSummary:
         len(world.gateways),
         len(world.echoes),
         len(world.vantages),
-        tuple(note.text for note in world.notes),
+        world.notes,
     )
 
 
@@ -169,28 +169,20 @@ def _joined(words: Iterable[str]) -> str:
 # --- the document -------------------------------------------------------------------------------
 
 
-def document(report: RehearsalReport) -> dict[str, Any]:
+def document(report: RehearsalReport, locator: Locator) -> dict[str, Any]:
     """The report as JSON's values."""
     verdicts = Counter(item.verdict for item in report.cells)
-    world = report.world
+    written = _Written(locator)
     return {
         "version": VERSION,
         "agrees": report.agrees,
         "holds": report.holds,
         "counts": {verdict.value: verdicts[verdict] for verdict in Verdict},
-        "world": {
-            "spaces": dict(world.spaces),
-            "wires": world.wires,
-            "daemons": world.daemons,
-            "gateways": world.gateways,
-            "backends": world.backends,
-            "vantages": world.vantages,
-            "notes": list(world.notes),
-        },
-        "cells": [_cell(item) for item in report.cells],
-        "expectations": [_expected(item) for item in report.expectations],
+        "world": written.world(report.world),
+        "cells": [written.cell(item) for item in report.cells],
+        "expectations": [written.expected(item) for item in report.expectations],
         "faults": [
-            {"fault": item.fault, "seconds": item.seconds, "cells": [_cell(one) for one in item.cells]}
+            {"fault": item.fault, "seconds": item.seconds, "cells": [written.cell(one) for one in item.cells]}
             for item in report.faults
         ],
         "timings": {stage: round(seconds, 3) for stage, seconds in report.timings.items()},
@@ -198,37 +190,75 @@ def document(report: RehearsalReport) -> dict[str, Any]:
     }
 
 
-def _cell(item: Cell) -> dict[str, Any]:
-    return {
-        "number": item.number,
-        "vantage": item.vantage,
-        "family": item.family,
-        "url": item.url,
-        "method": item.method,
-        "expectation": item.expectation or None,
-        "model": item.model,
-        "reality": item.reality,
-        "verdict": item.verdict.value,
-        "differences": list(item.differences),
-        "notes": list(item.notes),
-        "branches": [_branch(branch) for branch in item.branches],
-        "observations": [_observation(seen) for seen in item.observations],
-    }
+class _Written:
+    """The parts of the document."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+
+    def _origin(self, origin: Origin | None) -> dict[str, Any] | None:
+        place = self._locator.locate(origin) if origin is not None else None
+        return {"file": place.file, "line": place.line} if place is not None else None
+
+    def world(self, world: WorldSummary) -> dict[str, Any]:
+        return {
+            "spaces": dict(world.spaces),
+            "wires": world.wires,
+            "daemons": world.daemons,
+            "gateways": world.gateways,
+            "backends": world.backends,
+            "vantages": world.vantages,
+            "notes": [{"text": note.text, "origin": self._origin(note.origin)} for note in world.notes],
+        }
+
+    def cell(self, item: Cell) -> dict[str, Any]:
+        return {
+            "number": item.number,
+            "vantage": item.vantage,
+            "family": item.family,
+            "url": item.url,
+            "method": item.method,
+            "expectation": item.expectation or None,
+            "model": item.model,
+            "reality": item.reality,
+            "verdict": item.verdict.value,
+            "differences": list(item.differences),
+            "notes": list(item.notes),
+            "branches": [self.branch(branch) for branch in item.branches],
+            "observations": [observation(seen) for seen in item.observations],
+        }
+
+    def branch(self, branch: Branch) -> dict[str, Any]:
+        return {
+            "resolver": branch.resolver,
+            "address": branch.address,
+            "outcome": branch.outcome.kind.value,
+            "words": fate(branch).words,
+            "gateways": list(branch.gateways),
+            "links": list(branch.links),
+            "hops": [
+                {"kind": hop.kind.value, "summary": hop.summary, "origin": self._origin(hop.origin)}
+                for hop in branch.hops
+            ],
+        }
+
+    def expected(self, item: Expected) -> dict[str, Any]:
+        return {
+            "expectation": item.expectation,
+            "origin": self._origin(item.origin),
+            "vantage": item.vantage,
+            "family": item.family,
+            "url": item.url,
+            "holds": item.holds,
+            "model": list(item.model),
+            "reality": list(item.reality),
+            "unseen": list(item.unseen),
+        }
 
 
-def _branch(branch: Branch) -> dict[str, Any]:
-    return {
-        "resolver": branch.resolver,
-        "address": branch.address,
-        "outcome": branch.outcome.kind.value,
-        "words": fate(branch).words,
-        "gateways": list(branch.gateways),
-        "links": list(branch.links),
-        "hops": [{"kind": hop.kind.value, "summary": hop.summary} for hop in branch.hops],
-    }
-
-
-def _observation(seen: Observation) -> dict[str, Any]:
+def observation(seen: Observation) -> dict[str, Any]:
+    """What a client met, as it stands in the document."""
+    echo = seen.echo
     return {
         "resolver": seen.resolver,
         "named": seen.named.value,
@@ -237,24 +267,11 @@ def _observation(seen: Observation) -> dict[str, Any]:
         "ended": seen.ended.value,
         "status": seen.status or None,
         "location": seen.location or None,
-        "backend": f"{seen.echo.namespace}/{seen.echo.service}:{seen.echo.port}" if seen.echo is not None else None,
+        "redirects": [{"status": status, "location": location} for status, location in seen.redirects],
+        "backend": f"{echo.namespace}/{echo.service}:{echo.port}" if echo is not None else None,
         "certificate": list(seen.certificate),
         "links": None if seen.links is None else list(seen.links),
         "seconds": round(seen.seconds, 4),
         "words": in_words(seen),
         "hops": list(seen.hops),
-    }
-
-
-def _expected(item: Expected) -> dict[str, Any]:
-    return {
-        "expectation": item.expectation,
-        "origin": str(item.origin),
-        "vantage": item.vantage,
-        "family": item.family,
-        "url": item.url,
-        "holds": item.holds,
-        "model": list(item.model),
-        "reality": list(item.reality),
-        "unseen": list(item.unseen),
     }
