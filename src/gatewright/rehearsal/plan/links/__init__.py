@@ -16,7 +16,7 @@ from gatewright.kinds.intents.places import LinkType
 from gatewright.rehearsal.plan.links import direct, nebula, wireguard
 from gatewright.rehearsal.plan.links.ends import Carried, End, Places
 from gatewright.rehearsal.plan.links.routes import Routes
-from gatewright.rehearsal.world import Draft
+from gatewright.rehearsal.world import Chain, Draft
 
 
 def plan(draft: Draft, sight: Sight) -> None:
@@ -77,8 +77,22 @@ class _Links:
         carried = Carried(self._dialling(tunnel, ends), needs)
         program = nebula if tunnel.type is LinkType.NEBULA else wireguard
         program.plan(self._draft, self._routes, tunnel, ends, self._devices, carried)
+        if tunnel.type is LinkType.LIQO:
+            for number, end in enumerate(ends):
+                self._as_pods(end, f"wg{self._devices + number}")
         self._devices += len(ends)
         self._tunnels.append(tunnel)
+
+    def _as_pods(self, end: End, device: str) -> None:
+        """What nodes themselves send into Liqo goes as if from a pod: only pods' addresses are known at the far end."""
+        for version, ip in ((4, "ip"), (6, "ip6")):
+            nets = [net for net in end.routes if net.version == version and net.prefixlen < net.max_prefixlen]
+            if nets:
+                own = self._draft.free(nets[0])
+                end.space.address("lo", f"{own}/{nets[0].max_prefixlen}")
+                held = ", ".join(map(str, nets))
+                text = f'oifname "{device}" {ip} saddr != {{ {held} }} snat {ip} to {own}'
+                end.space.rule(Chain.POSTROUTING, text)
 
     def _dialling(self, tunnel: Tunnel, ends: Sequence[End]) -> dict[tuple[int, int], str]:
         """Where each end (by number) dials each other one; all dial the first where nobody says anything."""
