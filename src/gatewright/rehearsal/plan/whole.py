@@ -13,6 +13,7 @@ def whole(sight: Sight, programs: frozenset[str]) -> World:
     draft.programs = programs
     network.plan(draft, sight)
     links.plan(draft, sight)
+    acme.plan(draft, sight)
     clusters.plan(draft, sight)
     doors.plan(draft, sight)
     vantages.plan(draft, sight)
