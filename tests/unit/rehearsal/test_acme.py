@@ -14,7 +14,8 @@ MANIFESTS = """
 apiVersion: cert-manager.io/v1
 kind: ClusterIssuer
 metadata: {{name: one}}
-spec: {{acme: {{server: 'https://{0}/directory', privateKeySecretRef: {{name: a}}, solvers: [{{http01: {{ingress: {{}}}}}}]}}}}
+spec:
+  acme: {{server: 'https://{0}/directory', privateKeySecretRef: {{name: a}}, solvers: [{{http01: {{ingress: {{}}}}}}]}}
 ---
 apiVersion: cert-manager.io/v1
 kind: Certificate
