@@ -16,7 +16,7 @@ from gatewright.base.origin import Locator, Origin
 from gatewright.check import expectations
 from gatewright.check.matrix import fate
 from gatewright.rehearsal.asking import Observation
-from gatewright.rehearsal.compare import Comparison, Landmarks, Verdict, unmet_for_real, unseen_demands
+from gatewright.rehearsal.compare import Comparison, Landmarks, Verdict, trusting, unmet_for_real, unseen_demands
 from gatewright.rehearsal.compare.verdicts import in_words
 from gatewright.rehearsal.world import Note, World
 from gatewright.trace.branches import Branch
@@ -140,7 +140,10 @@ def cell(comparison: Comparison, branches: Sequence[Branch], observations: Seque
 def expected(
     comparison: Comparison, branches: Sequence[Branch], observations: Sequence[Observation], known: Landmarks
 ) -> Expected | None:
-    """The Expectation that a question was asked for, held against both; None for a cell of the matrix."""
+    """The Expectation that a question was asked for, held against both; None for a cell of the matrix.
+
+    A certificate of which the model does not know who issued it keeps nobody out on either side.
+    """
     asked = comparison.question
     wanted = asked.expectation
     if wanted is None:
@@ -148,7 +151,11 @@ def expected(
     model = [failure for branch in branches for failure in expectations.unmet(wanted, branch)]
     if not branches and wanted.outcome not in ("", "absent"):
         model = ["the name has no address"]
-    reality = [failure for seen in observations for failure in unmet_for_real(wanted, seen, known)]
+    met = [
+        trusting(pair.branch, seen) if pair.branch is not None else seen
+        for pair, seen in zip(comparison.pairs, observations, strict=False)
+    ]
+    reality = [failure for seen in met for failure in unmet_for_real(wanted, seen, known)]
     unseen = [demand for seen in observations for demand in unseen_demands(wanted, seen, known)]
     return Expected(
         wanted.key.name,

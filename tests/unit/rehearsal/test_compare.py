@@ -165,6 +165,7 @@ AGREEING: dict[str, tuple[Branch, Observation, Question]] = {
         seen(address="104.16.0.9", addresses=("104.16.0.9",)),
         question(),
     ),
+    "at a door that has a name": (branch(address="elb.test"), seen(), question()),
     "too large a body": (
         branch(limits=Limits(body=Limit(1000, "nginx"))),
         said(413),
@@ -209,7 +210,13 @@ DISAGREEING: dict[str, tuple[Branch, Observation, Question, str]] = {
         INNER,
     ),
     "a gateway where there is none": (branch(gateways=()), seen(), question(), EDGE),
-    "past the CDN": (branch(address="cloudflare"), seen(), question(), "straight"),
+    "past the CDN": (
+        branch(address="cloudflare", hops=(Hop(HopKind.EDGE, "cloudflare answers"),)),
+        seen(),
+        question(),
+        "straight",
+    ),
+    "another gateway at a name": (branch(address="elb.test"), seen(address=SIDE_DOOR), question(), INNER),
     "delivered, though refused": (refused("no rule matches", 404), seen(), question(), "delivered to shop/web:80"),
     "delivered with the status of a refusal": (refused("x", 404), seen(status=404), question(), "404"),
     "another status": (refused("no rule matches", 404), said(503), question(), "503"),

@@ -25,7 +25,7 @@ from gatewright.rehearsal.report import (
     summary,
 )
 from gatewright.rehearsal.world import Draft, Role
-from gatewright.trace.branches import Branch
+from gatewright.trace.branches import Branch, Trust
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.request import request
 
@@ -115,6 +115,17 @@ def test_the_fields_of_the_document_are_stable() -> None:
         *("number", "vantage", "family", "url", "method", "expectation", "model", "reality", "verdict"),
         *("differences", "notes", "branches", "observations"),
     ]
+
+
+def test_what_the_model_knows_nothing_of_keeps_nobody_out() -> None:
+    refused = structs.replace(MET, ended=Ended.UNTRUSTED, beyond=Ended.ANSWERED)
+    vague = structs.replace(BRANCH, trust=Trust.UNKNOWN)
+
+    found = expected(compare(QUESTION, (vague,), (refused,), NOBODY), (vague,), (refused,), NOBODY)
+
+    assert found is not None
+    assert found.holds
+    assert not shown((refused,))[1].holds
 
 
 def test_a_world_in_numbers() -> None:

@@ -10,6 +10,7 @@ Counterparts: `trace.journey`, `clients`; `demands`, which holds reality against
 
 from gatewright.rehearsal.compare.demands import unmet_for_real as unmet_for_real
 from gatewright.rehearsal.compare.demands import unseen_demands as unseen_demands
+from gatewright.rehearsal.compare.judging import trusting as trusting
 from gatewright.rehearsal.compare.landmarks import Landmarks as Landmarks
 from gatewright.rehearsal.compare.landmarks import landmarks as landmarks
 from gatewright.rehearsal.compare.pairing import Comparison as Comparison

@@ -54,7 +54,7 @@ def judge(question: Question, branch: Branch, seen: Observation, known: Landmark
     notes: list[str] = []
     if seen.ended is Ended.UNTRUSTED and branch.trust is Trust.UNKNOWN:
         notes.append("the model does not know who issued the certificate, which the real client refuses")
-        seen = structs.replace(seen, ended=seen.beyond)
+        seen = trusting(branch, seen)
     unknown = _unforeseen(branch, seen)
     if unknown:
         return Judgement(unknown=unknown)
@@ -66,6 +66,12 @@ def judge(question: Question, branch: Branch, seen: Observation, known: Landmark
         differences += _other_trust(question, branch, seen)
         differences += _other_links(question, branch, seen)
     return Judgement(tuple(differences), notes=tuple(notes))
+
+
+def trusting(branch: Branch, seen: Observation) -> Observation:
+    """What was seen, by a client that trusts whom the model knows nothing about."""
+    unknown = seen.ended is Ended.UNTRUSTED and branch.trust is Trust.UNKNOWN
+    return structs.replace(seen, ended=seen.beyond) if unknown else seen
 
 
 def followed_further(branch: Branch, seen: Observation) -> Judgement:
@@ -267,7 +273,7 @@ def _other_gateways(branch: Branch, seen: Observation, known: Landmarks, notes: 
         if first & last:
             yield f"{told}; reality by {', '.join(sorted(first & last))}"
         return
-    if first and not is_address(branch.address) and branch.address:
+    if first and any(hop.kind is HopKind.EDGE for hop in branch.hops):
         yield f"the model goes to {branch.address}; reality straight to {', '.join(sorted(first))}"
     elif first and branch.gateways[0] not in first:
         yield f"{told}; reality connects to {', '.join(sorted(first))}"

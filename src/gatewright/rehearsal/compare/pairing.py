@@ -36,7 +36,8 @@ class Pair(Struct, frozen=True):
 
 
 class Comparison(Struct, frozen=True):
-    """What came of one question.  `differences` in sentences; `unknown`: observations that the model says nothing
+    """What came of one question.  `pairs`: first those of the observations, in their order, then the ways of the model
+    that nobody met.  `differences` in sentences; `unknown`: observations that the model says nothing
     about; `notes`: what could not be compared, and what chance decided."""
 
     question: Question
@@ -139,7 +140,7 @@ def _is_of_way(branch: Branch, seen: Observation) -> bool:
         return False
     if is_address(branch.address):
         return _plain_address(branch.address) == _plain_address(seen.address)
-    if branch.address:  # a CDN's: which of its addresses is its own affair
+    if branch.address:  # a CDN's, or a door that is known by a name: which address it has is its own affair
         return bool(seen.address)
     # Names of the vantage's own cluster lead to a Service whose address the input need not have.
     return not seen.address or branch.outcome.kind in ARRIVING
