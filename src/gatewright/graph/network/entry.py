@@ -12,10 +12,10 @@ from msgspec import structs
 from gatewright.graph.network import parties
 from gatewright.graph.network.addresses import service_of
 from gatewright.graph.network.nodes import Place
-from gatewright.graph.network.parties import Party, PartyKind, party_of
+from gatewright.graph.network.parties import Party, PartyKind
 from gatewright.graph.network.pods import Pods, pods_of
 from gatewright.graph.network.policies import OPEN, Verdict, admitted
-from gatewright.graph.network.starts import Start, node_of, starts
+from gatewright.graph.network.starts import Start, node_of, starts, visitor
 from gatewright.graph.network.topology import topology
 from gatewright.graph.resolve.doors.helm_values import installed
 from gatewright.graph.sight import Sight
@@ -83,7 +83,7 @@ def _client(sight: Sight, place: Place | None, source: str, start: Start) -> Par
     if place is None:
         return parties.unknown("somebody")
     if place.kind == "cluster" and place.id == start.cluster:
-        return party_of(place) if place.namespace or place.labels else parties.unknown(f"a pod of {place.id}")
+        return visitor(sight, place) if place.namespace or place.labels else parties.unknown(f"a pod of {place.id}")
     machine = world.machines.get(place.id) if place.kind == "machine" else None
     cluster = world.clusters.get(start.cluster)
     if machine is not None and cluster is not None and machine.id in cluster.machines:

@@ -20,7 +20,7 @@ from gatewright.graph.network.nodes import Machine, Mtu, Place, Step, StepKind
 from gatewright.graph.network.parties import Party, PartyKind
 from gatewright.graph.network.placement import NOWHERE, Home, candidates, clusters, crossing, home, home_of
 from gatewright.graph.network.policies import admitted
-from gatewright.graph.network.starts import Start, node_of, starts, workloads_of
+from gatewright.graph.network.starts import Start, node_of, starts, visitor, workloads_of
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.nodes import BackendKey, Endpoint
@@ -118,7 +118,7 @@ def reach_from(sight: Sight, place: Place, key: BackendKey) -> Reach:
     machines = dict.fromkeys(
         id_ for w in workloads for id_ in sight.ask(candidates, place.id, w.node_name, w.node_selector)
     )
-    start = Start(place, parties.party_of(place), place.id, tuple(machines) or sight.ask(candidates, place.id, "", ()))
+    start = Start(place, visitor(sight, place), place.id, tuple(machines) or sight.ask(candidates, place.id, "", ()))
     tally = Tally()
     for target in found.targets:
         tally.add(target, *_judged(sight, start, target))

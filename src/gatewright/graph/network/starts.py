@@ -15,7 +15,7 @@ from gatewright.graph.network import parties
 from gatewright.graph.network.doors import place_of
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.parties import Party
-from gatewright.graph.network.placement import candidates, home, positions
+from gatewright.graph.network.placement import candidates, clusters, home, positions
 from gatewright.graph.network.pods import CILIUM, controller, pods_of
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Gateway
@@ -53,6 +53,13 @@ def workloads_of(sight: Sight, namespace: str, selector: tuple[tuple[str, str], 
         return ()
     listed = sight.fewest("workloads", tuple((namespace, label) for label in selector), WorkloadIntent)
     return tuple(workload for workload in listed if wanted <= set(workload.labels))
+
+
+def visitor(sight: Sight, place: Place) -> Party:
+    """Who starts a way at a place.  A pod whose address nobody says has one of its cluster's."""
+    party = parties.party_of(place)
+    cluster = sight.ask(clusters).get(place.id) if place.kind == "cluster" and not place.addresses else None
+    return structs.replace(party, addresses=tuple(map(str, cluster.pod_cidrs))) if cluster is not None else party
 
 
 def _elsewhere(sight: Sight, gateway: Gateway, place: Place) -> Iterator[Start]:

@@ -503,3 +503,20 @@ def test_a_pod_without_a_gateway_meets_the_policies() -> None:
     other = Place("cluster", "home/k3s", namespace="apps", labels=(("app", "other"),))
     assert model.answer(reach_from, frontend, KEY).reached
     assert "NetworkPolicy apps/web" in model.answer(reach_from, other, KEY).reason
+
+
+BLOCK = """
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: apps}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  ingress: [{from: [{ipBlock: {cidr: CIDR}}]}]
+"""
+
+
+def test_a_pod_whose_address_nobody_says_has_one_of_its_clusters() -> None:
+    frontend = Place("cluster", "home/k3s", namespace="apps", labels=(("app", "frontend"),))
+    for cidr, reached in (("10.42.0.0/16", True), ("10.42.7.0/24", False), ("10.99.0.0/16", False)):
+        model = world(GATEWAY, WEB, MAP, LINK, BLOCK.replace("CIDR", cidr))
+        assert model.answer(reach_from, frontend, KEY).reached is reached, cidr
