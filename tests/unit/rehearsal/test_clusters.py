@@ -1,0 +1,130 @@
+"""Clusters as spaces: pods, echo backends, routes between nodes, Service addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gatewright.rehearsal.world import Chain, Draft, node, pod
+from support.rehearsed_clusters import APPS, KUBERNETES, MAP, model_of_text, planned, service, workload
+
+
+def _draft(tmp_path: Path, text: str) -> Draft:
+    return planned(model_of_text(text, tmp_path))
+
+
+def _rules(draft: Draft, space: str, chain: Chain) -> list[str]:
+    return [rule.text for rule in sorted(draft.spaces[space].rules) if rule.chain is chain]
+
+
+def test_every_pod_is_below_its_node_and_echoes_its_service(tmp_path: Path) -> None:
+    draft = _draft(tmp_path, MAP + APPS)
+    above = {wire.one.space: wire.other.space for wire in draft.wires}
+    assert above[pod("apps", "web-0")] == node("home/n1")
+    assert above[pod("apps", "db-0")] == node("home/n2")
+    found = {(e.space, e.port): e.service for e in draft.echoes}
+    told = found[pod("apps", "web-0"), 8080]
+    assert (told.namespace, told.name, told.port, told.pod) == ("apps", "web", 80, "web-0")
+
+
+def test_encapsulated_pods_are_reached_through_the_tunnel_of_their_node(tmp_path: Path) -> None:
+    draft = _draft(tmp_path, MAP + APPS)
+    own = draft.spaces[pod("apps", "db-0")].addresses[0]
+    lines = draft.spaces[node("home/n1")].lines
+    route = next(line for line in lines if line.startswith(f"route replace {own}/32 "))
+    assert "encap ip id 100 dst 192.168.1.12 " in route
+    assert not any(own in line and "encap" in line for line in draft.spaces[node("home/n2")].lines)
+
+
+def test_routed_pods_are_reached_through_their_node(tmp_path: Path) -> None:
+    draft = _draft(tmp_path, MAP.replace("vxlan", "none") + APPS)
+    own = draft.spaces[pod("apps", "db-0")].addresses
+    lines = draft.spaces[node("home/n1")].lines
+    assert f"route replace {own[0]}/32 via 192.168.1.12 dev eth0" in lines
+    assert f"route replace {own[1]}/128 via fd10::12 dev eth0" in lines
+
+
+def test_what_is_stood_in_for_is_said(tmp_path: Path) -> None:
+    draft = _draft(tmp_path, MAP.replace("vxlan", "geneve") + APPS)
+    assert [note.text for note in draft.notes] == [
+        "geneve between the nodes of home/k is VXLAN here, with the described MTU"
+    ]
+    assert any("dstport 6081" in line for line in draft.spaces[node("home/n1")].lines)
+
+
+def test_service_addresses_are_translated_where_connections_start(tmp_path: Path) -> None:
+    text = MAP + workload("apps", "web", "http:8080").replace("spec:\n  selector", "spec:\n  replicas: 2\n  selector")
+    draft = _draft(tmp_path, text + service("apps", "web", "80:http") + service("apps", "one", "81:82"))
+    one, two = (draft.spaces[pod("apps", f"web-{n}")].addresses[0] for n in range(2))
+    for space in (node("home/n1"), node("home/n2"), pod("apps", "one-0")):
+        rules = _rules(draft, space, Chain.NAT_OUTPUT)
+        assert any(f"numgen random mod 2 map {{ 0 : {one} . 8080, 1 : {two} . 8080 }}" in rule for rule in rules)
+        assert any(". 82 }" in rule for rule in rules)
+    assert _rules(draft, node("home/nas"), Chain.NAT_OUTPUT) == []
+
+
+def test_ports_of_nodes_lead_to_pods_and_back_the_same_way(tmp_path: Path) -> None:
+    text = MAP + service("apps", "web", "80:80", extra=", type: NodePort").replace(
+        "targetPort: 80", "targetPort: 80, nodePort: 30080"
+    )
+    draft = _draft(tmp_path, text)
+    for machine in ("home/n1", "home/n2"):
+        assert any("tcp dport 30080" in rule for rule in _rules(draft, node(machine), Chain.PREROUTING))
+        assert "meta mark 0x67 masquerade" in _rules(draft, node(machine), Chain.POSTROUTING)
+
+
+def test_a_port_of_the_pod_that_is_its_nodes_is_answered_there(tmp_path: Path) -> None:
+    text = workload("apps", "web", "http:8080").replace("containerPort: 8080", "containerPort: 8080, hostPort: 3000")
+    draft = _draft(tmp_path, MAP + text + service("apps", "web", "80:http"))
+    assert {(e.space, e.address, e.port) for e in draft.echoes if e.port == 3000} == {
+        (node("home/n1"), "192.168.1.11", 3000),
+        (node("home/n1"), "fd10::11", 3000),
+    }
+
+
+def test_endpoints_outside_of_the_cluster_are_where_their_address_is(tmp_path: Path) -> None:
+    def listed(name: str, address: str) -> str:
+        return f"""
+apiVersion: v1
+kind: Endpoints
+metadata: {{name: {name}, namespace: apps}}
+subsets: [{{addresses: [{{ip: {address}}}], ports: [{{port: 80}}]}}]
+---
+""" + service("apps", name, "80:80").replace(f"selector: {{app: {name}}}, ", "")
+
+    text = MAP + listed("nas", "192.168.1.20") + listed("printer", "192.168.1.77") + listed("far", "203.0.113.7")
+    draft = _draft(tmp_path, text + listed("nowhere", "10.99.0.1"))
+    assert {e.service.name: e.space for e in draft.echoes} == {
+        "nas": node("home/nas"),
+        "printer": "host:192.168.1.77",
+        "far": "host:203.0.113.7",
+    }
+    assert [note.text for note in draft.notes] == [
+        "10.99.0.1, an endpoint of Service apps/nowhere, is nowhere on the map"
+    ]
+
+
+def test_pods_leave_the_cluster_with_the_address_of_their_node(tmp_path: Path) -> None:
+    draft = _draft(tmp_path, MAP + APPS)
+    rules = _rules(draft, node("home/n2"), Chain.POSTROUTING)
+    assert any(rule.endswith("ip daddr != { 10.42.0.0/16 } masquerade") for rule in rules)
+
+
+def test_policies_are_in_the_spaces_of_the_pods_that_they_select(tmp_path: Path) -> None:
+    draft = _draft(tmp_path, KUBERNETES)
+    client, job = (draft.spaces[pod(*name)].addresses for name in (("other", "client-0"), ("apps", "job-0")))
+    web = _rules(draft, pod("apps", "web-0"), Chain.INPUT)
+    assert f"ip saddr {{ {client[0]} }} tcp dport 8080 accept" in web
+    assert f"ip6 saddr {{ {job[1]} }} tcp dport 9000-9001 accept" in web
+    assert web[-1] == "reject with icmpx type admin-prohibited"
+    sql = _rules(draft, pod("apps", "db-0"), Chain.INPUT)
+    assert "ip saddr { 10.42.0.0/16 } ip saddr != { 10.42.1.0/24 } accept" in sql
+    own = draft.spaces[pod("apps", "web-0")].addresses
+    out = _rules(draft, pod("apps", "job-0"), Chain.OUTPUT)
+    assert f"ip daddr {{ {own[0]} }} tcp dport 9000 accept" in out
+    assert "reject with icmpx type admin-prohibited" in out
+    assert _rules(draft, pod("other", "client-0"), Chain.INPUT) == []
+
+
+def test_no_policies_where_the_cluster_enforces_none(tmp_path: Path) -> None:
+    text = KUBERNETES.replace("encapsulation: vxlan", "encapsulation: vxlan\n      enforcesPolicies: false")
+    assert _rules(_draft(tmp_path, text), pod("apps", "web-0"), Chain.INPUT) == []
