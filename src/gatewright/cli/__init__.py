@@ -23,7 +23,21 @@ EXIT_OURS = 3
 
 class _Commands(Lazy):
     PACKAGE = "gatewright.cli"
-    COMMANDS = ("check", "completion", "diff", "dns", "enter", "explain", "init", "run", "schema", "status", "test", "trace")
+    COMMANDS = (
+        "check",
+        "completion",
+        "diff",
+        "dns",
+        "enter",
+        "explain",
+        "init",
+        "rehearse",
+        "run",
+        "schema",
+        "status",
+        "test",
+        "trace",
+    )
 
 
 @click.group(
@@ -47,7 +61,9 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # a terminal without ✓ gets ?
             stream.reconfigure(errors="replace")
     try:
-        code = cli.main(standalone_mode=False, color=False if os.environ.get("NO_COLOR") else None)
+        code = cli.main(
+            prog_name="gatewright", standalone_mode=False, color=False if os.environ.get("NO_COLOR") else None
+        )
     except SystemExit as leaving:
         read = sys.stdout is stdout  # click puts another there when nobody reads it any more, and says 1
         _leave(leaving.code if read and isinstance(leaving.code, int) else 0)

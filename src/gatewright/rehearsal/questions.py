@@ -50,6 +50,12 @@ def predicted(sight: Sight, question: Question, walks: Walks | None = None) -> t
     return journey(sight, question.vantage, question.request, (question.family,), walks).branches
 
 
+def all_predicted(sight: Sight, asked: tuple[Question, ...]) -> tuple[tuple[Branch, ...], ...]:
+    """A question about the whole model: what it says to all of these, in their order."""
+    walks = Walks()
+    return tuple(predicted(sight, question, walks) for question in asked)
+
+
 def _expected(sight: Sight, only: frozenset[str]) -> Iterator[Question]:
     there = _vantages(sight)
     for wanted in sight.all("Expectation", ExpectationIntent):

@@ -21,15 +21,17 @@ from gatewright.base.problem import Problem
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.pipeline import Model
-from gatewright.rehearsal import builder, daemons, estimate, isolation, servers
+from gatewright.rehearsal import builder, daemons, estimate, isolation, report, servers
 from gatewright.rehearsal.asking import Observation, Question
 from gatewright.rehearsal.certificates import Certificates
 from gatewright.rehearsal.clients.asker import Clients
+from gatewright.rehearsal.compare import compare, landmarks
 from gatewright.rehearsal.daemons import Daemons
 from gatewright.rehearsal.gateways import Gateways
 from gatewright.rehearsal.invent import invented
 from gatewright.rehearsal.plan.whole import whole
-from gatewright.rehearsal.questions import ALL, Part, questions
+from gatewright.rehearsal.questions import ALL, Part, all_predicted, questions
+from gatewright.rehearsal.report import Broken, Cell, Expected, RehearsalReport
 from gatewright.rehearsal.servers import Servers
 from gatewright.rehearsal.world import World
 
@@ -130,6 +132,32 @@ class Rehearsal:
         self._stage("")
         return seen
 
+    def conclude(
+        self, asked: Sequence[Question], seen: Sequence[tuple[Observation, ...]], faults: Sequence[Broken] = ()
+    ) -> RehearsalReport:
+        """What the model says to the same questions, held against what clients met."""
+        if self.standing is None:
+            raise ValueError("stand first")
+        self._stage("comparing")
+        known = landmarks(self.standing.world, self.model.graph.backends.values())
+        said = self.model.analysis.answer(all_predicted, tuple(asked))
+        cells: list[Cell] = []
+        held: list[Expected] = []
+        for question, branches, observations in zip(asked, said, seen, strict=True):
+            compared = compare(question, branches, observations, known)
+            cells.append(report.cell(compared, branches, observations))
+            if (outcome := report.expected(compared, branches, observations, known)) is not None:
+                held.append(outcome)
+        self._stage("")
+        return RehearsalReport(
+            report.summary(self.standing.world),
+            tuple(cells),
+            tuple(held),
+            tuple(faults),
+            dict(self.timings),
+            self._failures(self.standing),
+        )
+
     def clear(self) -> None:
         """Take the files away; all else ends with this process."""
         shutil.rmtree(self.options.folder, ignore_errors=True)
@@ -139,6 +167,11 @@ class Rehearsal:
     def _trust(self) -> dict[str, bytes]:
         vantages = self.model.analysis.answer(_vantages)
         return {one.key.name: self.certificates.trust_for(one) for one in vantages}
+
+    def _failures(self, standing: Standing) -> tuple[str, ...]:
+        """What does not run as it should, though the world stands."""
+        ended = (f"{name} has ended: {words}" for name, words in standing.daemons.ended())
+        return (*standing.gateways.failures, *standing.servers.failures, *ended)
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()

@@ -138,7 +138,7 @@ def _matrix(rows: Sequence[Row]) -> str:
         return ""
     shown = rows if len(rows) <= ROWS else [row for row in rows if any(cell.kind not in WELL for cell in row.cells)]
     hidden = len(rows) - len(shown)
-    names = _letters(len(columns))
+    names = letters(len(columns))
     lines: list[str] = []
     if shown and len(columns) > 1:
         legend = [f"{name} {column}" for name, column in zip(names, columns, strict=True)]
@@ -157,7 +157,7 @@ def _matrix(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def _letters(count: int) -> list[str]:
+def letters(count: int) -> list[str]:
     """Short names of columns, all of one width."""
     if count <= 26:
         return [chr(ord("a") + number) for number in range(count)]
