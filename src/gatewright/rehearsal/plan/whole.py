@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gatewright.graph.sight import Sight
-from gatewright.rehearsal.plan import acme, clusters, doors, edges, firewalls, links, names, network, vantages
+from gatewright.rehearsal.plan import acme, clusters, doors, edges, firewalls, links, names, network, policies, vantages
 from gatewright.rehearsal.world import Draft, World
 
 
@@ -21,5 +21,6 @@ def whole(sight: Sight, programs: frozenset[str]) -> World:
     names.plan(draft, sight)
     edges.finish(draft, sight)
     clusters.finish(draft, sight)
+    policies.plan(draft, sight)
     firewalls.plan(draft, sight)
     return draft.world()
