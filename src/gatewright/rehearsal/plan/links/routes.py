@@ -38,11 +38,14 @@ class Routes:
 
         Everybody beside the end is told to send these its way.
         """
+        others = tuple(others)
         nets = wanted(end, others)
         self._metric += 1
         lines = tuple(self._line(end, net, how) for net in halves(nets))
         end.space.routes()
-        self._tell(end, nets)
+        # Not what leads to the other ends themselves: their routers have to carry the link.
+        outer = [one for one in _outer(others) if cidrs.is_global(one)]
+        self._tell(end, [net for net in nets if net.prefixlen and not _holds(net, outer)])
         self._answer_for(end, nets)
         return lines
 
@@ -51,10 +54,9 @@ class Routes:
         packets go by a table with all routes but those."""
         others = tuple(others)
         nets = wanted(end, others)
-        outer = [ip_address(one) for other in others for one in other.own if cidrs.address(one) is not None]
-        outer += [ip_address(other.dialled[0]) for other in others if other.dialled]
+        outer = _outer(others)
         public = any(cidrs.is_global(net) or net.prefixlen == 0 for net in nets)
-        if not public and not any(one.version == net.version and one in net for one in outer for net in nets):
+        if not public and not any(_holds(net, outer) for net in nets):
             return
         self._table += 1
         space = end.space
@@ -130,6 +132,16 @@ class Routes:
                 else:
                     text = f"{net} is behind a link but of the segment {network.id}, where nobody answers for it"
                     self._draft.note(text, end.joints[0].origin)
+
+
+def _outer(others: Iterable[End]) -> list[cidrs.Address]:
+    """Where packets that carry a link may go: all addresses that its other ends have without it, and are dialled at."""
+    texts = (text for other in others for text in (*other.own, *(other.dialled or ())[:1]))
+    return [found for found in map(cidrs.address, map(str, texts)) if found is not None]
+
+
+def _holds(net: Net, addresses: Iterable[cidrs.Address]) -> bool:
+    return any(one.version == net.version and one in net for one in addresses)
 
 
 def wanted(end: End, others: Iterable[End]) -> tuple[Net, ...]:
