@@ -293,6 +293,29 @@ def special() -> list[Any]:
     return asyncio.run(ask())
 
 
+def changed() -> list[int]:
+    """Queries after each of three times that a name was asked for, the last after something had changed."""
+
+    async def ask() -> list[int]:
+        standing = Standing()
+        await standing.begin()
+        clients = standing.clients()
+        counts = []
+        for change in (lambda: None, lambda: None, clients.forget):
+            change()
+            await clients.ask(Question(0, "phone", "6", request("http://four.test/")))
+            counts.append(len(standing.queries))
+        return counts
+
+    return asyncio.run(ask())
+
+
+def test_after_a_change_names_are_asked_for_anew() -> None:
+    first, second, third = worlds.run(changed)
+
+    assert first == second < third
+
+
 def test_resolvers_links_and_silence() -> None:
     found = [msgspec.convert(item, tuple[Observation, ...]) for item in worlds.run(special)]
 

@@ -375,6 +375,14 @@ def test_what_the_model_does_not_know_counts_neither_way() -> None:
     assert (alone.unknown, beside.unknown) == (1, 1)
 
 
+def test_an_address_at_which_the_model_knows_nobody_counts_neither_way() -> None:
+    vague = branch(Outcome(OutcomeKind.UNKNOWN, reason="nothing is known to answer there"), gateways=())
+
+    found = compared(vague, seen())
+
+    assert (found.verdict, found.unknown) == (Verdict.UNKNOWN, 1)
+
+
 def test_what_only_a_server_knows_is_no_disagreement() -> None:
     hop = Hop(HopKind.FILTER, "basic authentication: goes on if the password is right")
 

@@ -107,6 +107,10 @@ class Clients:
             await one(place)
         return [found[place] for place in range(len(wanted))]
 
+    def forget(self) -> None:
+        """Ask for all names anew: something in the world has changed."""
+        self._names = Names()
+
     def _is_measured(self, question: Question) -> bool:
         wanted = question.expectation
         return wanted is not None and not self._links.keys().isdisjoint((*wanted.via, *wanted.not_via))
