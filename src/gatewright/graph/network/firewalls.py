@@ -33,7 +33,9 @@ class Direction(enum.StrEnum):
 
 
 class Traffic(Struct, frozen=True, gc=False):
-    """What a rule looks at: the other side (None: somebody on the internet), protocol and port."""
+    """What a rule looks at: the other side, protocol and port of the destination.
+
+    `peer`: inbound whom it comes from (None: somebody on the internet), outbound whom it goes to."""
 
     peer: Net | None
     version: int

@@ -54,6 +54,11 @@ class Packet(Struct, frozen=True):
         wide = cidrs.is_global(self.wanted)
         return next((net for net in same if cidrs.is_global(net) == wide), same[0] if same else None)
 
+    @property
+    def has_source(self) -> bool:
+        """Has the sender an address of the wanted family, as far as anybody knows?"""
+        return not self.sources or any(net.version == self.wanted.version for net in self.sources)
+
     def again(self, place: str) -> Way | None:
         """The Way that ends at a station where the packet, or another branch, has been before; None where none has."""
         station = (place, str(self.wanted))

@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.cidrs import Address
 from gatewright.graph.network.firewalls import Direction, Guard, Guards, judge, nebula
-from gatewright.graph.network.nodes import Machine, Network, Place, StepKind, Topology, Tunnel, Way
+from gatewright.graph.network.nodes import Machine, Net, Network, Place, StepKind, Topology, Tunnel, Way
 from gatewright.graph.network.packets import Packet, hosts
 from gatewright.graph.network.routing import Hop, Tables, endpoint_address, endpoint_port
 from gatewright.kinds.intents.places import INTERNET, FirewallIntent, LinkType, PortForward
@@ -45,9 +45,26 @@ class Walker:
         public: dict[str, set[str]] = defaultdict(set)
         for machine in topology.machines.values():
             for value in map(cidrs.address, machine.addresses):
-                if value is not None and value.version == 4 and cidrs.is_global(value):
+                if value is not None and value.version == 4 and cidrs.is_global(value) and self._open(machine, value):
                     public[machine.site].add(str(value))
         self._public = {site: found.pop() for site, found in public.items() if len(found) == 1}
+
+    def _open(self, machine: Machine, value: Address) -> bool:
+        """Does the internet know the way to a public address of a machine?"""
+        segments = [n for n in machine.networks if n != INTERNET and self._tables.connected(n, value) >= 0]
+        return not segments or any(self._map.networks[n].internet for n in segments)
+
+    def _outside(self, machine: Machine, version: int) -> bool:
+        """Has it an address of this family on the internet itself, that no network of its site holds?"""
+        segments = [name for name in machine.networks if name != INTERNET]
+        values = (cidrs.address(text) for text in machine.addresses)
+        return any(
+            value is not None
+            and value.version == version
+            and cidrs.is_global(value)
+            and not any(self._tables.connected(name, value) >= 0 for name in segments)
+            for value in values
+        )
 
     def walk(self, place: Place, wanted: Address, port: int, protocol: str) -> Way:
         """From a place to an address."""
@@ -65,7 +82,10 @@ class Walker:
         if place.kind == "network" and place.id in self._map.networks:
             network = self._map.networks[place.id]
             packet = packet.step(StepKind.NETWORK, f"from the network {place.id}", network.origin)
-            return self._at_network(place.id, structs.replace(packet, sources=own or network.cidrs))
+            packet = structs.replace(packet, sources=_of_each_family(own, network.cidrs))
+            if not packet.has_source:
+                return packet.failed(f"{place.id} has no IPv{wanted.version}")
+            return self._at_network(place.id, packet)
         return packet.failed(f"the map has no {place.kind} {place.id}", unknown=True)
 
     # --- a segment ---
@@ -124,7 +144,10 @@ class Walker:
     def _translated(self, name: str, site: str, packet: Packet) -> Way:
         """Out to the internet with a source that it routes back."""
         same = tuple(net for net in packet.sources if net.version == packet.wanted.version)
-        routed = tuple(net for net in same if cidrs.is_global(net))
+        shut = [net for n in self._map.networks.values() if n.site == site and not n.internet for net in n.cidrs]
+        routed = tuple(
+            net for net in same if cidrs.is_global(net) and not any(cidrs.within(net, outer) for outer in shut)
+        )
         if not routed and packet.wanted.version == 6 and same:
             return packet.failed(
                 f"the sender's address is of {same[0]}, which the internet does not route: no way from {name}"
@@ -132,6 +155,8 @@ class Walker:
             )
         if not routed and same:
             public = self._public.get(site, "")
+            if public == str(packet.wanted):  # nobody comes to an address from that very address
+                public = ""
             detail = (f"its source becomes {public}",) if public else ()
             packet = packet.step(StepKind.NAT, f"{site or name} translates IPv4 to its public address", None, *detail)
             routed = hosts((public,)) if public else ()
@@ -173,6 +198,8 @@ class Walker:
         linked, hops = self._tables.through(id_, packet.wanted, packet.banned)
         if hops and linked > direct:
             return _first(self._through(id_, hop, packet) for hop in hops)
+        if not packet.has_source:
+            return packet.failed(f"{id_} has no IPv{packet.wanted.version} address")
         packet, blocked = self._pass(packet, self._guards.machines.get(id_, ()), Direction.OUTBOUND)
         if blocked is not None:
             return blocked
@@ -182,8 +209,10 @@ class Walker:
 
     def _onward(self, machine: Machine, segments: Sequence[Network], packet: Packet) -> Way:
         """By way of the networks that a machine is in: each may know a route; the internet last."""
-        tries = [self._at_network(network.id, packet) for network in segments]
-        if INTERNET in machine.networks and cidrs.is_global(packet.wanted):
+        version = packet.wanted.version
+        able = [network for network in segments if any(net.version == version for net in network.cidrs)]
+        tries = [self._at_network(network.id, packet) for network in able or segments]
+        if cidrs.is_global(packet.wanted) and self._outside(machine, packet.wanted.version):
             packet, blocked = self._pass(packet, self._guards.sites.get(machine.site, ()), Direction.OUTBOUND)
             tries.append(blocked or self._translated(machine.id, machine.site, packet))
         if not tries:
@@ -411,6 +440,8 @@ class Walker:
         if not cidrs.is_global(packet.wanted):
             return packet.failed(f"{wanted} is private: no way leads there over the internet")
         owner = self._map.owners.get(wanted)
+        if owner is not None and not self._open(self._map.machines[owner], packet.wanted):
+            return packet.failed(f"{wanted} is {owner}'s, in a network without a way from the internet")
         if owner is not None:
             return self._enter(self._map.machines[owner], packet)
         forwards = self._guards.forwards.get(wanted, ())
@@ -424,10 +455,13 @@ class Walker:
         return packet.failed(f"the map does not say who has {wanted}", unknown=True)
 
     def _enter(self, machine: Machine, packet: Packet) -> Way:
-        """From the internet to a machine: past what protects its site, its networks and itself."""
+        """From the internet to a machine: past what protects its site, the network that holds the address (all that the
+        machine is in, where none does) and itself."""
         packet, blocked = self._pass(packet, self._guards.sites.get(machine.site, ()), Direction.INBOUND)
-        for name in machine.networks if blocked is None else ():
-            if name != INTERNET and blocked is None:
+        segments = [name for name in machine.networks if name != INTERNET]
+        holding = [name for name in segments if self._tables.connected(name, packet.wanted) >= 0]
+        for name in holding or segments:
+            if blocked is None:
                 packet, blocked = self._pass(packet, self._guards.networks.get(name, ()), Direction.INBOUND)
         return blocked or self._arrive(machine.id, packet)
 
@@ -470,7 +504,10 @@ class Walker:
         if not guards or not packet.judged:
             return packet, None
         seen = [guard for guard in guards if not (packet.hidden and guard.group)]
-        for ruling in judge(seen, direction, packet.traffic):
+        traffic = packet.traffic
+        if direction is Direction.OUTBOUND:  # rules outwards tell of whom it goes to
+            traffic = structs.replace(traffic, peer=cidrs.host(packet.wanted))
+        for ruling in judge(seen, direction, traffic):
             if not ruling.explicit and (ruling.allowed or not default_counts):
                 continue
             verb = "lets" if ruling.allowed else "does not let"
@@ -490,6 +527,12 @@ def _first(ways: Iterable[Way]) -> Way:
             return way
         failed.append(way)
     return next((way for way in failed if not way.unknown), failed[0])
+
+
+def _of_each_family(own: Sequence[Net], usual: Sequence[Net]) -> tuple[Net, ...]:
+    """The sender's own addresses, and the usual ones of those families of which it names none."""
+    named = {net.version for net in own}
+    return (*own, *(net for net in usual if net.version not in named))
 
 
 def _forwarding(firewall: FirewallIntent, packet: Packet) -> PortForward | None:

@@ -360,3 +360,53 @@ def test_node_addresses_within_pod_networks_are_no_pods() -> None:
     assert walk(objects, "machine:home/n1", "10.1.0.2").machine == "home/n2"
     assert walk(objects, "machine:home/n1", "10.1.0.3").machine == "home/n3"
     assert walk(objects, "cluster:home/k", "10.1.7.7").reached
+
+
+SHUT = (
+    site(
+        "a",
+        network("lan", "10.1.0.0/24", "fd00:1::/64"),
+        network("shut", "203.0.113.0/24", "2001:db8:5::/64", internet=False),
+        node("four", "10.1.0.4"),
+        node("both", "10.1.0.5", "fd00:1::5", "203.0.113.5", "2001:db8:5::5"),
+        node("own", "10.1.0.6", "198.51.100.6"),
+    ),
+    site("b", node("six", "2001:db8:6::6"), node("edge", PUBLIC4, PUBLIC6)),
+    firewall(
+        "lan",
+        "network:a/lan",
+        outbound=[rule("22", "tcp", f"{PUBLIC4}/32", allow=False)],
+        default_inbound=True,
+    ),
+    firewall("own", "node:a/own", rule("443", "tcp"), rule("22", "tcp", "198.51.100.6/32")),
+)
+
+MENDED = {
+    "a machine without IPv6": Case(
+        "machine:a/four", PUBLIC6, reached=False, reason="a/four has no IPv6 address"
+    ),
+    "a machine that has only IPv6": Case(
+        "machine:b/six", PUBLIC4, reached=False, reason="b/six has no IPv4 address"
+    ),
+    "a network without the family": Case(
+        "network:internet 198.51.100.9", PUBLIC6, machine="b/edge"
+    ),
+    "a rule outwards tells of whom it goes to": Case(
+        "machine:a/four", PUBLIC4, 22, reached=False, reason="lan does not let tcp 22"
+    ),
+    "and of nobody else": Case("machine:a/four", "198.51.100.6", 443, machine="a/own"),
+    "a public address in a network without a way to the internet": Case(
+        "network:internet", "203.0.113.5", reached=False, reason="in a network without a way from the internet"
+    ),
+    "which is no source either": Case(
+        "machine:a/both", PUBLIC6, reached=False, reason="which the internet does not route"
+    ),
+    "nobody comes to an address from that very address": Case(
+        "machine:a/four", "198.51.100.6", 22, reached=False, reason="own does not let tcp 22 in"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MENDED.values(), ids=MENDED)
+def test_what_rehearsals_have_shown(case: Case) -> None:
+    check(walk(SHUT, case.start, case.address, case.port), case)
