@@ -36,6 +36,9 @@ USUAL: Final = {
     "ipv6/ip_nonlocal_bind": "1",
     # Errors are what clients wait for.
     "ipv4/icmp_ratelimit": "0",
+    "ipv4/icmp_ratemask": "0",
+    "ipv4/icmp_msgs_per_sec": "1000000",
+    "ipv4/icmp_msgs_burst": "100000",
     "ipv6/icmp/ratelimit": "0",
 }
 

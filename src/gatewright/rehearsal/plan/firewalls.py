@@ -25,6 +25,7 @@ from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.places import FirewallIntent, FirewallRule, PortForward
 from gatewright.rehearsal import world
 from gatewright.rehearsal.plan.devices import Devices, devices
+from gatewright.rehearsal.plan.network import PRIVATE
 from gatewright.rehearsal.world import Chain, Draft, SpaceDraft
 
 SECURITY_GROUP: Final = "security-group"
@@ -50,7 +51,7 @@ def plan(draft: Draft, sight: Sight) -> None:
             _Router(draft, known, walls, name, space).plan()
     for firewall in known.firewalls:
         for forward in firewall.forwards:
-            _forward(draft, known, walls.holders(firewall), forward)
+            _forward(draft, known, walls.holders(firewall), walls.within(firewall), forward)
 
 
 class _Walls:
@@ -76,6 +77,12 @@ class _Walls:
                 network = self._known.networks.get(id_)
                 spaces.append(world.site(network.site if network else id_))
         return spaces
+
+    def within(self, firewall: FirewallIntent) -> frozenset[str]:
+        """The networks that a firewall protects, also as parts of a site."""
+        sites = {spot.site for spot in firewall.spots if spot.site}
+        named = {id_ for kind, id_ in self._protected(firewall) if kind == "network"}
+        return frozenset(named | {n.id for n in self._known.networks.values() if n.site in sites})
 
     def _protected(self, firewall: FirewallIntent) -> list[tuple[str, str]]:
         found: list[tuple[str, str]] = []
@@ -159,12 +166,13 @@ class _Router:
         for device, machine in at.machines.items():
             others = tuple(other for other in (*at.uplinks, *at.machines) if other != device)
             self._crossing((device,), others, walls, True)
-            self._between(inside, (device,), walls, inbound=True)
+            self._between(inside, (device,), walls, inbound=True, translated=True)
             self._between((device,), inside, walls, inbound=False)
             # Of the networks that it is also in: they judge what comes from elsewhere, and not what it sends this way.
             for network in self._known.machines[machine].networks:
                 of = self._walls.networks.get(network, ())
-                self._between((*inside, *others), (device,), of, inbound=True)
+                self._between(others, (device,), of, inbound=True)
+                self._between(inside, (device,), of, inbound=True, translated=True)
         if self._used():
             self._let_clusters()
 
@@ -186,9 +194,10 @@ class _Router:
         *,
         inbound: bool,
         defaults: bool = True,
+        translated: bool = False,
     ) -> None:
         if from_ and to:
-            for judged in _judges(walls, inbound=inbound, defaults=defaults):
+            for judged in _judges(walls, inbound=inbound, defaults=defaults, translated=translated):
                 self._space.rule(Chain.FORWARD, f"iifname {_set(from_)} oifname {_set(to)} {judged}", LATER)
 
     def _used(self) -> bool:
@@ -207,8 +216,13 @@ class _Router:
 # --- port forwards ---
 
 
-def _forward(draft: Draft, known: Topology, holders: Iterable[str], forward: PortForward) -> None:
-    """Destination NAT where the address is.  Who is told to come by it comes back by it: its source is translated."""
+def _forward(
+    draft: Draft, known: Topology, holders: Iterable[str], within: frozenset[str], forward: PortForward
+) -> None:
+    """Destination NAT where the address is.  Who is told to come by it comes back by it: its source is translated.
+
+    `within`: the networks that its firewall protects, which lets in what it forwards.
+    """
     space = next(
         (draft.spaces[h] for h in holders if h in draft.spaces and forward.address in draft.spaces[h].addresses), None
     )
@@ -217,36 +231,58 @@ def _forward(draft: Draft, known: Topology, holders: Iterable[str], forward: Por
     ip, target = ("ip6", f"[{forward.to_address}]") if ":" in forward.address else ("ip", forward.to_address)
     protocol = forward.protocol if forward.protocol != "any" else "{ tcp, udp }"
     wanted = f"{ip} daddr {forward.address} meta l4proto {protocol} th dport {forward.port}"
-    was = f"ct status dnat ct original {ip} daddr {forward.address} ct original proto-dst {forward.port}"
+    was = f"meta l4proto {protocol} ct status dnat ct original {ip} daddr {forward.address}"
+    was += f" ct original proto-dst {forward.port}"
     space.routes()
     space.rule(Chain.PREROUTING, f"{wanted} dnat {ip} to {target}:{forward.to_port}")
     space.rule(Chain.INPUT, f"{was} accept", FIRST)
+    if (forward.address, forward.port) == (forward.to_address, forward.to_port):  # nothing to translate, only to let in
+        space.rule(Chain.INPUT, f"{wanted} accept", FIRST)
+    if forward.address not in known.owners:  # it has the address only to forward
+        space.rule(Chain.INPUT, f"{ip} daddr {forward.address} meta l4proto tcp {REJECT}", LATER)
     if space.role is world.Role.MACHINE:
         space.rule(Chain.POSTROUTING, f"{was} masquerade")
+        router = draft.spaces.get(world.site(space.name.removeprefix(world.node("")).partition("/")[0]))
+        if router is not None and forward.address not in known.owners:
+            router.rule(Chain.FORWARD, f"{wanted} accept", FIRST)
         return
-    space.rule(Chain.FORWARD, f"{was} accept", FIRST)
+    judged = {device for device, network in devices(draft, known, space).segments.items() if network not in within}
+    elsewhere = f" oifname != {_set(sorted(judged))}" if judged else ""
+    space.rule(Chain.FORWARD, f"{was}{elsewhere} accept", FIRST)
     site = space.name.removeprefix(world.site(""))
     nets = [str(net) for network in known.networks.values() if network.site == site for net in network.cidrs]
     for match in _peers("saddr", nets):
         if match.startswith(f"{ip} "):
             space.rule(Chain.POSTROUTING, f"{was} {match} snat {ip} to {forward.address}")
-    space.rule(Chain.INPUT, f"{ip} daddr {forward.address} meta l4proto tcp {REJECT}", LATER)
+    for device in devices(draft, known, space).uplinks:
+        space.rule(Chain.POSTROUTING, f'{was} oifname "{device}" snat {ip} to {forward.address}')
 
 
 # --- rules ---
 
 
-def _judges(walls: Sequence[FirewallIntent], *, inbound: bool, groups: bool = True, defaults: bool = True) -> list[str]:
-    """A statement for each firewall that may refuse: a jump to a chain that returns what is let through."""
+def _judges(
+    walls: Sequence[FirewallIntent],
+    *,
+    inbound: bool,
+    groups: bool = True,
+    defaults: bool = True,
+    translated: bool = False,
+) -> list[str]:
+    """A statement for each firewall that may refuse: a jump to a chain that returns what is let through.
+
+    `groups`: also security groups; `defaults`: not only rules that match; `translated`: private sources are about to be
+    translated, so that nobody is known by one.
+    """
     found: list[list[str]] = []
     adding = [wall for wall in walls if wall.style == SECURITY_GROUP]
     if groups and adding and defaults and not any(_default(wall, inbound) for wall in adding):
         rules = [rule for wall in adding for rule in _rules(wall, inbound) if rule.allow]
-        found.append([*_lines(rules, inbound), REJECT])
+        found.append([*_lines(rules, inbound, translated), REJECT])
     for wall in walls:
         if wall.style != SECURITY_GROUP:
             last = [REJECT] if defaults and not _default(wall, inbound) else []
-            found.append([*_lines(_rules(wall, inbound), inbound), *last])
+            found.append([*_lines(_rules(wall, inbound), inbound, translated), *last])
     return ["jump {\n" + "\n".join(lines) + "\n}" for lines in found if any(REJECT in line for line in lines)]
 
 
@@ -258,12 +294,15 @@ def _default(wall: FirewallIntent, inbound: bool) -> bool:
     return wall.default_inbound if inbound else wall.default_outbound
 
 
-def _lines(rules: Iterable[FirewallRule], inbound: bool) -> list[str]:
+def _lines(rules: Iterable[FirewallRule], inbound: bool, translated: bool) -> list[str]:
     """Lines of nftables for rules, each of which decides: it returns, or rejects."""
     lines: list[str] = []
     for rule in rules:
         verdict = "return" if rule.allow else REJECT
         who = _peers("saddr" if inbound else "daddr", rule.peers) if rule.peers else [""]
+        if translated and inbound and "0.0.0.0/0" not in rule.peers:
+            private = ", ".join(PRIVATE[4])
+            who = [f"ip saddr != {{ {private} }} {match}" if match.startswith("ip ") else match for match in who]
         lines += [" ".join(part for part in (match, _protocol(rule), verdict) if part) for match in who]
     return lines
 

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from msgspec import Struct
+
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.addresses import POOLS
 from gatewright.graph.network.cidrs import numbered
@@ -55,6 +57,10 @@ FIRST: Final = 10
 """The rank of rules of routers that go before all firewalls."""
 
 
+AFTER_FORWARDS: Final = 25
+"""The rank of rules that do not concern ports that are forwarded."""
+
+
 def plan(draft: Draft, sight: Sight) -> None:
     """Everything that has an address of its own without being a pod, a gateway or a vantage."""
     known = sight.ask(topology)
@@ -76,6 +82,15 @@ def uplink_of(draft: Draft, space: SpaceDraft, above: str = INTERNET) -> str:
     return ""
 
 
+class _Exit(Struct, frozen=True):
+    """The way of a site to the internet.  `over`: the device of the internet that leads to its router; `carrier`: an
+    address that the router has to itself; `shut`: its devices on networks that do not reach the internet."""
+
+    over: str
+    carrier: str
+    shut: tuple[str, ...]
+
+
 class _Ground:
     """Internet, sites and machines while they are planned.  `forwarded`: by site or machine, the public addresses
     that it has only to forward ports of."""
@@ -85,14 +100,12 @@ class _Ground:
         self._known = known
         self._forwarded = forwarded
         self._routed: set[Net] = set()
-        self._over: dict[str, str] = {}
-        """By site, the device of the internet that leads to its router."""
+        self._exits: dict[str, _Exit] = {}
 
     def internet(self) -> None:
         """Who is nobody's address is told so."""
         space = self._draft.spaces[INTERNET]
         _nameless(space)
-        space.ip(f"route add unreachable 0.0.0.0/0 metric {LAST}", f"route add unreachable ::/0 metric {LAST}")
 
     def sites(self) -> list[str]:
         """Those that have a router: where there is a network, or a firewall of the site that something has to pass."""
@@ -127,27 +140,23 @@ class _Ground:
             address
             for machine in self._machines(name)
             for address in machine.addresses
-            if ":" not in address and _is_global(address)
+            if ":" not in address and _is_global(address) and self._known_outside(machine, address)
         }
-        own = list(self._forwarded.get(name, ()))
-        if len(owned) != 1:
-            own.append(self._draft.free(CARRIER))
-        outside = owned.pop() if len(owned) == 1 else own[-1]
+        carrier = self._draft.free(CARRIER)
+        own = (*self._forwarded.get(name, ()), carrier)
         device, over = self._draft.uplink(router, self._draft.spaces[INTERNET], own)
         router.ip(f"addr add {BELOW}/64 dev {device} nodad")
         default_routes(router, device)
-        self._over[name] = over
+        self._exits[name] = exit_ = _Exit(over, carrier, tuple(shut))
         for network in networks:
             for net in network.cidrs if network.internet else ():
                 if cidrs.is_global(net):
                     self._route(net, over)
-        private = ", ".join((*PRIVATE[4], DUMMY))
-        router.rule(Chain.POSTROUTING, f'oifname "{device}" ip saddr {{ {private} }} snat ip to {outside}')
-        unrouted = ", ".join((*PRIVATE[6], DUMMY6))
-        router.rule(Chain.FORWARD, f'oifname "{device}" ip6 saddr {{ {unrouted} }} reject with icmpx no-route', FIRST)
-        for segment in shut:
-            text = f'iifname "{segment}" oifname "{device}" reject with icmpx no-route'
-            router.rule(Chain.FORWARD, text, FIRST)
+        _guard_exit(router, device, owned.pop() if len(owned) == 1 else carrier, exit_)
+
+    def _known_outside(self, machine: Machine, address: str) -> bool:
+        network, _ = self._segment(machine, address)
+        return not network or self._known.networks[network].internet
 
     def _machines(self, site: str) -> list[Machine]:
         return [machine for machine in self._known.machines.values() if machine.site == site]
@@ -200,12 +209,20 @@ class _Ground:
 
     def _public(self, machine: Machine, space: SpaceDraft, public: list[str], families: set[int]) -> None:
         """Its public addresses, by way of the site's router where there is one: its way out."""
-        over = self._over.get(machine.site)
-        above = self._draft.spaces[world.site(machine.site) if over else INTERNET]
-        for address in public:
-            if over:
-                self._route(ip_network(address), over)
-        device, _ = self._draft.uplink(space, above, public)
+        exit_ = self._exits.get(machine.site)
+        above = self._draft.spaces[world.site(machine.site) if exit_ else INTERNET]
+        device, over = self._draft.uplink(space, above, public)
+        if exit_ is not None:
+            for address in public:
+                self._route(ip_network(address), exit_.over)
+            _guard_exit(above, over, exit_.carrier, exit_)
+            for ip, version in (("ip", 4), ("ip6", 6)):  # it is outside, where nothing private is reached
+                nets = ", ".join(PRIVATE[version])
+                text = f'iifname "{over}" {ip} daddr {{ {nets} }} reject with icmpx no-route'
+                above.rule(Chain.FORWARD, text, AFTER_FORWARDS)
+            for segment in exit_.shut:
+                text = f'iifname "{over}" oifname "{segment}" reject with icmpx no-route'
+                above.rule(Chain.FORWARD, text, AFTER_FORWARDS)
         default_routes(space, device, sorted(families))
         if 4 in families:  # what it forwards for others, which have only private addresses
             own = next(address for address in public if "." in address)
@@ -221,18 +238,23 @@ class _Ground:
                 for network, device in segments.items()
                 if any((":" in one) == (family == 6) for one in self._of(machine, network))
             ]
-            open_ = [item for item in known if self._known.networks[item[0]].internet] or known
-            if not open_:
+            if not known:
                 continue
-            network, device = open_[0]
+            network, device = max(known, key=lambda item: self._leads_out(machine, item[0], family))
             if family not in public:
                 default_routes(space, device, (family,))
                 continue
             via = f"via inet6 {ROUTER}" if family == 4 else f"via {ROUTER}"
             site = self._known.networks[network].site
             beside = [net for other in self._known.networks.values() if other.site == site for net in other.cidrs]
-            nets = dict.fromkeys((*PRIVATE[family], *(str(net) for net in beside if net.version == family)))
+            private = (net for net in PRIVATE[family] if net != str(CARRIER))  # sites of the internet are found there
+            nets = dict.fromkeys((*private, *(str(net) for net in beside if net.version == family)))
             space.ip(*(f"route add {net} {via} dev {device} metric {LAST}" for net in nets))
+
+    def _leads_out(self, machine: Machine, network: str, family: int) -> tuple[bool, bool]:
+        """How well the internet is reached from a machine's address in a network: of equal ones the first is taken."""
+        same = (address for address in self._of(machine, network) if (":" in address) == (family == 6))
+        return self._known.networks[network].internet, any(map(_is_global, same))
 
     def _of(self, machine: Machine, network: str) -> list[str]:
         """The addresses of a machine in a network."""
@@ -241,9 +263,25 @@ class _Ground:
 
 
 def _nameless(router: SpaceDraft) -> None:
-    """What a router without addresses of its own sends errors from; all have the same, and take others'."""
+    """What a router without addresses of its own sends errors from; all have the same, and take others'.
+
+    What has no route goes to `lo` to be rejected: the kernel itself would tell each sender only once a second.
+    """
     router.sysctl("ipv4/conf/all/accept_local", "1")
+    router.ip(f"route add 0.0.0.0/0 dev lo metric {LAST}", f"route add ::/0 dev lo metric {LAST}")
+    router.rule(Chain.FORWARD, 'oifname "lo" reject with icmpx no-route', FIRST)
     router.ip(f"addr add {DUMMY}/32 dev lo", f"addr add {DUMMY6}/128 dev lo nodad")
+
+
+def _guard_exit(router: SpaceDraft, device: str, source: str, exit_: _Exit) -> None:
+    """What holds of packets that leave a site by a device of its router, or that come to a public address in it."""
+    private = ", ".join((*PRIVATE[4], DUMMY))
+    router.rule(Chain.POSTROUTING, f'oifname "{device}" ip saddr {{ {private} }} snat ip to {source}')
+    unrouted = ", ".join((*PRIVATE[6], DUMMY6))
+    router.rule(Chain.FORWARD, f'oifname "{device}" ip6 saddr {{ {unrouted} }} reject with icmpx no-route', FIRST)
+    for segment in exit_.shut:
+        text = f'iifname "{segment}" oifname "{device}" reject with icmpx no-route'
+        router.rule(Chain.FORWARD, text, FIRST)
 
 
 def _is_global(address: str) -> bool:
@@ -254,16 +292,17 @@ def _is_global(address: str) -> bool:
 def _forwarded(sight: Sight, known: Topology) -> dict[str, list[str]]:
     """The public addresses that port forwards name and no machine has, by the site whose router has them, or by the
     machine where their firewall protects nothing but machines."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, str] = {}
     names = sight.ask(known_names)
     for firewall in known.firewalls:
         holder = next(iter(_holders(known, names, firewall)), "")
         for forward in firewall.forwards:
             if holder and forward.address not in known.owners and _is_global(forward.address):
-                addresses = found.setdefault(holder, [])
-                if forward.address not in addresses:
-                    addresses.append(forward.address)
-    return found
+                found.setdefault(forward.address, holder)
+    held: dict[str, list[str]] = {}
+    for address, holder in found.items():
+        held.setdefault(holder, []).append(address)
+    return held
 
 
 def _holders(known: Topology, names: Names, firewall: FirewallIntent) -> Iterator[str]:
