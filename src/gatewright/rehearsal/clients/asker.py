@@ -82,8 +82,7 @@ class Clients:
         )
         if not self._is_measured(question):
             return await errand.run()
-        await errand.run()  # neighbours meet, handshakes are done
-        return await errand.run(self._links)
+        return _steady(await errand.run(self._links), await errand.run(self._links))
 
     async def ask_all(
         self, questions: Iterable[Question], progress: Progress | None = None
@@ -250,6 +249,17 @@ class _Errand:
 
     def _moved(self, before: counters.Reading) -> frozenset[str]:
         return counters.moved(before, counters.read(self._links)) if self._links is not None else frozenset()
+
+
+def _steady(first: Iterable[Observation], second: Iterable[Observation]) -> tuple[Observation, ...]:
+    """The second of two times, with the links that were passed both times: what neighbours and tunnels have to say to
+    each other now and then is no part of the request."""
+    before = {(seen.resolver, seen.redirects, seen.address): seen.links or () for seen in first}
+    return tuple(
+        structs.replace(seen, links=tuple(link for link in seen.links or () if link in known))
+        for seen in second
+        for known in [before.get((seen.resolver, seen.redirects, seen.address), ())]
+    )
 
 
 def _followed(request: Request, location: str, status: int) -> tuple[str, Request | None]:

@@ -1,7 +1,7 @@
 """Which links a request took, by the counters of their devices: read before and after, while nobody else asks.
 
-A first attempt goes before the measured one, so that neighbours know each other and handshakes are over: then only
-what carries the request moves the counters of the devices that lead into links.
+Every request is sent twice, and only the links that it moves both times count: neighbours that look for each other and
+handshakes of tunnels move counters, too, but not each time.
 """
 
 from __future__ import annotations
