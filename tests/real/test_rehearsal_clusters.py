@@ -147,6 +147,21 @@ def _connects(space: str, address: str, port: int) -> str:
     return ""
 
 
+def doors(source: str, client: str) -> dict[str, str]:
+    """Inside: from a space to every address of the gateways of an example: why there is no connection, or whence it
+    seems to come."""
+    model = rehearsed_clusters.model_of(str(REPOSITORY / "examples" / source))
+    world = rehearsed_clusters.planned(model).world()
+    asyncio.run(builder.build(world, lambda _: None))
+    found: dict[str, str] = {}
+    for spot in world.gateways:
+        for address in spot.addresses:
+            with spaces.listener(spot.space, address, 443) as door:
+                failed = _connects(client, address, 443)
+                found[address] = failed or str(door.accept()[1][0])
+    return found
+
+
 def _agree(source: str, *, refused: bool) -> None:
     outcome = worlds.run(matrix, source)
     assert outcome["different"] == []
@@ -169,3 +184,15 @@ def test_policies_of_kubernetes() -> None:
 
 def test_policies_of_cilium() -> None:
     _agree("CILIUM", refused=True)
+
+
+def test_doors_on_a_segment_see_their_clients_addresses() -> None:
+    found = worlds.run(doors, "dual-stack-edge", "node:home/dns")
+    assert found["192.168.178.10"] == "192.168.178.3"
+    assert found["fda8:a1db:5685::10"] == "fda8:a1db:5685::3"
+
+
+def test_doors_in_a_cloud_are_on_the_internet_and_in_their_cluster() -> None:
+    found = worlds.run(doors, "hybrid-labs", "vantage:student")
+    assert len(found) == 2
+    assert set(found.values()) <= {"198.18.0.254"}
