@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gatewright.rehearsal.world import Chain, Draft, node, pod
-from support.rehearsed_clusters import APPS, KUBERNETES, MAP, model_of_text, planned, service, workload
+from support.rehearsed_clusters import APPS, KUBERNETES, MAP, model_of_text, planned, policy, service, workload
 
 
 def _draft(tmp_path: Path, text: str) -> Draft:
@@ -128,3 +128,33 @@ def test_policies_are_in_the_spaces_of_the_pods_that_they_select(tmp_path: Path)
 def test_no_policies_where_the_cluster_enforces_none(tmp_path: Path) -> None:
     text = KUBERNETES.replace("encapsulation: vxlan", "encapsulation: vxlan\n      enforcesPolicies: false")
     assert _rules(_draft(tmp_path, text), pod("apps", "web-0"), Chain.INPUT) == []
+
+
+DOOR = """
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: edge, namespace: apps}
+spec: {implementation: traefik, service: {name: edge}, settings: {pods: {labels: {app: edge}, namespace: apps}}}
+---
+"""
+
+
+def _door(tmp_path: Path, peer: str, more: str) -> list[str]:
+    text = MAP + DOOR + workload("apps", "edge", "web:8000").replace("nodeName: n1, ", "")
+    text += service("apps", "edge", "80:web", extra=f", type: LoadBalancer, loadBalancerIP: 192.168.1.60{more}")
+    admitted = f"{{from: [{peer}], ports: [{{port: 8000}}]}}"
+    text += policy("edge", f"{{podSelector: {{matchLabels: {{app: edge}}}}, ingress: [{admitted}]}}")
+    return _rules(_draft(tmp_path, text), "gateway:apps/edge", Chain.INPUT)
+
+
+def test_policies_speak_of_a_gateways_own_ports_and_it_listens_at_those_of_its_service(tmp_path: Path) -> None:
+    rules = _door(tmp_path, "{ipBlock: {cidr: 203.0.113.0/24}}", ", externalTrafficPolicy: Local")
+    assert "ip saddr { 203.0.113.0/24 } tcp dport 80 accept" in rules
+
+
+def test_whom_a_node_may_hand_on_is_let_in_where_the_node_is(tmp_path: Path) -> None:
+    block = "{ipBlock: {cidr: 192.168.1.0/24}}"
+    assert "tcp dport 80 accept" in _door(tmp_path, block, "")
+    local = _door(tmp_path, block, ", externalTrafficPolicy: Local")
+    assert "ip saddr { 192.168.1.0/24 } tcp dport 80 accept" in local
+    assert "tcp dport 80 accept" not in local

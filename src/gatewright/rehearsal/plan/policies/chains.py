@@ -108,6 +108,8 @@ class _Chains:
                     self._draft.note(text, rule.origin)
                 for match in self._matcher.lines(Asked(one.policy, rule, member, ingress)):
                     space.rule(chain, f"{match} {REFUSE if rule.deny else 'accept'}".strip(), _rank(deny=rule.deny))
+        if ingress and len(member.handed) == 1:  # everybody comes as the node that the pod is on
+            space.rule(chain, "accept", LOCAL)
         if self._cilium and ingress:  # the kubelet has to get through, unless it is denied
             for match in addresses(self._members.nodes.get(member.machine, ()), "saddr"):
                 space.rule(chain, f"{match} accept", LOCAL)

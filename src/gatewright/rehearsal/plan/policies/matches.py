@@ -62,8 +62,20 @@ class Matcher:
         for peer in asked.rule.peers:
             for hosts in self._hosts(asked, peer):
                 for ports in self._ports(asked, hosts.member):
+                    if asked.ingress and not asked.rule.deny and self._hands_on(asked.own, hosts):
+                        yield ports
+                        continue
                     for match in _addressed(hosts, "saddr" if asked.ingress else "daddr"):
                         yield f"{match} {ports}".strip()
+
+    def _hands_on(self, own: Member, hosts: Hosts) -> bool:
+        """Is a node meant that may hand on anybody's connection as its own?"""
+        inner = _nets(a for id_ in own.handed for a in self._members.nodes.get(id_, ()))
+        return any(
+            any(cidrs.within(net, outer) for outer in hosts.nets)
+            and not any(cidrs.within(net, out) for out in hosts.excepts)
+            for net in inner
+        )
 
     # --- peers ---
 

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from gatewright.graph.network.addresses import service_of
 from gatewright.graph.network.nodes import Cluster, Machine, Topology
 from gatewright.graph.network.pods import CILIUM, controller, pods_of
+from gatewright.graph.network.starts import starts
 from gatewright.graph.network.topology import topology
 from gatewright.graph.resolve.doors.helm_values import installed
 from gatewright.graph.sight import Sight
@@ -23,7 +24,8 @@ class Member(Struct, frozen=True):
 
     `partial`: it may have more labels than these.  `ports` None: nobody says what it calls them.  `doors`: a gateway's
     (port of the pod as described, port that it listens on here, protocol); None for others.  `own_space`: nobody else
-    is in it.  `cilium`: it is Cilium's own, an entity and no pod.
+    is in it.  `cilium`: it is Cilium's own, an entity and no pod.  `handed`: the machines one of which may hand
+    connections on to a gateway with an address of its own instead of the client's (externalTrafficPolicy Cluster).
     """
 
     space: str
@@ -36,6 +38,7 @@ class Member(Struct, frozen=True):
     doors: tuple[tuple[int, int, str], ...] | None = None
     own_space: bool = True
     cilium: bool = False
+    handed: tuple[str, ...] = ()
 
 
 class Members(Struct, frozen=True):
@@ -99,7 +102,24 @@ def _gateway(sight: Sight, gateway_id: str, space: str, machine: str, addresses:
         ports=pods.workloads[0].ports if pods.workloads else None,
         doors=tuple(_doors(sight, gateway_id)),
         cilium=controller(sight, gateway) == CILIUM,
+        handed=_handing(sight, gateway_id),
     )
+
+
+def _handing(sight: Sight, gateway_id: str) -> tuple[str, ...]:
+    service = _service(sight, gateway_id)
+    if service is None or service.external_traffic_policy == "Local":
+        return ()
+    return tuple(dict.fromkeys(id_ for start in sight.ask(starts, gateway_id) for id_ in start.machines))
+
+
+def _service(sight: Sight, gateway_id: str) -> ServiceIntent | None:
+    """The Service of a gateway, of the manifests or of its chart."""
+    key = sight.ask(service_of, gateway_id)
+    service = sight.get(key, ServiceIntent) if key is not None else None
+    if service is None and key is not None and (made := sight.ask(installed).get(gateway_id)) is not None:
+        return made.service
+    return service
 
 
 def _doors(sight: Sight, gateway_id: str) -> Iterator[tuple[int, int, str]]:
@@ -108,10 +128,7 @@ def _doors(sight: Sight, gateway_id: str) -> Iterator[tuple[int, int, str]]:
     assert gateway is not None, gateway_id
     pods = sight.ask(pods_of, gateway_id)
     containers = [container for workload in pods.workloads for container in workload.ports]
-    key = sight.ask(service_of, gateway_id)
-    service = sight.get(key, ServiceIntent) if key is not None else None
-    if service is None and key is not None and (made := sight.ask(installed).get(gateway_id)) is not None:
-        service = made.service
+    service = _service(sight, gateway_id)
     for port in gateway.ports:
         protocol = "UDP" if port.udp else "TCP"
         offered = [p for p in service.ports if (p.port, p.protocol) == (port.number, protocol)] if service else []
