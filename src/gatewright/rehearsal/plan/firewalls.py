@@ -24,14 +24,15 @@ from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.places import FirewallIntent, FirewallRule, PortForward
 from gatewright.rehearsal import world
+from gatewright.rehearsal.plan.clusters.overlay import OTHER_VXLAN, PORTS
 from gatewright.rehearsal.plan.devices import Devices, devices
 from gatewright.rehearsal.plan.network import PRIVATE
 from gatewright.rehearsal.world import Chain, Draft, SpaceDraft
 
 SECURITY_GROUP: Final = "security-group"
 REJECT: Final = "reject with icmpx admin-prohibited"
-ENCAPSULATED: Final = "udp dport { 4789, 8472 }"
-"""The ports of VXLAN (RFC 7348, and the one that Linux had before)."""
+ENCAPSULATED: Final = f"udp dport {{ {', '.join(map(str, sorted((*PORTS.values(), OTHER_VXLAN))))} }}"
+"""What nodes send each other with packets of pods in it."""
 
 FIRST: Final = 20
 """The rank of what passes whatever firewalls say."""
