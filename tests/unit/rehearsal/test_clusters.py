@@ -158,3 +158,24 @@ def test_whom_a_node_may_hand_on_is_let_in_where_the_node_is(tmp_path: Path) -> 
     local = _door(tmp_path, block, ", externalTrafficPolicy: Local")
     assert "ip saddr { 192.168.1.0/24 } tcp dport 80 accept" in local
     assert "tcp dport 80 accept" not in local
+
+
+def test_a_host_that_a_service_names_answers_where_its_name_leads_unless_somebody_does(tmp_path: Path) -> None:
+    zone = """
+apiVersion: gatewright.dev/v1alpha1
+kind: Zone
+metadata: {name: test}
+spec:
+  domain: example.test
+  records: [{name: nas, values: [192.168.1.20]}, {name: far, values: [203.0.113.7]}]
+---
+"""
+    text = "".join(
+        service("apps", name, "80:80", extra=f", type: ExternalName, externalName: {name}.example.test")
+        for name in ("nas", "far")
+    )
+    draft = _draft(tmp_path, MAP + zone + text)
+    assert {e.service.name: (e.space, e.address, e.port) for e in draft.echoes} == {
+        "nas": (node("home/nas"), "192.168.1.20", 80),
+        "far": ("host:203.0.113.7", "203.0.113.7", 80),
+    }

@@ -13,7 +13,7 @@ from gatewright.graph.network.nodes import Cluster, Net, Topology
 from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.rehearsal import ranges
-from gatewright.rehearsal.plan.clusters import joined, overlay
+from gatewright.rehearsal.plan.clusters import external, joined, overlay
 from gatewright.rehearsal.plan.clusters.joined import Below, family
 from gatewright.rehearsal.plan.clusters.services import Translation, spread, translations
 from gatewright.rehearsal.world import Chain, Draft, SpaceDraft, node
@@ -28,6 +28,7 @@ LAST = 90
 def finish(draft: Draft, sight: Sight) -> None:
     """Join the nodes, translate Services, and let pods out."""
     world = sight.ask(topology)
+    external.plan(draft, sight)
     for cluster in world.clusters.values():
         pods = joined.of_cluster(draft, cluster)
         overlay.join(draft, sight, cluster, pods)

@@ -25,9 +25,10 @@ from gatewright.kinds.intents.material import EndpointAddress, EndpointsIntent, 
 from gatewright.rehearsal import ranges
 from gatewright.rehearsal.invent import chosen
 from gatewright.rehearsal.plan.clusters import joined
+from gatewright.rehearsal.plan.clusters.external import host
 from gatewright.rehearsal.plan.clusters.joined import family, holders
 from gatewright.rehearsal.plan.identity import VANTAGE, identify
-from gatewright.rehearsal.world import INTERNET, Draft, Echo, Role, SpaceDraft, default_routes, node, pod
+from gatewright.rehearsal.world import Draft, Echo, Role, SpaceDraft, default_routes, node, pod
 
 
 class Served(Struct, frozen=True):
@@ -194,25 +195,12 @@ class _Pods:
         return chosen(self._sight, cluster, f"{one.service.key.namespace}/{self._name(one)}", workload)
 
     def _outside(self, one: Served) -> str:
-        """A host that the map has no node for: on the network that holds its address, or on the internet."""
-        value = cidrs.address(one.at.address)
-        if value is None:
-            return ""
-        draft, name = self._draft, f"host:{one.at.address}"
-        for network in self._map.networks.values():
-            net = next((net for net in network.cidrs if net.version == value.version and value in net), None)
-            if net is not None and network.id in draft.networks:
-                space = draft.space(name, Role.SERVER, one.service.origin)
-                device = draft.join(network.id, space, (f"{value}/{net.prefixlen}",), network.mtu)
-                default_routes(space, device)
-                return name
-        if cidrs.is_global(value):
-            space = draft.space(name, Role.SERVER, one.service.origin)
-            device, _ = draft.uplink(space, draft.spaces[INTERNET], (str(value),))
-            default_routes(space, device)
-            return name
-        draft.note(f"{value}, an endpoint of {one.service.key}, is nowhere on the map", one.service.origin)
-        return ""
+        """Of no cluster's pods and no machine."""
+        found = host(self._draft, self._map, one.at.address, one.service.origin)
+        if not found and cidrs.address(one.at.address) is not None:
+            text = f"{one.at.address}, an endpoint of {one.service.key}, is nowhere on the map"
+            self._draft.note(text, one.service.origin)
+        return found
 
 
 def _within(address: str, cluster: Cluster) -> bool:
