@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from gatewright.graph.sight import Sight
+from gatewright.rehearsal.plan.identity import identify
 from gatewright.rehearsal.world import Chain, Draft, node, pod
 from support.rehearsed_clusters import APPS, KUBERNETES, MAP, model_of_text, planned, policy, service, workload
 
@@ -179,3 +181,11 @@ spec:
         "nas": (node("home/nas"), "192.168.1.20", 80),
         "far": ("host:203.0.113.7", "203.0.113.7", 80),
     }
+
+
+def test_a_pod_is_of_what_its_service_selects_whatever_else_is_called_like_it(tmp_path: Path) -> None:
+    namesake = workload("apps", "lab", "http:1").replace("labels: {app: lab}", "labels: {app: other}")
+    model = model_of_text(MAP + namesake + service("apps", "lab", "80:80"), tmp_path)
+    who = identify(Sight(model.analysis), pod("apps", "lab-0"))
+    assert who is not None
+    assert who.labels == (("app", "lab"),)

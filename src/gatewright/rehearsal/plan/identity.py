@@ -1,10 +1,12 @@
 """Who the pod in a space is: its namespace, labels and ports, told by the name of the space.
 
-`pod:NAMESPACE/vantage-NAME` is the Vantage; other pods are of the workload whose name theirs begins with, else of the
-Service that they were invented for.  Gateways are told by `plan.policies`, since they have pods without names.
+`pod:NAMESPACE/vantage-NAME` is the Vantage; other pods are of a workload that the Service which lists them selects, or
+whose name theirs begins with.  Gateways are told by `plan.policies`, since they have pods without names.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -40,21 +42,18 @@ def identify(sight: Sight, space: str) -> Pod | None:
         vantage = sight.get(Key("Vantage", "", name.removeprefix(VANTAGE)), VantageIntent)
         if vantage is not None:
             return Pod(vantage.namespace, vantage.labels, told=True)
-    workload = _workload(sight, namespace, name)
-    if workload is not None:
-        return Pod(namespace, workload.labels, workload.ports, workload)
     service = _service(sight, namespace, name)
     if service is None:
-        return Pod(namespace, ())
-    by_selector = workloads_of(sight, namespace, service.selector)
-    made = by_selector[0] if by_selector else None
-    return Pod(namespace, made.labels if made else service.selector, made.ports if made else None, made)
+        made = _named(sight.listed("workloads-in", namespace, WorkloadIntent), name)
+        return Pod(namespace, made.labels, made.ports, made) if made is not None else Pod(namespace, ())
+    selected = workloads_of(sight, namespace, service.selector)
+    made = _named(selected, name) or next(iter(selected), None)
+    return Pod(namespace, made.labels, made.ports, made) if made is not None else Pod(namespace, service.selector)
 
 
-def _workload(sight: Sight, namespace: str, name: str) -> WorkloadIntent | None:
+def _named(workloads: Iterable[WorkloadIntent], name: str) -> WorkloadIntent | None:
     """The workload with the longest name that the pod's name begins with."""
-    listed = sight.listed("workloads-in", namespace, WorkloadIntent)
-    named = [w for w in listed if name == w.key.name or name.startswith(w.key.name + "-")]
+    named = [w for w in workloads if name == w.key.name or name.startswith(w.key.name + "-")]
     return max(named, key=lambda w: len(w.key.name), default=None)
 
 
