@@ -45,6 +45,10 @@ def test_liqo_in_nebula() -> None:
     _judge([udp_only | {"stream": True}, *others])
 
 
+def test_a_link_ends_and_comes_back() -> None:
+    assert worlds.run(rehearsed_links.interrupted) == ["192.168.178.5", "", "192.168.178.5"]
+
+
 def _judge(found: list[dict[str, Any]]) -> None:
     for one in found:
         assert one["links"], one

@@ -23,7 +23,7 @@ from gatewright.rehearsal import builder, daemons, world
 from gatewright.rehearsal.daemons import Daemons
 from gatewright.rehearsal.plan import links, network
 from gatewright.rehearsal.spaces import inside
-from gatewright.rehearsal.world import Draft, Role, default_routes
+from gatewright.rehearsal.world import Draft, Role, World, default_routes
 from support.mapped import World as Mapped
 from support.networked import end, homes, link, node, site
 from support.networked import network as segment
@@ -105,11 +105,38 @@ def of_example(folder: str) -> list[dict[str, Any]]:
     )
 
 
-async def _measured(answer: Any, tries: list[tuple[Place, str, str, str]]) -> list[dict[str, Any]]:
-    planned = answer(_planned).world()
+def interrupted() -> list[str]:
+    """Who is seen across a link before it ends, while it is gone, and when it is back."""
+    return asyncio.run(_interrupted())
+
+
+async def _interrupted() -> list[str]:
+    running = await _stand(Mapped(*homes()).answer(_planned).world())
+    ends = running.concerned("link:wg")
+
+    def seen(seconds: float) -> str:
+        return arrives(world.node("home/n1"), world.node("cloud/edge"), "192.168.178.201", 100, seconds)
+
+    found = [seen(SECONDS)]
+    for name in ends:
+        await running.stop(name)
+    found.append(seen(LOST_SECONDS))
+    for name in ends:
+        await running.start(name)
+    return [*found, seen(SECONDS)]
+
+
+async def _stand(planned: World) -> Daemons:
     await builder.build(planned, lambda _: None)
     daemons.write(FOLDER, planned.files)
-    await Daemons(planned.daemons, FOLDER).start_all(lambda _: None)
+    running = Daemons(planned.daemons, FOLDER)
+    await running.start_all(lambda _: None)
+    return running
+
+
+async def _measured(answer: Any, tries: list[tuple[Place, str, str, str]]) -> list[dict[str, Any]]:
+    planned = answer(_planned).world()
+    await _stand(planned)
     found = []
     for place, start, there, address in tries:
         known: Way = answer(way, place, address, PORT, "udp")

@@ -125,7 +125,8 @@ def _edge(draft: Draft, provider: str, zones: tuple[Zone, ...]) -> None:
 
 def _program(space: SpaceDraft, module: str, file: File, ready: str, concerns: str) -> Daemon:
     command = (sys.executable, "-m", f"gatewright.rehearsal.edging.{module}", f"{{folder}}/{file.path}")
-    return Daemon(f"{module}:{file.path.removesuffix('.json')}", space.name, command, ready, concerns=concerns)
+    name = file.path.removesuffix(".json").replace("-", ":", 1)
+    return Daemon(name, space.name, command, ready, concerns=concerns)
 
 
 # --- tunnels ------------------------------------------------------------------------------------
@@ -159,6 +160,8 @@ def _pod(draft: Draft, sight: Sight, one: Cloudflared, number: int, place: Place
     machine = chosen(sight, cluster, f"{_namespace(one, place)}/{PODS}{number}")
     space = _space(sight, one, number, place)
     pods.add(draft, sight, pods.NewPod(space, cluster, machine, place.addresses, origin=one.intent.origin))
+    if one.link:  # all that this pod sends and gets is the tunnel's
+        draft.link_devices.setdefault(space, []).append((draft.spaces[space].devices[0], one.link))
 
 
 def _connector(draft: Draft, space: SpaceDraft, one: Cloudflared, number: int, place: Place) -> None:

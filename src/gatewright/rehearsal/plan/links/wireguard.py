@@ -57,6 +57,7 @@ def plan(draft: Draft, routes: Routes, tunnel: Tunnel, ends: Sequence[End], firs
             space=end.space.name,
             command=("wireguard-go", "-f", device),
             ready=f"file:/run/wireguard/{device}.sock",
+            before=(("rm", "-f", f"/run/wireguard/{device}.sock"),),
             then=(("wg", "setconf", device, f"{{folder}}/{device}.conf"),),
             after=(f"link set {device} mtu {tunnel.mtu} up", *lines),
             concerns=f"link:{tunnel.name}",
