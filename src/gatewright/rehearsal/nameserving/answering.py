@@ -102,7 +102,8 @@ class Answering:
         rewrites = self._matching(name)
         if not rewrites:
             return None
-        first = rewrites[0]
+        # What is said of the name as a whole goes before its addresses.
+        first = next((rewrite for rewrite in rewrites if rewrite.type not in ("A", "AAAA")), rewrites[0])
         if first.type == "NXDOMAIN":
             return NXDOMAIN
         if first.type == "PASS" or (first.type == "CNAME" and first.values == (name,)):
