@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from gatewright.graph.sight import Sight
+from gatewright.kinds.identity import Key
 from gatewright.rehearsal.plan import acme, clusters, doors, edges, firewalls, links, names, network, policies, vantages
 from gatewright.rehearsal.world import Draft, World
 
 
-def whole(sight: Sight, programs: frozenset[str]) -> World:
-    """A question: the world that is described.  `programs`: which real servers may be used for what they are named."""
+def whole(sight: Sight, programs: frozenset[str], texts: tuple[tuple[Key, str], ...] = ()) -> World:
+    """A question: the world that is described.  `programs`: which real servers may be used for what they are named;
+    `texts`: the configuration files that resolvers of the map name (see `nameserving.inputs`)."""
     draft = Draft()
     draft.programs = programs
+    draft.texts = dict(texts)
     network.plan(draft, sight)
     links.plan(draft, sight)
     acme.plan(draft, sight)
