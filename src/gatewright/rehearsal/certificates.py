@@ -46,6 +46,7 @@ from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
 from gatewright.kinds.intents.material import SecretIntent
 from gatewright.pipeline import Model
+from gatewright.system import files
 
 PUBLIC: Final = "public"
 ACME: Final = "acme"
@@ -107,6 +108,7 @@ class Certificates:
         """Use certificates of another public authority with this root (PEM) from now on, where one was got (else why
         not); what of the graph changes by it."""
         self._roots += root
+        files.write(self.unsaid_folder.parent / "roots.pem", self._roots, 0o600)  # for `edging`
         new: dict[Key, SecretIntent] = {}
         for (wanted, _), issued in got:
             if isinstance(issued, str):

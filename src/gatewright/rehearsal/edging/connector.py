@@ -7,7 +7,6 @@ first ingress rule that takes them says where they go.  Counterpart: `trace.tunn
 from __future__ import annotations
 
 import asyncio
-import ssl
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +18,9 @@ import re2
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
-from gatewright.rehearsal.edging import names, proxy
+from gatewright.rehearsal.edging import names, proxy, trust
 from gatewright.rehearsal.edging.proxy import Onward, Reply
-from gatewright.rehearsal.edging.settings import TRUSTED, TUNNEL_PORT, ConnectorSettings, Rule
+from gatewright.rehearsal.edging.settings import TUNNEL_PORT, ConnectorSettings, Rule
 
 IDLE: Final = 8
 """Streams that are kept open for requests to come."""
@@ -39,12 +38,6 @@ class Connector:
         self._settings = settings
         self._paths: dict[str, Any] = {rule.path: re2.compile(rule.path) for rule in settings.rules if rule.path}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._verified = ssl.create_default_context()
-        for file in TRUSTED:
-            self._verified.load_verify_locations(file)
-        self._unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._unverified.check_hostname = False
-        self._unverified.verify_mode = ssl.CERT_NONE
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -86,7 +79,7 @@ class Connector:
             return Reply(BAD_GATEWAY, f"{parts.scheme} carries no HTTP")
         context, name = None, ""
         if parts.scheme == "https":
-            context = self._verified if rule.verify else self._unverified
+            context = trust.verifying() if rule.verify else trust.lenient()
             name = (rule.host_header or host) if rule.match_sni else (rule.server_name or parts.hostname)
         found = await self._addresses(parts.hostname)
         try:

@@ -23,9 +23,9 @@ import msgspec
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.engines.certificates.authority import PrivateAuthority
-from gatewright.rehearsal.edging import names, proxy
+from gatewright.rehearsal.edging import names, proxy, trust
 from gatewright.rehearsal.edging.proxy import Decide, Fields, Onward, Reply
-from gatewright.rehearsal.edging.settings import AUTHORITY, TRUSTED, TUNNEL_PORT, EdgeSettings, Name, Zone
+from gatewright.rehearsal.edging.settings import AUTHORITY, TUNNEL_PORT, EdgeSettings, Name, Zone
 
 REFUSED, UNREACHED, HANDSHAKE, UNTRUSTED, NO_TUNNEL = 521, 522, 525, 526, 530
 STREAM_SECONDS: Final = 1.5
@@ -43,12 +43,6 @@ class Edge:
         self._settings = settings
         self._names = {name.name: (zone, name) for zone in settings.zones for name in zone.names}
         self._streams: dict[str, asyncio.Queue[Stream]] = defaultdict(lambda: asyncio.Queue(MOST_IDLE))
-        self._strict = ssl.create_default_context()
-        for file in TRUSTED:
-            self._strict.load_verify_locations(file)
-        self._lenient = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._lenient.check_hostname = False
-        self._lenient.verify_mode = ssl.CERT_NONE
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -121,7 +115,7 @@ class Edge:
         if encrypted and zone.mode == "flexible":
             port = 80
         elif encrypted:
-            context = self._strict if zone.mode == "strict" else self._lenient
+            context = trust.verifying() if zone.mode == "strict" else trust.lenient()
         resolver = self._settings.resolver
         found = [one for origin in name.origins for one in await names.addresses(origin, resolver)]
         try:

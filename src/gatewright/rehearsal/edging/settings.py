@@ -7,8 +7,8 @@ from msgspec import Struct
 TUNNEL_PORT = 7844
 """Where connectors dial an edge, as cloudflared does."""
 
-TRUSTED = ("authorities/public/ca.crt", "authorities/unsaid/ca.crt")
-"""The authorities that stand for public ones, and for those that nobody judges."""
+TRUSTED = ("authorities/public/ca.crt", "authorities/unsaid/ca.crt", "authorities/roots.pem")
+"""The authorities that stand for public ones, for those that nobody judges, and those of ACME directories."""
 
 AUTHORITY = "authorities/public"
 
