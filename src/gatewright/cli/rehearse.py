@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from gatewright.base.errors import UsageError
 from gatewright.cli import complete, output
 
-if TYPE_CHECKING:
-    from gatewright.rehearsal.report import RehearsalReport
-
 EPILOG = """\b
 Examples:
   gatewright rehearse manifests/ site-map/
   gatewright rehearse . --only 'grafana*' -v
-  gatewright rehearse . -o html > rehearsal.html
-  gatewright rehearse . -o junit --report rehearsal.xml
+  gatewright rehearse . --report rehearsal.html
+  gatewright rehearse . --report rehearsal.xml -o junit
+  gatewright rehearse . --capture packets/        # what passed where reality differs
   gatewright rehearse . --keep                    # then, in another terminal: gatewright enter
 \b
 Exit codes: 0 reality agrees with the model and all Expectations hold, 1 otherwise, 2 usage or input (also: this
 machine allows no rehearsal), 3 our fault (also: the world does not come to stand).  docs/rehearse.md tells the rest.
 """
 
-FORMATS = ("table", "wide", "json", "yaml")
+FORMATS = ("table", "wide", "json", "yaml", "junit")
+BY_SUFFIX = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".xml": "junit", ".txt": "table"}
 INSIDE = ("-P", "-m", "gatewright.cli")
 """How Python goes on inside; nothing is imported from the folder that we are in."""
 
+PRIVATE = Path("/run")
+
 
 @click.command("rehearse", epilog=EPILOG)
+@click.option("-o", "--output", "form", type=click.Choice(FORMATS), help="How to print the report.  [default: table]")
 @click.option(
-    "-o", "--output", "form", type=click.Choice(FORMATS), default="table", show_default=True,
-    help="How to print the report.",
+    "--report", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Write the report to this file, as -o says or the name ends, and print a table.",
 )  # fmt: skip
 @click.option(
     "--only", multiple=True, metavar="NAME", shell_complete=complete.expectations,
@@ -43,11 +45,35 @@ INSIDE = ("-P", "-m", "gatewright.cli")
 @click.option("--expectations/--no-expectations", default=True, help="Ask for the Expectations.  [default: yes]")
 @click.option("--matrix/--no-matrix", default=True, help="Ask for every hostname from everywhere.  [default: yes]")
 @click.option(
+    "--patience", type=click.FloatRange(0), default=0.0, show_default=True, metavar="SECONDS",
+    help="For how long WebSockets are really left alone where an Expectation has idleTimeout.",
+)  # fmt: skip
+@click.option("--acme/--no-acme", default=True, help="Order certificates from a real ACME server.  [default: yes]")
+@click.option(
+    "--capture", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    help="Ask what differs again, one by one, and keep the packets.",
+)  # fmt: skip
+@click.option("--capture-all", is_flag=True, help="With --capture: keep the packets of everything that is asked.")
+@click.option("--keep", is_flag=True, help="Let the world stand until Ctrl-C, for gatewright enter.")
+@click.option("--estimate", is_flag=True, help="Tell what would be built and what it takes; build nothing.")
+@click.option(
     "-v", "--verbose", is_flag=True, help="Print both accounts of every question, not only where they differ."
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 def command(
-    form: str, only: tuple[str, ...], expectations: bool, matrix: bool, verbose: bool, paths: tuple[str, ...]
+    form: str | None,
+    file: Path | None,
+    only: tuple[str, ...],
+    expectations: bool,
+    matrix: bool,
+    patience: float,
+    acme: bool,
+    capture: Path | None,
+    capture_all: bool,
+    keep: bool,
+    estimate: bool,
+    verbose: bool,
+    paths: tuple[str, ...],
 ) -> None:
     """Build the world that PATH... describe in network namespaces, and ask it what the model is asked.
 
@@ -56,37 +82,59 @@ def command(
     says is told with both accounts side by side.  Nothing outside of the rehearsal is touched, and nothing is left.
     """
     try:
-        from gatewright.rehearsal import isolation, standing
+        from gatewright.cli import rehearsing
+        from gatewright.rehearsal import isolation
         from gatewright.rehearsal.questions import Part
-        from gatewright.rehearsal.rehearsal import Listener, Options, Rehearsal
     except ModuleNotFoundError as error:
         raise output.not_installed(error) from error
-    parts = frozenset(part for part, wanted in ((Part.EXPECTATIONS, expectations), (Part.MATRIX, matrix)) if wanted)
-    if not isolation.is_inside():
-        if refusal := isolation.refusal():
-            raise UsageError(refusal)
-        isolation.enter((*INSIDE, *sys.argv[1:]))
-    isolation.settle()
-    line = output.StatusLine()
-    listener = Listener(line.progress, line.progress, lambda done, whole: line.progress(f"asking {done} of {whole} …"))
-    rehearsal = Rehearsal(Options(paths, standing.WORLD, parts, only), listener)
-    output.problems(rehearsal.read(), rehearsal.model.locator, every=False)
-    asked = rehearsal.questions()
-    if not asked:
-        raise UsageError("there is nothing to ask")
-    world = rehearsal.plan()
+    wishes = rehearsing.Wishes(
+        paths=paths,
+        form=_form(form, file),
+        file=file,
+        only=only,
+        parts=frozenset(part for part, is_in in ((Part.EXPECTATIONS, expectations), (Part.MATRIX, matrix)) if is_in),
+        patience=patience,
+        acme=acme,
+        capture=capture,
+        capture_all=capture_all,
+        keep=keep,
+        verbose=verbose,
+    )
+    if isolation.is_inside():
+        sys.exit(rehearsing.rehearse(wishes))
+    if not wishes.parts:
+        raise UsageError("--no-expectations and --no-matrix leave nothing to ask")
+    if estimate:
+        sys.exit(rehearsing.estimate(wishes))
+    _check(paths, file, capture, capture_all)
+    if refusal := isolation.refusal():
+        raise UsageError(refusal)
+    isolation.enter((*INSIDE, *sys.argv[1:]))
 
-    async def run() -> RehearsalReport:
-        await rehearsal.stand()
-        standing.announce(paths, world)
-        return rehearsal.conclude(asked, await rehearsal.ask(asked))
 
-    found = asyncio.run(run())
-    line.progress("")
+def _form(form: str | None, file: Path | None) -> str:
+    """The format of the report: as asked for, or as the file's name says."""
+    if form is not None or file is None:
+        return form or "table"
+    if file.suffix not in BY_SUFFIX:
+        raise UsageError(f"{file} says no format: add -o {'|'.join(FORMATS)}")
+    return BY_SUFFIX[file.suffix]
 
-    from gatewright.cli.reports import rehearsed
-    from gatewright.cli.reports.rehearsed.shown import Rehearsed
 
-    shown = Rehearsed(found, world, rehearsal.model.locator, paths, verbose)
-    click.echo(rehearsed.text(form, shown))
-    sys.exit(0 if found.agrees and found.holds else 1)
+def _check(paths: tuple[str, ...], file: Path | None, capture: Path | None, capture_all: bool) -> None:
+    """Tell what cannot be read or written before anything is made.  UsageError."""
+    from gatewright.rehearsal import isolation
+
+    if capture_all and capture is None:
+        raise UsageError("--capture-all goes with --capture FOLDER")
+    if capture is not None:
+        isolation.require(("tcpdump",), "--capture")
+    for path in (*map(Path, paths), *filter(None, (file, capture))):
+        if PRIVATE in path.absolute().resolve().parents and str(path) != "-":
+            raise UsageError(
+                f"{path} is below {PRIVATE}, which is another one inside of a rehearsal: move it elsewhere"
+            )
+    for target in filter(None, (file, capture)):
+        parent = target.absolute() if target.exists() else target.absolute().parent
+        if not os.access(parent, os.W_OK) or not (target.exists() or parent.is_dir()):
+            raise UsageError(f"cannot write {target}: {parent} is no folder that you may write into")

@@ -36,15 +36,20 @@ def needed(world: World) -> int:
 
 def check(world: World) -> None:
     """UsageError when the world is too large for this machine."""
-    free = available()
-    wanted = needed(world)
-    if free and wanted > free * KEPT:
+    if is_too_large(world):
+        free, wanted = available(), needed(world)
         envoys = len({spot.space for spot in world.gateways})
         raise UsageError(
             f"this world needs about {wanted / MIB:,.0f} MiB of memory ({len(world.spaces)} namespaces,"
             f" {envoys} Envoys, {len(world.daemons)} other programs), and {free / MIB:,.0f} MiB are free here:"
             " rehearse fewer sites at a time, or use a larger machine"
         )
+
+
+def is_too_large(world: World) -> bool:
+    """Does it take more than may be had?"""
+    free = available()
+    return bool(free) and needed(world) > free * KEPT
 
 
 def available() -> int:

@@ -1,23 +1,28 @@
 """A place of its own for everything that a rehearsal makes, and the way into it.
 
-`enter` replaces this process by one inside new namespaces: users (where we are not root), network, mounts, processes.
+`enter` goes on in a process inside new namespaces: users (where we are not root), network, mounts, processes.
 
-    gatewright rehearse ──exec──► unshare ──fork──► gatewright rehearse (process 1, inside)
+    gatewright rehearse ──► unshare ──► gatewright rehearse (process 1, inside)
 
 Inside, `/run` is private, the network has no way out, and process 1 is ourselves: when it ends, however it ends, the
-kernel ends every process and with them every namespace.  `unshare` ends with us, and we with it (`--kill-child`), so
-nothing is left after `kill -9` of either.  Counterparts: `builder`, which works inside; `standing`, how others get in.
+kernel ends every process and with them every namespace.  Each of the three ends with the one before it, so nothing is
+left after `kill -9` of any.  The outer process only waits, and hands on signals, which `unshare` would keep to itself.
+Counterparts: `builder`, which works inside; `standing`, how others get in.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 from gatewright.base.errors import EngineError, UsageError
 
@@ -26,6 +31,12 @@ MARK: Final = "GATEWRIGHT_REHEARSAL"
 
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for besides PATH: Debian's users lack /usr/sbin."""
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+GRACE: Final = 3.0
+"""For how long who is asked to end may put things right."""
+
+PR_SET_PDEATHSIG: Final = 1
 
 PACKAGES: Final = {
     "unshare": "util-linux",
@@ -52,11 +63,15 @@ def program(name: str) -> str:
     return found or ""
 
 
+def missing(names: Sequence[str]) -> tuple[str, ...]:
+    """The packages of those of these programs that are not installed."""
+    return tuple(sorted({PACKAGES.get(name, name) for name in names if not program(name)}))
+
+
 def require(names: Sequence[str], why: str) -> None:
     """UsageError that names the packages, unless all of these programs are installed."""
-    missing = sorted({PACKAGES.get(name, name) for name in names if not program(name)})
-    if missing:
-        raise UsageError(f"{why} needs {', '.join(missing)}: apt-get install {' '.join(missing)}")
+    if lacking := missing(names):
+        raise UsageError(f"{why} needs {', '.join(lacking)}: apt-get install {' '.join(lacking)}")
 
 
 def is_inside() -> bool:
@@ -69,12 +84,39 @@ def outer_pid() -> int:
     return int(os.environ[MARK])
 
 
-def enter(arguments: Sequence[str]) -> None:
-    """Go on as `python ARGUMENTS` inside; does not return.  UsageError where the kernel or the machine forbids it."""
+def enter(arguments: Sequence[str]) -> NoReturn:
+    """Go on as `python ARGUMENTS` inside, and leave with its exit code (128 and the number of a signal that ended us).
+
+    UsageError where the kernel or the machine forbids it, EngineError when it is killed.
+    """
     require(("unshare", "nsenter", "mount", "ip", "nft"), "a rehearsal")
-    command = command_line([sys.executable, *arguments])
-    environment = os.environ | {MARK: str(os.getpid())}
-    os.execve(command[0], command, environment)  # noqa: S606  (no shell is meant)
+    ours = os.getpid()
+    asked: list[int] = []
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until we can hand them on, and inside until `settle`
+    inside = subprocess.Popen(
+        command_line([sys.executable, *arguments]),
+        env=os.environ | {MARK: str(ours)},
+        preexec_fn=lambda: _end_with(ours),  # noqa: PLW1509  (we have no threads)
+    )
+
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        if not asked:
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
+        asked.append(number)
+        for child in _children(inside.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, number)
+
+    signal.signal(signal.SIGALRM, lambda _number, _frame: inside.kill())
+    for number in ENDING:
+        signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+    code = inside.wait()
+    if code >= 0:
+        sys.exit(code)
+    if asked:
+        sys.exit(128 + asked[0])
+    raise EngineError(f"the rehearsal was ended by signal {-code}: by somebody, or for want of memory")
 
 
 def command_line(command: Sequence[str]) -> list[str]:
@@ -85,8 +127,12 @@ def command_line(command: Sequence[str]) -> list[str]:
 def settle() -> None:
     """The first thing inside: a private /run, so that names of namespaces and sockets are nobody else's.
 
-    EngineError when even that is refused.
+    Signals end us at once from here on, and with us all else; whoever has something to put right first takes their
+    handlers over.  EngineError when even that is refused.
     """
+    for number in ENDING:
+        signal.signal(number, lambda number, _frame: os._exit(128 + number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     command = [program("mount"), "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -105,6 +151,20 @@ def refusal() -> str:
         return ""
     said = tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else f"exit code {tried.returncode}"
     return f"namespaces are not allowed here ({said}): {_advice()}"
+
+
+def _end_with(parent: int) -> None:
+    """In a child process before it becomes another program: end when its parent does."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    except OSError:
+        return []
 
 
 def _unshare() -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from msgspec import structs
 
@@ -33,10 +34,10 @@ ALL = frozenset(Part)
 def questions(sight: Sight, parts: frozenset[Part] = ALL, only: Iterable[str] = ()) -> tuple[Question, ...]:
     """A question about the whole model: what is asked of it, numbered from 0.  Expectations come first.
 
-    `only`: names of Expectations and hostnames; none: all.  Vantages that the map does not have, and families that a
-    vantage lacks, are left out: nobody is there to ask.  `check` reports them.
+    `only`: names of Expectations and hostnames, with wildcards; none: all.  Vantages that the map does not
+    have, and families that a vantage lacks, are left out: nobody is there to ask.  `check` reports them.
     """
-    wanted = frozenset(only)
+    wanted = tuple(only)
     found: list[Question] = []
     if Part.EXPECTATIONS in parts:
         found += _expected(sight, wanted)
@@ -56,10 +57,10 @@ def all_predicted(sight: Sight, asked: tuple[Question, ...]) -> tuple[tuple[Bran
     return tuple(predicted(sight, question, walks) for question in asked)
 
 
-def _expected(sight: Sight, only: frozenset[str]) -> Iterator[Question]:
+def _expected(sight: Sight, only: tuple[str, ...]) -> Iterator[Question]:
     there = _vantages(sight)
     for wanted in sight.all("Expectation", ExpectationIntent):
-        if only and wanted.key.name not in only:
+        if not _is_wanted(wanted.key.name, only):
             continue
         asked = request(wanted.url, wanted.method, tuple(f"{k}: {v}" for k, v in wanted.headers), wanted.sni)
         for name in wanted.vantages or sorted(there):
@@ -68,12 +69,16 @@ def _expected(sight: Sight, only: frozenset[str]) -> Iterator[Question]:
                     yield Question(0, name, family, asked, wanted, wanted.body)
 
 
-def _cells(sight: Sight, only: frozenset[str]) -> Iterator[Question]:
+def _cells(sight: Sight, only: tuple[str, ...]) -> Iterator[Question]:
     there = _vantages(sight)
     for host in sorted({*sight.names(), *sight.ask(zones.names)}):
-        asked = matrix.asked(sight, host) if not only or host in only else None
+        asked = matrix.asked(sight, host) if _is_wanted(host, only) else None
         if asked is not None:
             yield from _everywhere(there, asked)
+
+
+def _is_wanted(name: str, only: tuple[str, ...]) -> bool:
+    return not only or any(name == pattern or fnmatchcase(name, pattern) for pattern in only)
 
 
 def _everywhere(there: dict[str, tuple[str, ...]], asked: Request) -> Iterator[Question]:

@@ -21,41 +21,47 @@ from gatewright.base.problem import Problem
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.pipeline import Model
-from gatewright.rehearsal import builder, daemons, estimate, isolation, report, servers
+from gatewright.rehearsal import acme, builder, daemons, estimate, isolation, report, servers
 from gatewright.rehearsal.asking import Observation, Question
 from gatewright.rehearsal.certificates import Certificates
 from gatewright.rehearsal.clients.asker import Clients
-from gatewright.rehearsal.compare import compare, landmarks
+from gatewright.rehearsal.compare import Comparison, Verdict
+from gatewright.rehearsal.concluding import Judge
 from gatewright.rehearsal.daemons import Daemons
 from gatewright.rehearsal.gateways import Gateways
 from gatewright.rehearsal.invent import invented
+from gatewright.rehearsal.nameserving import inputs
 from gatewright.rehearsal.plan.whole import whole
-from gatewright.rehearsal.questions import ALL, Part, all_predicted, questions
-from gatewright.rehearsal.report import Broken, Cell, Expected, RehearsalReport
+from gatewright.rehearsal.questions import ALL, Part, questions
+from gatewright.rehearsal.report import Broken, RehearsalReport
 from gatewright.rehearsal.servers import Servers
 from gatewright.rehearsal.world import World
 
-REAL: Final = ("named", "dnsmasq", "unbound")
+REAL: Final = frozenset({"named", "dnsmasq", "unbound", "pebble"})
 """Programs that are used where the map says so and the machine has them."""
 
 
 class Options(Struct, frozen=True):
     """What the user asks for.  `only`: names of Expectations and hostnames; `patience`: how many seconds of silence
-    WebSockets are really given; `folder`: where the world keeps its files, gone with it."""
+    WebSockets are really given; `folder`: where the world keeps its files, gone with it; `programs`: the real servers
+    that may be used for what they are named after, where the machine has them."""
 
     paths: tuple[str, ...]
     folder: Path
     parts: frozenset[Part] = ALL
     only: tuple[str, ...] = ()
     patience: float = 0.0
+    programs: frozenset[str] = REAL
 
 
 class Listener(Struct, frozen=True):
-    """Who is told: `stage` what is being done ("" for done), `detail` how far it is, `asked` (done, all)."""
+    """Who is told: `stage` what is being done ("" for done), `detail` how far it is, `asked` (done, all), `differs`
+    where reality does otherwise than the model says."""
 
     stage: Callable[[str], None]
     detail: Callable[[str], None]
     asked: Callable[[int, int], None]
+    differs: Callable[[Comparison], None] = lambda _: None
 
 
 class Standing(Struct):
@@ -89,14 +95,24 @@ class Rehearsal:
         self.model.provide(dict(self.model.analysis.answer(invented)))
         return tuple(self.model.problems())
 
+    def imagine(self) -> World:
+        """What would be built, whether or not this machine can bear it."""
+        self._stage("planning")
+        programs = frozenset(name for name in self.options.programs if isolation.program(name))
+        answer = self.model.analysis.answer
+        self.world = answer(whole, programs, answer(inputs.texts))
+        return self.world
+
+    def needed(self) -> tuple[str, ...]:
+        """The programs that the world needs."""
+        return tuple(sorted({daemon.command[0] for daemon in self.world.daemons})) if self.world is not None else ()
+
     def plan(self) -> World:
         """What is to be built.  UsageError where this machine cannot bear it."""
-        self._stage("planning")
-        programs = frozenset(name for name in REAL if isolation.program(name))
-        self.world = self.model.analysis.answer(whole, programs)
-        isolation.require(sorted({daemon.command[0] for daemon in self.world.daemons}), "this world")
-        estimate.check(self.world)
-        return self.world
+        world = self.imagine()
+        isolation.require(self.needed(), "this world")
+        estimate.check(world)
+        return world
 
     async def stand(self) -> Standing:
         """Build the world and have everything serve.  EngineError when something does not."""
@@ -114,6 +130,8 @@ class Rehearsal:
             gateways.start(self.listener.detail),
             running.start_all(self.listener.detail),
         )
+        self._stage("ordering")
+        await acme.order(self.certificates, self.model, gateways, world, folder)
         clients = Clients(world.vantages, self._trust(), world.links, self.options.patience)
         self.standing = Standing(world, running, gateways, started, clients)
         self._stage("")
@@ -123,40 +141,38 @@ class Rehearsal:
         """What is asked of both."""
         return self.model.analysis.answer(questions, self.options.parts, self.options.only)
 
-    async def ask(self, asked: Sequence[Question]) -> list[tuple[Observation, ...]]:
-        """What real clients meet, question by question."""
+    def judge(self, asked: Sequence[Question]) -> Judge:
+        """Whoever knows what the model says now."""
+        if self.world is None:
+            raise ValueError("plan first")
+        return Judge(self.model, self.world, asked)
+
+    async def ask(self, asked: Sequence[Question], judge: Judge | None = None) -> list[tuple[Observation, ...]]:
+        """What real clients meet, question by question; a judge of these questions tells differences at once."""
         if self.standing is None:
             raise ValueError("stand first")
         self._stage("asking")
-        seen = await self.standing.clients.ask_all(asked, self.listener.asked)
+
+        def met(place: int, observations: tuple[Observation, ...]) -> None:
+            compared = judge.compare(place, observations) if judge is not None else None
+            if compared is not None and compared.verdict is Verdict.DIFFERS:
+                self.listener.differs(compared)
+
+        seen = await self.standing.clients.ask_all(asked, self.listener.asked, met)
         self._stage("")
         return seen
 
     def conclude(
-        self, asked: Sequence[Question], seen: Sequence[tuple[Observation, ...]], faults: Sequence[Broken] = ()
+        self, judge: Judge, seen: Sequence[tuple[Observation, ...]], faults: Sequence[Broken] = ()
     ) -> RehearsalReport:
-        """What the model says to the same questions, held against what clients met."""
+        """The report: all that was asked, and what came of faults."""
         if self.standing is None:
             raise ValueError("stand first")
-        self._stage("comparing")
-        known = landmarks(self.standing.world, self.model.graph.backends.values())
-        said = self.model.analysis.answer(all_predicted, tuple(asked))
-        cells: list[Cell] = []
-        held: list[Expected] = []
-        for question, branches, observations in zip(asked, said, seen, strict=True):
-            compared = compare(question, branches, observations, known)
-            cells.append(report.cell(compared, branches, observations))
-            if (outcome := report.expected(compared, branches, observations, known)) is not None:
-                held.append(outcome)
-        self._stage("")
+        cells, held = judge.cells(seen)
         return RehearsalReport(
-            report.summary(self.standing.world),
-            tuple(cells),
-            tuple(held),
-            tuple(faults),
-            dict(self.timings),
+            report.summary(self.standing.world), cells, held, tuple(faults), dict(self.timings),
             self._failures(self.standing),
-        )
+        )  # fmt: skip
 
     def clear(self) -> None:
         """Take the files away; all else ends with this process."""
@@ -171,7 +187,7 @@ class Rehearsal:
     def _failures(self, standing: Standing) -> tuple[str, ...]:
         """What does not run as it should, though the world stands."""
         ended = (f"{name} has ended: {words}" for name, words in standing.daemons.ended())
-        return (*standing.gateways.failures, *standing.servers.failures, *ended)
+        return (*self.certificates.failures, *standing.gateways.failures, *standing.servers.failures, *ended)
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()

@@ -35,6 +35,9 @@ long for the others where there are few processors."""
 Progress = Callable[[int, int], None]
 """Told (done, all)."""
 
+Met = Callable[[int, tuple[Observation, ...]], None]
+"""Told the place of a question, and what it has met."""
+
 
 class Leg(Struct, frozen=True):
     """A request on its way: the resolver that answers ("" any), and what was met so far.  `seen`: what was asked for
@@ -85,7 +88,7 @@ class Clients:
         return _steady(await errand.run(self._links), await errand.run(self._links))
 
     async def ask_all(
-        self, questions: Iterable[Question], progress: Progress | None = None
+        self, questions: Iterable[Question], progress: Progress | None = None, met: Met | None = None
     ) -> list[tuple[Observation, ...]]:
         """What each question meets, in their order.  Many are asked at once; those whose links are counted alone."""
         wanted = list(questions)
@@ -95,6 +98,8 @@ class Clients:
         async def one(place: int) -> None:
             async with room:
                 found[place] = await self.ask(wanted[place])
+            if met is not None:
+                met(place, found[place])
             if progress is not None:
                 progress(len(found), len(wanted))
 

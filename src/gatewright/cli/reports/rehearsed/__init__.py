@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gatewright.cli import output
-from gatewright.cli.reports.rehearsed import table
+from gatewright.cli.reports.rehearsed import junit, table
 from gatewright.cli.reports.rehearsed.shown import Rehearsed
 from gatewright.rehearsal import report
 
 TEXTS: dict[str, Callable[[Rehearsed], str]] = {
     "table": table.short,
     "wide": table.wide,
+    "junit": junit.render,
     "json": lambda shown: output.machine(report.document(shown.report, shown.locator), "json"),
     "yaml": lambda shown: output.machine(report.document(shown.report, shown.locator), "yaml"),
 }
-FORMATS = tuple(TEXTS)
 
 
 def text(form: str, shown: Rehearsed) -> str:
