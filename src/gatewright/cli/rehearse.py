@@ -123,12 +123,8 @@ def _form(form: str | None, file: Path | None) -> str:
 
 def _check(paths: tuple[str, ...], file: Path | None, capture: Path | None, capture_all: bool) -> None:
     """Tell what cannot be read or written before anything is made.  UsageError."""
-    from gatewright.rehearsal import isolation
-
     if capture_all and capture is None:
         raise UsageError("--capture-all goes with --capture FOLDER")
-    if capture is not None:
-        isolation.require(("tcpdump",), "--capture")
     for path in (*map(Path, paths), *filter(None, (file, capture))):
         if PRIVATE in path.absolute().resolve().parents and str(path) != "-":
             raise UsageError(
