@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -72,8 +72,14 @@ class Gateways:
         }
         self._users = Users(folder / "users", self.settled, self._reach_users, _nothing)
 
-    async def start(self, progress: Callable[[str], None] = lambda _: None) -> None:
-        """Start all of them side by side, and wait until they serve.  EngineError when one does not."""
+    async def start(
+        self, progress: Callable[[str], None] = lambda _: None, names: Awaitable[object] | None = None
+    ) -> None:
+        """Start all of them side by side, and wait until they serve.  EngineError when one does not.
+
+        `names`: who answers for names is there.  They are told nothing before: an Envoy whose resolver is silent tries
+        again after seconds only.
+        """
         everything = Change(
             gateways=frozenset(self._graph.gateways),
             virtual_hosts=frozenset(self._graph.virtual_hosts),
@@ -82,6 +88,8 @@ class Gateways:
         )
         starting = (door.plane.start() for door in self._doors.values())
         await asyncio.gather(self._know_users(everything), *starting)
+        if names is not None:
+            await names
         self._push(everything)
         waiting = set(self._doors)
 

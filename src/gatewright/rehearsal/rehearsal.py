@@ -125,11 +125,11 @@ class Rehearsal:
         daemons.write(folder, world.files)
         running = Daemons(world.daemons, folder)
         gateways = Gateways(self.model.graph, world.gateways, folder / "e", self.certificates, world.resolver_of)
-        started, _, _ = await asyncio.gather(
-            servers.start(world, folder, self.certificates.unsaid_folder),
-            gateways.start(self.listener.detail),
-            running.start_all(self.listener.detail),
+        others = asyncio.gather(
+            servers.start(world, folder, self.certificates.unsaid_folder), running.start_all(self.listener.detail)
         )
+        await gateways.start(self.listener.detail, others)
+        started, _ = await others
         self._stage("ordering")
         await acme.order(self.certificates, self.model, gateways, world, folder)
         clients = Clients(world.vantages, self._trust(), world.links, self.options.patience)

@@ -209,6 +209,9 @@ class World(Struct, frozen=True):
     resolver_of: Mapping[str, str] = field(default_factory=dict)
     """By space, the address of whom programs in it ask for names (as /etc/resolv.conf has it)."""
 
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By host that an ExternalName Service names, the addresses that it leads its clusters to."""
+
 
 class SpaceDraft:
     """A space while it is planned."""
@@ -314,6 +317,7 @@ class Draft:
         self.texts: Mapping[Key, str] = {}
         """The configuration files that resolvers of the map name, as they are (`nameserving.inputs`)."""
         self.resolver_of: dict[str, str] = {}
+        self.named: dict[str, tuple[str, ...]] = {}
         self.edges: dict[str, tuple[str, ...]] = {}
         """By provider in lower case ("cloudflare"), the addresses at which its edge answers clients."""
         self.space(INTERNET, Role.INTERNET).routes()
@@ -403,6 +407,7 @@ class Draft:
             dict(self.networks),
             self._links(),
             dict(self.resolver_of),
+            dict(self.named),
         )
 
     def _links(self) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -48,7 +48,8 @@ class Landmarks(Struct, frozen=True):
 
 
 def landmarks(world: World, backends: Iterable[Backend]) -> Landmarks:
-    """Those of a world.  `backends`: of the model's graph; their endpoints tell which Services share pods."""
+    """Those of a world.  `backends`: of the model's graph; their endpoints tell which Services share pods, a Service of
+    type ExternalName with whoever answers where its name leads."""
     doors: dict[str, set[str]] = defaultdict(set)
     sources: dict[str, set[str]] = defaultdict(set)
     for spot in world.gateways:
@@ -58,8 +59,11 @@ def landmarks(world: World, backends: Iterable[Backend]) -> Landmarks:
             sources[address].add(spot.gateway)
     at: dict[tuple[str, int], set[Identity]] = defaultdict(set)
     for backend in backends:
+        serves = (backend.key.namespace, backend.key.name, backend.key.port)
         for endpoint in backend.endpoints:
-            at[endpoint.address, endpoint.port].add((backend.key.namespace, backend.key.name, backend.key.port))
+            at[endpoint.address, endpoint.port].add(serves)
+        for address in world.named.get(backend.dns_name, ()):
+            at[address, backend.key.port].add(serves)
     served: dict[Identity, set[Identity]] = defaultdict(set)
     for echo in world.echoes:
         own = (echo.service.namespace, echo.service.name, echo.service.port)

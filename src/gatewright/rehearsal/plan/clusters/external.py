@@ -45,7 +45,9 @@ def plan(draft: Draft, sight: Sight) -> None:
         ports = gateway.ports if gateway is not None else ()
         taken.update((address, port.number) for address in spot.addresses for port in ports)
     for one in _wanted(sight):
-        for address in _addresses(sight, one):
+        addresses = _addresses(sight, one)
+        draft.named[one.host] = tuple(dict.fromkeys((*draft.named.get(one.host, ()), *addresses)))
+        for address in addresses:
             space = "" if (address, one.port) in taken else _space(draft, sight, one, address)
             if space:
                 taken.add((address, one.port))
