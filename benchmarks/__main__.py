@@ -19,6 +19,7 @@ from benchmarks import (
     dns,
     model,
     passthrough,
+    rehearsal,
     save,
     start,
     table,
@@ -39,6 +40,7 @@ PROGRAMS: Mapping[str, Program] = {
     "acme": lambda given: acme.measure(given.hosts or [200], given.times or 3),
     "dns": lambda given: dns.measure(given.hosts or [10_000], given.times or 500),
     "certificates": lambda given: certificates.measure(given.hosts or [10_000], given.times or 200),
+    "rehearsal": lambda given: rehearsal.measure(given.hosts or [30], given.times or 5),
     "model": lambda given: model.measure(given.hosts or [1_000, 10_000, 50_000], given.times or 100),
 }
 
@@ -47,7 +49,9 @@ def main() -> int:
     """Run the named programs."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("programs", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(PROGRAMS)}")
-    parser.add_argument("--hosts", type=int, action="append", metavar="N", help="how many hosts; repeatable")
+    parser.add_argument(
+        "--hosts", type=int, action="append", metavar="N", help="how many hosts (rehearsal: sites); repeatable"
+    )
     parser.add_argument("--times", type=int, metavar="N", help="how often to measure each")
     parser.add_argument("--no-table", action="store_true", help="do not write README.md")
     given = parser.parse_args()
