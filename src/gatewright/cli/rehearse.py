@@ -24,8 +24,8 @@ Exit codes: 0 reality agrees with the model and all Expectations hold, 1 otherwi
 machine allows no rehearsal), 3 our fault (also: the world does not come to stand).  docs/rehearse.md tells the rest.
 """
 
-FORMATS = ("table", "wide", "json", "yaml", "junit")
-BY_SUFFIX = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".xml": "junit", ".txt": "table"}
+FORMATS = ("table", "wide", "json", "yaml", "junit", "html")
+BY_SUFFIX = {".html": "html", ".json": "json", ".yaml": "yaml", ".yml": "yaml", ".xml": "junit", ".txt": "table"}
 INSIDE = ("-P", "-m", "gatewright.cli")
 """How Python goes on inside; nothing is imported from the folder that we are in."""
 
