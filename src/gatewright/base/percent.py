@@ -43,7 +43,22 @@ _DECODES = {
     Reading.DECODED: _ENCODED,
     Reading.RESERVED_KEPT: _ENCODED - _KEPT,
 }
+_NEVER_SEEN = {
+    Reading.NORMAL: _UNRESERVED | {ord("/")},
+    Reading.DECODED: frozenset(range(256)),
+    Reading.RESERVED_KEPT: frozenset(range(256)) - _KEPT,
+}
+"""The octets that rules never see encoded."""
+_ALWAYS_ENCODED = {
+    Reading.NORMAL: frozenset(range(256)) - _PLAIN - {_PERCENT},
+    Reading.DECODED: frozenset[int](),
+    Reading.RESERVED_KEPT: frozenset(b"?#"),
+}
+"""The octets that rules never see plain."""
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
+_ESCAPE_OR_OCTET = re.compile(r"%([0-9A-Fa-f]{2})|.", re.DOTALL)
+_LITERALS = re.compile(r"((?:\\?%[0-9A-Fa-f]{2}|[^\x00-\x7f])+)|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""In an expression: what is encoded or beyond ASCII, and apart from that other escapes and classes."""
 _STRAY = "\ufffd"
 """What `read` gives for a percent sign that escapes nothing: no rule can mean it."""
 _SIMPLE = re.compile(r"[-A-Za-z0-9._~/]*")
@@ -83,6 +98,40 @@ def written(text: str, reading: Reading) -> str:
     if reading is Reading.NORMAL:
         return text
     return quote(text, safe=_SAFE if reading is Reading.DECODED else f"{_SAFE}%", errors="surrogatepass")
+
+
+def meant(text: str, reading: Reading) -> str | None:
+    """What a rule's text was probably to say that no path is ever read as: `/w+v` for `/w%2Bv` where all is decoded.
+
+    None where paths are read as it stands; "" where nothing can be written that stands for it.
+    """
+
+    def as_seen(found: re.Match[str]) -> str:
+        octet = int(found[1], 16) if found[1] else ord(found[0])
+        if found[1]:
+            return chr(octet) if octet in _NEVER_SEEN[reading] else found[0]
+        return f"%{octet:02X}" if octet in _ALWAYS_ENCODED[reading] else found[0]
+
+    octets = text.encode("utf-8", "surrogatepass").decode("latin-1")
+    seen = _ESCAPE_OR_OCTET.sub(as_seen, octets)
+    if seen == octets:
+        return None
+    try:
+        return seen.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return ""
+
+
+def meant_by_expression(pattern: str, reading: Reading) -> str | None:
+    """The same for an expression, by what stands outside of its classes; None where nothing in it is in vain."""
+
+    def as_seen(found: re.Match[str]) -> str:
+        said = (found[1] or "").replace("\\", "")
+        other = meant(said, reading)
+        return found[0] if other is None else re.escape(other) or said.replace("%", "\\x")
+
+    made = _LITERALS.sub(as_seen, pattern)
+    return None if made == pattern else made
 
 
 def behind(path: str, prefix: str) -> str | None:

@@ -116,3 +116,42 @@ def test_translated_expressions_match_what_is_read(atoms: list[str], pieces: lis
 )
 def test_what_is_behind_a_prefix(path: str, prefix: str, left: str | None) -> None:
     assert percent.behind(path, prefix) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "normal", "decoded", "kept"),
+    [
+        ("/a/b-1_~.x", None, None, None),
+        ("/w+v", None, None, None),
+        ("/w%2Bv", None, "/w+v", None),
+        ("/%61%2fb", "/a/b", "/a/b", "/a/b"),
+        ("/caf\u00e9", "/caf%C3%A9", None, None),
+        ("/caf%C3%A9", None, "/caf\u00e9", "/caf\u00e9"),
+        ("/in%20side", None, "/in side", "/in side"),
+        ("/in side", "/in%20side", None, None),
+        ("/why?", "/why%3F", None, "/why%3F"),
+        ("/100%25", None, "/100%", None),
+        ("/100%", None, None, None),
+        ("/caf%E9", None, "", ""),
+    ],
+)
+def test_what_is_meant_by_a_path_that_none_is_read_as(
+    text: str, normal: str | None, decoded: str | None, kept: str | None
+) -> None:
+    assert [percent.meant(text, reading) for reading in (Reading.NORMAL, DECODED, KEPT)] == [normal, decoded, kept]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        (r"/a\+b", None),
+        (r"/a[%2B]b", None),
+        (r"/a\\\d%", None),
+        (r"/w%2Bv/(\d+)", r"/w\+v/(\d+)"),
+        (r"/w\%2Bv", r"/w\+v"),
+        (r"/caf%C3%A9", "/caf\u00e9"),
+        (r"/caf%E9", r"/caf\xE9"),
+    ],
+)
+def test_what_is_meant_by_an_expression(pattern: str, meant: str | None) -> None:
+    assert percent.meant_by_expression(pattern, DECODED) == meant

@@ -41,7 +41,7 @@ from gatewright.graph.resolve.rules.precedence import (
     order,
     traefik_match,
 )
-from gatewright.graph.resolve.rules.reading import as_read
+from gatewright.graph.resolve.rules.reading import as_read, in_vain
 from gatewright.graph.resolve.rules.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
@@ -310,6 +310,8 @@ class _Host:
             first = effects.unsecured
             clear = self._resolve(route, rule, first, ITSELF[0]) if first is not None else None
             for position, match in matches:
+                if plain is not None and route.doors is None:
+                    found.problems += in_vain(match, gateway, plain, by_expression=self._by_expression)
                 if first is not None:
                     self._add_match(route, rule, first, clear, (position, unsecured(match)))
                 self._add_match(route, rule, effects, plain, (position, match))

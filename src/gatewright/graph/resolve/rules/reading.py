@@ -7,13 +7,24 @@ compares what was sent, and an ALB and the Gateway API what is normalised: for t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import structs
 
 from gatewright.base import percent
 from gatewright.base.percent import Reading
-from gatewright.graph.nodes import Gateway
+from gatewright.base.problem import Problem, Severity
+from gatewright.graph.nodes import AskAuth, BasicAuthUsers, Gateway, Respond, Rule, TokenCheck
 from gatewright.kinds.intents.doors import RouteIntent
+from gatewright.kinds.intents.filters import Authorize, InFlight, RateLimit
 from gatewright.kinds.intents.routing import Dialect, Match, PathKind, PathMatch
+
+_LOCKS = (AskAuth, Authorize, BasicAuthUsers, InFlight, RateLimit, TokenCheck)
+_SEES = {
+    Reading.NORMAL: "paths come here with letters and digits plain, and what a path cannot hold encoded",
+    Reading.DECODED: "ingress-nginx compares decoded paths, in which a percent sign is a percent sign",
+    Reading.RESERVED_KEPT: "Traefik compares decoded paths, in which reserved characters alone stay encoded",
+}
 
 
 def of(gateway: Gateway) -> Reading:
@@ -30,6 +41,32 @@ def as_read(match: Match, gateway: Gateway, route: RouteIntent) -> Match:
         return match
     paths = tuple(structs.replace(p, reading=reading) if _matters(p, reading) else p for p in match.paths)
     return structs.replace(match, paths=paths)
+
+
+def in_vain(match: Match, gateway: Gateway, rule: Rule, *, by_expression: bool) -> Iterator[Problem]:
+    """The paths of a match that no request is ever read as, the way they are written.
+
+    A rule that keeps somebody out keeps nobody out by such a path: that is an error.
+    """
+    reading = of(gateway)
+    for path in match.paths:
+        as_expression = by_expression or path.kind is PathKind.REGEX
+        find = percent.meant_by_expression if as_expression else percent.meant
+        meant = find(path.value, reading)
+        if meant is None:
+            continue
+        protects = _protects(rule) and not path.negate
+        guarded = ", so what it protects is open" if protects else ""
+        message = f"{rule.id}: no request has the path {path.value}: {_SEES[reading]}{guarded}"
+        hint = f"write {meant}" if meant else "remove it: no text stands for these octets"
+        severity = Severity.ERROR if protects else Severity.WARNING
+        yield Problem("path-never-matches", message, rule.origin, severity, hint)
+
+
+def _protects(rule: Rule) -> bool:
+    """Does a rule keep somebody out?"""
+    refuses = isinstance(rule.action, Respond) and rule.action.status >= 400
+    return bool(rule.access) or refuses or any(isinstance(step, _LOCKS) for step in rule.steps)
 
 
 def _matters(path: PathMatch, reading: Reading) -> bool:
