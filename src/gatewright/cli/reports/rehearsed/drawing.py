@@ -16,11 +16,11 @@ ROW = 15
 GAP = 12
 HEAD = 24
 PAD = 14
-ACROSS = 4
+ACROSS = 3
 """How many boxes stand beside each other in a network."""
 
 WIDEST = 1180
-LETTERS = 33
+LETTERS = 31
 """How many letters fit into a line of a box."""
 
 
@@ -130,28 +130,36 @@ class _Drawing:
     # --- lines ----------------------------------------------------------------------------------
 
     def _uplinks(self) -> None:
+        """Straight up where nothing is between, else around on the left."""
         internet = self._spots[INTERNET]
+        bottom, margin = internet.y + internet.height, GAP / 2
+        first = min((self._spots[f"site:{site.name}"].y for site in self._map.sites), default=0.0)
         for site in self._map.sites:
+            spot = self._spots[f"site:{site.name}"]
+            x = min(spot.x + spot.width / 2, internet.x + internet.width - PAD)
+            points = [(x, bottom), (x, spot.y)]
+            if spot.y > first:
+                above = spot.y - GAP
+                points = [(GAP, bottom - PAD), (margin, bottom - PAD), (margin, above), (x, above), (x, spot.y)]
             if site.reaches:
-                spot = self._spots[f"site:{site.name}"]
-                x = min(spot.x + spot.width / 2, internet.x + internet.width - PAD)
-                self._lines.append(_path([(x, internet.y + internet.height), (x, spot.y)], "uplink"))
+                self._lines.append(_path(points, "uplink"))
 
     def _links(self, top: float) -> float:
-        """Each has a lane of its own below everything; where the last one is."""
+        """Each has a lane of its own below everything, reached between the boxes; where the last one is."""
         y = top
         for number, (name, devices) in enumerate(sorted(self._world.links.items())):
-            ends = sorted(
-                (spot.x + 20 + (number * 24) % (spot.width - 40), spot.y + spot.height)
-                for spot in (self._spots.get(space) for space in dict.fromkeys(space for space, _ in devices))
-                if spot is not None
-            )
+            spots = [self._spots.get(space) for space in dict.fromkeys(space for space, _ in devices)]
+            ends = sorted((spot.x, spot.y + spot.height) for spot in spots if spot is not None)
             if not ends:
                 continue
             y += 22
+            beside = 2 + (number * 3) % (GAP - 2)
             for x, bottom in ends:
-                self._lines.append(_path([(x, bottom), (x, y)], "link"))
-            self._lines.append(_path([(ends[0][0], y), (ends[-1][0], y)], "link"))
+                turn = bottom + beside / 2
+                self._lines.append(
+                    _path([(x + PAD, bottom), (x + PAD, turn), (x - beside, turn), (x - beside, y)], "link")
+                )
+            self._lines.append(_path([(ends[0][0] - beside, y), (ends[-1][0] - beside, y)], "link"))
             self._above.append(_label(f"link {name}", ends[0][0] + 6, y - 4, "linkname"))
         return y
 

@@ -18,7 +18,7 @@ KINDS: Mapping[Role, str] = {
     Role.EDGE: "edge",
     Role.ROUTER: "router",
 }
-MOST_ROWS = 8
+MOST_ROWS = 12
 """How many lines a box has; the rest is counted."""
 
 
@@ -117,10 +117,13 @@ class _Arranging:
         rows = [("address", address) for address in self._addresses[name]]
         inside = [other for other, above in self._above.items() if above == name and other not in self._network]
         for spot in self._world.gateways:
-            if spot.space == name:
+            if spot.space == name or spot.space in inside:
                 rows.append(("gateway", spot.gateway))
-            elif spot.space in inside:
-                rows.append(("gateway", f"{spot.gateway} at {', '.join(spot.addresses[:2])}"))
+            if spot.space in inside:
+                rows += [("address", address) for address in spot.addresses[:2]]
+        rows += [
+            ("vantage", spot.vantage) for spot in self._world.vantages if spot.space == name and role is Role.MACHINE
+        ]
         for other in sorted(inside, key=lambda each: KINDS.get(self._roles[each], "")):
             if self._roles[other] is not Role.GATEWAY:
                 rows.append((KINDS.get(self._roles[other], ""), other.partition(":")[2]))
