@@ -28,12 +28,14 @@ from gatewright.rehearsal.clients.asker import Clients
 from gatewright.rehearsal.compare import Comparison, Verdict
 from gatewright.rehearsal.concluding import Judge
 from gatewright.rehearsal.daemons import Daemons
+from gatewright.rehearsal.faults import Ground, parse, things
+from gatewright.rehearsal.faults.suffering import Sufferer
 from gatewright.rehearsal.gateways import Gateways
 from gatewright.rehearsal.invent import invented
 from gatewright.rehearsal.nameserving import inputs
 from gatewright.rehearsal.plan.whole import whole
 from gatewright.rehearsal.questions import ALL, Part, questions
-from gatewright.rehearsal.report import Broken, RehearsalReport
+from gatewright.rehearsal.report import Broken, Cell, RehearsalReport
 from gatewright.rehearsal.servers import Servers
 from gatewright.rehearsal.world import World
 
@@ -44,7 +46,8 @@ REAL: Final = frozenset({"named", "dnsmasq", "unbound", "pebble"})
 class Options(Struct, frozen=True):
     """What the user asks for.  `only`: names of Expectations and hostnames; `patience`: how many seconds of silence
     WebSockets are really given; `folder`: where the world keeps its files, gone with it; `programs`: the real servers
-    that may be used for what they are named after, where the machine has them."""
+    that may be used for what they are named after, where the machine has them; `faults`: what is broken, as users write
+    it."""
 
     paths: tuple[str, ...]
     folder: Path
@@ -52,6 +55,7 @@ class Options(Struct, frozen=True):
     only: tuple[str, ...] = ()
     patience: float = 0.0
     programs: frozenset[str] = REAL
+    faults: tuple[str, ...] = ()
 
 
 class Listener(Struct, frozen=True):
@@ -82,6 +86,7 @@ class Rehearsal:
         self.listener = listener
         self.model = Model()
         self.timings: dict[str, float] = {}
+        self.faults = tuple(parse(text) for text in options.faults)
         self.world: World | None = None
         self.standing: Standing | None = None
 
@@ -110,6 +115,8 @@ class Rehearsal:
     def plan(self) -> World:
         """What is to be built.  UsageError where this machine cannot bear it."""
         world = self.imagine()
+        for fault in self.faults:
+            fault.aim(self.model.analysis.answer(things))
         isolation.require(self.needed(), "this world")
         estimate.check(world)
         return world
@@ -173,6 +180,21 @@ class Rehearsal:
             report.summary(self.standing.world), cells, held, tuple(faults), dict(self.timings),
             self._failures(self.standing),
         )  # fmt: skip
+
+    async def suffer(self, asked: Sequence[Question], cells: Sequence[Cell]) -> tuple[Broken, ...]:
+        """Break what is to be broken, one after the other, each alone.  `cells`: what was met of `asked` before."""
+        if self.standing is None:
+            raise ValueError("stand first")
+        here = self.standing
+        ground = Ground(here.world, self.model, here.daemons, here.gateways, here.servers, self.certificates)
+        clients = Clients(here.world.vantages, self._trust())  # which links are passed would be asked one by one
+        sufferer = Sufferer(ground, clients, asked, self.listener.asked)
+        found = []
+        for fault in self.faults:
+            self._stage(f"breaking {fault.text}")
+            found.append(await sufferer.suffer(fault, cells))
+        self._stage("")
+        return tuple(found)
 
     def clear(self) -> None:
         """Take the files away; all else ends with this process."""

@@ -74,11 +74,20 @@ class Expected(Struct, frozen=True):
 
 class Broken(Struct, frozen=True):
     """What something's failure did.  `fault` as the user called it; `seconds` until what still works worked again, None
-    where nothing came back; `cells` as they were then."""
+    where nothing came back; `cells` as they were then.
+
+    `did`: what the world did about it by itself, in sentences.  `worked`: how many cells did before; by their numbers,
+    `lost` are those of them that did not then, `moved` those that went another way.  `after`: the cells that are not
+    as before although all was mended."""
 
     fault: str
     seconds: float | None
     cells: tuple[Cell, ...]
+    did: tuple[str, ...] = ()
+    worked: int = 0
+    lost: tuple[int, ...] = ()
+    moved: tuple[int, ...] = ()
+    after: tuple[Cell, ...] = ()
 
 
 class RehearsalReport(Struct, frozen=True):
@@ -94,7 +103,7 @@ class RehearsalReport(Struct, frozen=True):
     @property
     def agrees(self) -> bool:
         """Is there no difference, also while something was broken?  A rehearsal that asked nothing shows nothing."""
-        cells = [*self.cells, *(cell for fault in self.faults for cell in fault.cells)]
+        cells = [*self.cells, *(cell for fault in self.faults for cell in (*fault.cells, *fault.after))]
         return bool(self.cells) and all(cell.verdict is not Verdict.DIFFERS for cell in cells)
 
     @property
@@ -189,7 +198,16 @@ def document(report: RehearsalReport, locator: Locator) -> dict[str, Any]:
         "cells": [written.cell(item) for item in report.cells],
         "expectations": [written.expected(item) for item in report.expectations],
         "faults": [
-            {"fault": item.fault, "seconds": item.seconds, "cells": [written.cell(one) for one in item.cells]}
+            {
+                "fault": item.fault,
+                "seconds": item.seconds if item.seconds is None else round(item.seconds, 3),
+                "did": list(item.did),
+                "worked": item.worked,
+                "lost": list(item.lost),
+                "moved": list(item.moved),
+                "cells": [written.cell(one) for one in item.cells],
+                "after": [written.cell(one) for one in item.after],
+            }
             for item in report.faults
         ],
         "timings": {stage: round(seconds, 3) for stage, seconds in report.timings.items()},

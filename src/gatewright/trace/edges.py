@@ -26,6 +26,9 @@ BAD_SSL = 526
 """What Cloudflare answers when it does not trust the origin's certificate."""
 
 UNREACHED = 522
+UNCONNECTED = 530
+"""What Cloudflare answers where no cloudflared of a tunnel is connected (error 1033)."""
+
 HANDSHAKE = 525
 
 ENTRANCES = {"cloudflare": {"4": "104.16.0.1", "6": "2606:4700::1"}}

@@ -19,6 +19,7 @@ from gatewright.graph.names.nodes import Edge, Resolution, Status
 from gatewright.graph.network import reach
 from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.outages import links_down
 from gatewright.graph.network.policies import Verdict
 from gatewright.graph.network.starts import starts
 from gatewright.graph.network.topology import topology
@@ -60,6 +61,7 @@ ENDINGS = {
     Status.NXDOMAIN: OutcomeKind.ABSENT,
     Status.REFUSED: OutcomeKind.UNREACHABLE,
     Status.LOOP: OutcomeKind.UNREACHABLE,
+    Status.UNREACHED: OutcomeKind.UNREACHABLE,
     Status.UNKNOWN: OutcomeKind.UNKNOWN,
 }
 BAD = {Trust.UNTRUSTED, Trust.NAME_MISMATCH, Trust.EXPIRED}
@@ -440,7 +442,11 @@ class _Traveller:
         daemons = self._sight.ask(tunnels.cloudflareds).get(edge.tunnel, ())
         if not daemons:
             yield trail.fails(OutcomeKind.UNKNOWN, f"the configuration of tunnel {edge.tunnel} is not among the input")
-        for daemon in daemons:
+        broken = self._sight.ask(links_down)
+        connected = [daemon for daemon in daemons if daemon.link not in broken]
+        if daemons and not connected:
+            yield trail.fails(OutcomeKind.UNREACHABLE, f"{daemons[0].link} is down: nobody dials", edges.UNCONNECTED)
+        for daemon in connected:
             branch = trail.fork()
             if daemon.link:
                 branch.links += (daemon.link,)

@@ -95,7 +95,8 @@ class Tunnel(Struct, frozen=True):
 class Topology(Struct, frozen=True):
     """All of the map.  `owners`: the machine of an address; `problems`: where the map contradicts itself or manifests.
 
-    `known` False: there is no site map at all, and nothing can be said about ways.
+    `known` False: there is no site map at all, and nothing can be said about ways.  What is down: `broken`, the links,
+    which are not among the `tunnels`; `down`, the ids of machines, which are where they were.
     """
 
     networks: Mapping[str, Network]
@@ -107,6 +108,8 @@ class Topology(Struct, frozen=True):
     owners: Mapping[str, str]
     problems: tuple[Problem, ...]
     known: bool
+    broken: tuple[Tunnel, ...] = ()
+    down: frozenset[str] = frozenset()
 
 
 class Allocation(Struct, frozen=True):

@@ -19,6 +19,7 @@ from gatewright.graph.network.cidrs import Prefixes
 from gatewright.graph.network.links import Linked, tunnels
 from gatewright.graph.network.naming import Names
 from gatewright.graph.network.nodes import Cluster, Machine, Net, Network, Topology
+from gatewright.graph.network.outages import links_down, machines_down
 from gatewright.graph.network.routing import Tables, circles
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.places import (
@@ -52,7 +53,9 @@ def topology(sight: Sight) -> Topology:
     draft.check_firewalls(firewalls)
     draft.problems += circles(Tables(draft.networks, draft.machines, draft.clusters, linked.tunnels))
     owners = draft.owners()
-    for link in linked.tunnels:
+    broken = sight.ask(links_down)
+    working = tuple(link for link in linked.tunnels if link.name not in broken)
+    for link in working:
         for joint in link.joints:
             if joint.place in draft.machines:
                 owners.update((address, joint.place) for address in joint.addresses if address not in owners)
@@ -60,12 +63,14 @@ def topology(sight: Sight) -> Topology:
         networks=draft.networks,
         machines=draft.machines,
         clusters=draft.clusters,
-        tunnels=linked.tunnels,
+        tunnels=working,
         firewalls=tuple(firewalls),
         links=tuple(links),
         owners=owners,
         problems=tuple(dict.fromkeys(draft.problems)),
         known=bool(sites),
+        broken=tuple(link for link in linked.tunnels if link.name in broken),
+        down=sight.ask(machines_down),
     )
 
 

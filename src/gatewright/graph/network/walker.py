@@ -171,6 +171,9 @@ class Walker:
                 net.version == wanted.version and wanted in net for net in cluster.pod_cidrs + cluster.service_cidrs
             ):
                 holder = holder or f"the cluster {cluster.id}"
+        broken = [tunnel.name for tunnel in self._map.broken if _leads_to(tunnel, wanted)]
+        if broken:
+            return packet.failed(f"{', '.join(broken)}, which leads to {wanted}, is down")
         if not holder:
             return packet.failed(f"the map does not say who has {wanted}", unknown=True)
         return packet.failed(
@@ -185,6 +188,8 @@ class Walker:
         if ended is not None:
             return ended
         packet = packet.at(id_)
+        if id_ in self._map.down:
+            return packet.failed(f"{id_} is down")
         machine = self._map.machines[id_]
         if self._tables.has(machine, str(packet.wanted)):
             return packet.step(StepKind.NODE, f"{packet.wanted} is {id_}'s own", machine.origin).arrived(id_)
@@ -221,6 +226,8 @@ class Walker:
 
     def _arrive(self, id_: str, packet: Packet) -> Way:
         """At a machine that has the address: translated and sent on, or let in."""
+        if id_ in self._map.down:
+            return packet.failed(f"{id_} is down")
         machine = self._map.machines[id_]
         guards = self._guards.machines.get(id_, ())
         for guard in guards:
@@ -553,3 +560,8 @@ def _translated_to(packet: Packet, firewall: FirewallIntent, forward: PortForwar
     summary = f"{firewall.key.name} forwards port {forward.port} to {target} port {forward.to_port}"
     packet = packet.step(StepKind.NAT, summary, forward.origin)
     return structs.replace(packet, wanted=target, port=forward.to_port)
+
+
+def _leads_to(tunnel: Tunnel, wanted: Address) -> bool:
+    nets = (net for joint in tunnel.joints for net in joint.routes)
+    return any(net.version == wanted.version and wanted in net for net in nets)

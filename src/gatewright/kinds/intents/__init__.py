@@ -45,6 +45,7 @@ from gatewright.kinds.intents.material import (
 )
 from gatewright.kinds.intents.naming import RecordsIntent, ResolverFileIntent, ResolverIntent, ViewIntent, ZoneIntent
 from gatewright.kinds.intents.options import OptionsPolicyIntent
+from gatewright.kinds.intents.outages import OutageIntent
 from gatewright.kinds.intents.places import (
     AnnouncementIntent,
     FirewallIntent,
@@ -77,6 +78,7 @@ WorldIntent = (
     | VantageIntent
     | ExpectationIntent
     | TenantIntent
+    | OutageIntent
 )
 
 

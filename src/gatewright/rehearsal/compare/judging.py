@@ -187,6 +187,10 @@ def _answered(question: Question, branch: Branch, seen: Observation, known: Land
     elif outcome.status == LOOP:
         if seen.echo is not None or (seen.ended is Ended.ANSWERED and seen.status < 400):
             yield _against(branch, seen)
+    elif outcome.status in PROXY_FAILURES and outcome.backend is not None and _waits_in_vain(branch, seen):
+        return
+    elif question.request.scheme in STREAMS and seen.echo is None and seen.ended not in NO_CONNECTION:
+        return  # a proxy for HTTP answers in HTTP, which the client does not speak
     elif seen.ended is not Ended.ANSWERED:
         yield _against(branch, seen)
     elif any(hop.kind is HopKind.FILTER and "is shown as" in hop.summary for hop in branch.hops):
@@ -197,6 +201,11 @@ def _answered(question: Question, branch: Branch, seen: Observation, known: Land
         question, branch, seen.location
     ):
         yield f"the model redirects to {outcome.location}; reality to {seen.location or 'nowhere'}"
+
+
+def _waits_in_vain(branch: Branch, seen: Observation) -> bool:
+    """Does a gateway say that it got no answer, or wait for one longer than its client does?"""
+    return bool(branch.gateways) and (seen.status in PROXY_FAILURES or seen.ended is Ended.SILENT)
 
 
 def _is_status(status: int, grpc: int | None, seen: Observation) -> bool:
@@ -231,7 +240,7 @@ def _cut_off(question: Question, branch: Branch, seen: Observation) -> Iterator[
 def _unreachable(question: Question, branch: Branch, seen: Observation, known: Landmarks) -> Iterator[str]:
     if branch.outcome.status:
         same = seen.status == branch.outcome.status
-        if seen.echo is not None or not (same or (branch.gateways and seen.status in PROXY_FAILURES)):
+        if seen.echo is not None or not (same or _waits_in_vain(branch, seen)):
             yield _against(branch, seen)
     elif seen.ended is Ended.NOT_TRIED:
         if seen.named not in UNANSWERED | {Named.LITERAL}:

@@ -1,0 +1,20 @@
+"""The faults that there are, by the word that begins what users write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from gatewright.base.errors import UsageError
+from gatewright.rehearsal.faults.base import Fault
+from gatewright.rehearsal.faults.link import LinkFault
+
+KINDS: Final[Mapping[str, Callable[[str, str], Fault]]] = {"link": LinkFault}
+
+
+def parse(text: str) -> Fault:
+    """A fault as users write it, KIND:NAME.  UsageError with what can be broken."""
+    kind, colon, name = text.partition(":")
+    if kind not in KINDS or not colon or not name:
+        raise UsageError(f"cannot break {text!r}: say {', '.join(f'{one}:...' for one in KINDS)}")
+    return KINDS[kind](text, name)
