@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FUZZ_REQUESTS ?= 100000
 
-.PHONY: help setup test lint types format demo bench tools fuzz lock clean
+.PHONY: help setup test lint types format demo rehearse bench tools fuzz lock clean
 
 help: ## list the tasks
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ format: setup ## rewrite the sources in the house format
 
 demo: setup ## run an example and prove it with requests
 	$(BIN)/python scripts/demo
+
+rehearse: setup ## build the worlds of the five examples in network namespaces, and hold their models against them
+	@scripts/tools --try test
+	@failed=0; for example in examples/*/; do \
+	  echo "== $$example"; $(BIN)/gatewright rehearse "$$example" || failed=1; done; exit $$failed
 
 bench: setup ## measure the speed table of benchmarks/README.md; a part of it: BENCH='change --hosts 1000'
 	@scripts/tools --check bench || true

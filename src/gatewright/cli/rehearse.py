@@ -72,6 +72,7 @@ def command(
     capture_all: bool,
     keep: bool,
     estimate: bool,
+    if_allowed: bool,
     verbose: bool,
     paths: tuple[str, ...],
 ) -> None:
@@ -81,15 +82,24 @@ def command(
     map run every Expectation, and ask for every hostname over IPv4 and IPv6.  Whatever is otherwise than the model
     says is told with both accounts side by side.  Nothing outside of the rehearsal is touched, and nothing is left.
     """
+    from gatewright.rehearsal import isolation
+
+    chosen = _form(form, file)
+    if not (expectations or matrix):
+        raise UsageError("--no-expectations and --no-matrix leave nothing to ask")
+    if not (estimate or isolation.is_inside()):  # whoever only waits outside imports nothing of the model
+        _check(paths, file, capture, capture_all)
+        if refusal := isolation.refusal():
+            raise UsageError(refusal)
+        isolation.enter((*INSIDE, *sys.argv[1:]))
     try:
         from gatewright.cli import rehearsing
-        from gatewright.rehearsal import isolation
         from gatewright.rehearsal.questions import Part
     except ModuleNotFoundError as error:
         raise output.not_installed(error) from error
     wishes = rehearsing.Wishes(
         paths=paths,
-        form=_form(form, file),
+        form=chosen,
         file=file,
         only=only,
         parts=frozenset(part for part, is_in in ((Part.EXPECTATIONS, expectations), (Part.MATRIX, matrix)) if is_in),
@@ -100,16 +110,7 @@ def command(
         keep=keep,
         verbose=verbose,
     )
-    if isolation.is_inside():
-        sys.exit(rehearsing.rehearse(wishes))
-    if not wishes.parts:
-        raise UsageError("--no-expectations and --no-matrix leave nothing to ask")
-    if estimate:
-        sys.exit(rehearsing.estimate(wishes))
-    _check(paths, file, capture, capture_all)
-    if refusal := isolation.refusal():
-        raise UsageError(refusal)
-    isolation.enter((*INSIDE, *sys.argv[1:]))
+    sys.exit(rehearsing.estimate(wishes) if estimate else rehearsing.rehearse(wishes))
 
 
 def _form(form: str | None, file: Path | None) -> str:
