@@ -56,6 +56,7 @@ PRIVATE = Path("/run")
 @click.option("--capture-all", is_flag=True, help="With --capture: keep the packets of everything that is asked.")
 @click.option("--keep", is_flag=True, help="Let the world stand until Ctrl-C, for gatewright enter.")
 @click.option("--estimate", is_flag=True, help="Tell what would be built and what it takes; build nothing.")
+@click.option("--if-allowed", is_flag=True, help="Where namespaces are not allowed, say why and exit with 0.")
 @click.option(
     "-v", "--verbose", is_flag=True, help="Print both accounts of every question, not only where they differ."
 )
