@@ -91,7 +91,10 @@ def command(
     if not (estimate or isolation.is_inside()):  # whoever only waits outside imports nothing of the model
         _check(paths, file, capture, capture_all)
         if refusal := isolation.refusal():
-            raise UsageError(refusal)
+            if not if_allowed:
+                raise UsageError(refusal)
+            click.echo(f"nothing is rehearsed: {refusal}", err=True)
+            return
         isolation.enter((*INSIDE, *sys.argv[1:]))
     try:
         from gatewright.cli import rehearsing
