@@ -18,7 +18,7 @@ from typing import Final
 from gatewright.base.errors import EngineError
 from gatewright.rehearsal import builder, isolation
 from gatewright.rehearsal.spaces import inside
-from gatewright.rehearsal.world import Daemon, File
+from gatewright.rehearsal.world import Daemon, File, netns
 
 READY_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.01
@@ -28,10 +28,16 @@ LISTEN, UNCONNECTED = "0A", "07"
 """States of sockets in /proc/net (include/net/tcp_states.h)."""
 
 
+KEPT: Final = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "TMPDIR"})
+"""What of our environment programs get: the rest may be somebody's secrets."""
+
+
 def write(folder: Path, files: Iterable[File]) -> None:
-    """The files that daemons read, for nobody else to read."""
+    """The files that daemons read, for nobody else to read.  Whatever their names are, they are in the folder."""
     for file in files:
         path = folder / file.path
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise EngineError(f"{file.path} is no file of the rehearsal's own folder")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
@@ -73,7 +79,7 @@ class Daemons:
             with inside(daemon.space):
                 process = subprocess.Popen(  # noqa: ASYNC220  (nothing may be awaited inside)
                     words, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, cwd=self._folder,
-                    env={**os.environ, **daemon.environment},
+                    env={name: os.environ[name] for name in KEPT & os.environ.keys()} | dict(daemon.environment),
                 )  # fmt: skip
         except OSError as error:
             raise EngineError(f"cannot start {name} ({words[0]}): {error.strerror}") from error
@@ -114,7 +120,7 @@ class Daemons:
         return [isolation.program(words[0]) or words[0], *words[1:]]
 
     def _log(self, name: str) -> Path:
-        path = self._folder / "logs" / (name.replace("/", ".").replace(":", "-") + ".log")
+        path = self._folder / "logs" / f"{netns(name)}.log"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct, structs
 
+from gatewright.base.errors import UsageError
 from gatewright.graph.network.addresses import service_of
 from gatewright.graph.network.nodes import Cluster, Machine
 from gatewright.graph.network.placement import candidates, home
@@ -130,11 +131,11 @@ class _Inventor:
 
 def chosen(sight: Sight, cluster: Cluster, pod: str, workload: WorkloadIntent | None = None) -> Machine:
     """The node that a pod ("namespace/name") runs on: one of those that may run it, by its name; the pods of one
-    workload go round.  ValueError when the cluster has no nodes."""
+    workload go round.  UsageError when the cluster has no nodes."""
     node, selector = (workload.node_name, workload.node_selector) if workload is not None else ("", ())
     fitting = sight.ask(candidates, cluster.id, node, selector)
     if not fitting:
-        raise ValueError(f"the cluster {cluster.id} has no nodes")
+        raise UsageError(f"the cluster {cluster.id} has no nodes on the map: list those that its pods run on")
     base, _, tail = pod.rpartition("-")
     turn = ranges.stable(base, len(fitting)) + int(tail) if tail.isdigit() else ranges.stable(pod, len(fitting))
     return sight.ask(topology).machines[fitting[turn % len(fitting)]]

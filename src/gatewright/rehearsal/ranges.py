@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 from typing import Final
 from zlib import crc32
 
+from gatewright.base.errors import UsageError
 from gatewright.graph.network.addresses import allocations
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Cluster, Machine
@@ -23,7 +24,7 @@ from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.kinds.intents.material import EndpointsIntent, ServiceIntent
 from gatewright.kinds.intents.naming import ResolverIntent
-from gatewright.rehearsal.world import Net
+from gatewright.rehearsal.world import TOO_SMALL, Net
 
 USUAL_SERVICES: Final = IPv4Network("10.96.0.0/12")
 """The Service addresses of kubeadm, where nobody says."""
@@ -120,10 +121,11 @@ def stable(seed: str, size: int) -> int:
 def pick(net: Net, seed: str, taken: set[str]) -> str:
     """A free address of a range, always the same for a seed unless somebody has it; taken from then on.
 
-    ValueError when none is free.
+    UsageError when none is free.
     """
-    last = min(net.num_addresses - 2, 0xFFFF)
-    first = min(FIRST, max(last, 1))
+    is_point = net.prefixlen >= net.max_prefixlen - 1  # without addresses of its own (RFC 3021, RFC 6164)
+    last = min(net.num_addresses - (1 if is_point else 2), 0xFFFF)
+    first = 0 if is_point else min(FIRST, max(last, 1))
     span = last - first + 1
     start = stable(seed, span) if span > 0 else 0
     base = int(net.network_address)
@@ -133,7 +135,7 @@ def pick(net: Net, seed: str, taken: set[str]) -> str:
         if address not in taken:
             taken.add(address)
             return address
-    raise ValueError(f"no address of {net} is free")
+    raise UsageError(f"no address of {net} is free for what has to be invented: {TOO_SMALL}")
 
 
 def of_families(nets: Iterable[Net], families: Iterable[int]) -> list[Net]:

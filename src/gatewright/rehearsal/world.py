@@ -12,13 +12,15 @@ Spaces are called as users call them: `node:home/k3s-node1`, `site:home` (the ro
 from __future__ import annotations
 
 import enum
+import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from pathlib import PurePosixPath
 from typing import Final
 
 from msgspec import Struct, field
 
+from gatewright.base.errors import UsageError
 from gatewright.base.origin import Origin
 from gatewright.engines.echo.service import EchoService
 from gatewright.kinds.identity import Key
@@ -33,8 +35,16 @@ ROUTER: Final = "fe80::1"
 """The link-local address of whoever routes on a wire or segment: next hop of both families (RFC 8950's idea, which
 Linux has as `via inet6`), so that routers take no address of anybody's network."""
 
+LONGEST_NAME: Final = 120
+"""Octets of the name of a space in file names, which have at most 255 (NAME_MAX) with what is added to them."""
+
+USUAL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
 DUMMY: Final = "192.0.0.8"
 """The IPv4 source of routers that have no address of their own (RFC 7600)."""
+
+
+TOO_SMALL: Final = "describe a larger network, or give them addresses"
 
 
 class Role(enum.StrEnum):
@@ -375,17 +385,18 @@ class Draft:
     def free(self, cidr: Net) -> str:
         """An address of a network that nobody has, without prefix; it is taken from then on.
 
-        From the upper half downwards, where neither routers nor pools of load balancers usually are.  ValueError when
+        From the upper half downwards, where neither routers nor pools of load balancers usually are.  UsageError when
         there is none.
         """
         used = self.taken.union(*(space.addresses for space in self.spaces.values()))
-        last = min(int(cidr.broadcast_address) - 1, int(cidr.network_address) + 0xFFFF)
-        for number in range(last, int(cidr.network_address), -1):
+        is_point = cidr.prefixlen >= cidr.max_prefixlen - 1  # without addresses of its own (RFC 3021, RFC 6164)
+        first, final = int(cidr.network_address) + (not is_point), int(cidr.broadcast_address) - (not is_point)
+        for number in range(min(final, int(cidr.network_address) + 0xFFFF), first - 1, -1):
             address = str(ip_address(number) if cidr.version == 4 else IPv6Address(number))
             if address not in used:
                 self.taken.add(address)
                 return address
-        raise ValueError(f"no address of {cidr} is free")
+        raise UsageError(f"no address of {cidr} is free for those whom the map gives none: {TOO_SMALL}")
 
     def note(self, text: str, origin: Origin | None = None) -> None:
         """Say what is otherwise than described."""
@@ -464,8 +475,13 @@ def default_routes(space: SpaceDraft, device: str, families: Iterable[int] = (4,
 
 
 def netns(space: str) -> str:
-    """The name of a space's namespace: a file name (`ip netns`)."""
-    return PurePosixPath(space.replace("/", ".").replace(":", "-")).name
+    """The name of a space's namespace: a file name (`ip netns`), and no other space's, however they are called."""
+    plain = space.replace("/", ".").replace(":", "-")
+    is_clear = "/" not in space or "." not in space
+    if is_clear and len(plain) <= LONGEST_NAME and USUAL_NAME.fullmatch(plain):
+        return plain
+    readable = re.sub(r"[^A-Za-z0-9._-]", "_", plain)[:LONGEST_NAME]
+    return f"{readable}~{hashlib.sha256(space.encode()).hexdigest()[:12]}"
 
 
 def _host(address: str) -> str:

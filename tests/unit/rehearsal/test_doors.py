@@ -73,6 +73,17 @@ def test_a_public_address_that_no_segment_holds_is_on_the_internet(tmp_path: Pat
     assert any(line.startswith("rule add from 203.0.113.8/32 lookup") for line in space.lines)
 
 
+def test_ways_out_are_chosen_by_rules_of_the_right_family(tmp_path: Path) -> None:
+    (spot,) = _door(tmp_path, "203.0.113.8", "2001:db8:9::8").gateways
+    rules = [line for line in planned_rules(tmp_path, spot.space) if "rule add" in line]
+    assert [rule.startswith("-6 ") for rule in rules] == [":" in rule.split("from ")[1].split()[0] for rule in rules]
+    assert any(rule.startswith("-6 ") for rule in rules)
+
+
+def planned_rules(tmp_path: Path, space: str) -> list[str]:
+    return _door(tmp_path, "203.0.113.8", "2001:db8:9::8").spaces[space].lines
+
+
 def test_gateways_that_share_an_address_share_a_space(tmp_path: Path) -> None:
     other = CONTROLLER.replace("name: edge", "name: more").replace("MORE", "").replace("ADDRESSES", "192.168.1.60")
     draft = _door(tmp_path, "192.168.1.60", text=other)

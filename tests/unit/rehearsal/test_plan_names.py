@@ -100,7 +100,8 @@ class TestWhereResolversRun:
 
     def test_a_network_without_a_free_address_is_told(self) -> None:
         full = SiteIntent(Key("Site", "", "full"), AT, (NetworkSpec("lan", AT, ("10.1.1.1/32",)),))
-        draft = planned(full, resolver("dns", at=Spot(network="full/lan")), resolver("other", address="192.168.178.2"))
+        first, dns = (resolver(name, at=Spot(network="full/lan")) for name in ("a-first", "dns"))
+        draft = planned(full, first, dns, resolver("other", address="192.168.178.2"))
         assert "the resolver dns is left out" in told(draft)
         assert "resolver:other" in {server.name for server in draft.name_servers}
 
@@ -180,6 +181,18 @@ class TestPrograms:
         assert self.conf(draft)[-2:] == ["server=9.9.9.9", "local=/lan/"]
         assert {"user=root", "port=53", "listen-address=192.168.178.2"} <= set(self.conf(draft))
         assert not {"user=dnsmasq", "port=5353", "conf-dir=/etc/dnsmasq.d"} & set(self.conf(draft))
+
+    @pytest.mark.parametrize(
+        "line",
+        ["conf-script=/bin/false", '"conf-script"=/bin/false', 'conf"-"script=/bin/false', "dhcp-script=/bin/false",
+         "log-facility=/etc/passwd", "--conf-file=/etc/passwd", "addn-hosts=/etc/hosts", "\\conf-script=/bin/false"],
+    )  # fmt: skip
+    def test_no_configuration_runs_programs_or_opens_files(self, line: str) -> None:
+        dns = resolver("dns", address="192.168.178.2", implementation="dnsmasq", file=DNSMASQ)
+        text = f"no-resolv\nlocal=/lan/\n{line}\n"
+        draft = planned(dns, programs=frozenset({"dnsmasq"}), texts={DNSMASQ: text})
+        assert self.conf(draft)[-1] == "local=/lan/"
+        assert not [kept for kept in self.conf(draft) if "false" in kept or "/etc" in kept]
 
     def test_what_the_map_says_of_its_upstreams_goes_before_the_file(self) -> None:
         dns = resolver(

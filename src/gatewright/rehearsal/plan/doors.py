@@ -171,9 +171,8 @@ class _Doors:
                 for outside in (a for a in made if family(a) == family(inside)):
                     ip = joined.ip(inside)
                     space.rule(Chain.PREROUTING, f"{ip} daddr {inside} dnat {ip} to {outside}")
-                    space.ip(
-                        *(f"rule add from {host(outside)} to {net} lookup main" for net in self._near(cluster, inside))
-                    )
+                    near = self._near(cluster, inside)
+                    space.ip(*(f"{_rule(outside)} to {net} lookup main" for net in near))
         self._spots(ids, space, (*addresses, *made) if made else (*addresses, *own), own)
 
     def _near(self, cluster: Cluster, address: str) -> list[Net]:
@@ -304,7 +303,7 @@ class _Doors:
             return
         table = TABLE + len(space.devices)
         default = f"0.0.0.0/0 via inet6 {ROUTER}" if family(address) == 4 else f"::/0 via {ROUTER}"
-        space.ip(f"rule add from {host(address)} lookup {table}", f"route add {default} dev {device} table {table}")
+        space.ip(f"{_rule(address)} lookup {table}", f"route add {default} dev {device} table {table}")
 
     # --- spots ---
 
@@ -333,3 +332,8 @@ def _in(network: Network, address: str) -> bool:
 def _is_global(address: str) -> bool:
     value = cidrs.address(address)
     return value is not None and cidrs.is_global(value)
+
+
+def _rule(address: str) -> str:
+    """The beginning of a rule for what comes from an address (`builder`: rules of IPv6 have to say so)."""
+    return f"{'-6 ' if family(address) == 6 else ''}rule add from {host(address)}"

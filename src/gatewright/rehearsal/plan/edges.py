@@ -118,7 +118,7 @@ def _edge(draft: Draft, provider: str, zones: tuple[Zone, ...]) -> None:
     resolver = draft.resolver_of.get(space.name, "")
     sources = RANGES[provider][1] if provider in RANGES else ()
     settings = EdgeSettings(serving, sources, plain, encrypted, zones, resolver, BODY.get(provider, 0))
-    file = File(f"edge-{provider}.json", msgspec.json.encode(settings))
+    file = File(f"{world.netns(space.name)}.json", msgspec.json.encode(settings))
     ready = f"tcp:{serving[-1]}:{TUNNEL_PORT}"
     draft.daemon(_program(space, "edge", file, ready, space.name), file)
 

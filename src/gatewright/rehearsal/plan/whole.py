@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
-from gatewright.rehearsal.plan import acme, clusters, doors, edges, firewalls, links, names, network, policies, vantages
+from gatewright.rehearsal.plan import (
+    acme,
+    clusters,
+    doors,
+    edges,
+    firewalls,
+    links,
+    names,
+    network,
+    policies,
+    possible,
+    vantages,
+)
 from gatewright.rehearsal.world import Draft, World
 
 
 def whole(sight: Sight, programs: frozenset[str], texts: tuple[tuple[Key, str], ...] = ()) -> World:
     """A question: the world that is described.  `programs`: which real servers may be used for what they are named;
-    `texts`: the configuration files that resolvers of the map name (see `nameserving.inputs`)."""
+    `texts`: the configuration files that resolvers of the map name (see `nameserving.inputs`).  UsageError where
+    addresses contradict each other, or are too few."""
     draft = Draft()
     draft.programs = programs
     draft.texts = dict(texts)
@@ -26,4 +39,6 @@ def whole(sight: Sight, programs: frozenset[str], texts: tuple[tuple[Key, str], 
     clusters.finish(draft, sight)
     policies.plan(draft, sight)
     firewalls.plan(draft, sight)
-    return draft.world()
+    world = draft.world()
+    possible.check(world)
+    return world

@@ -57,3 +57,17 @@ def test_an_edge_is_told_what_is_proxied() -> None:
 
 def test_private_views_and_our_own_zones_have_no_edge() -> None:
     assert _planned(view="inside").edges == {}
+
+
+def test_names_of_providers_are_no_paths() -> None:
+    draft = _planned_at("/../../../../tmp/found")
+    (path,) = draft.files
+    assert "/" not in path
+    assert path.endswith(".json")
+
+
+def _planned_at(provider: str) -> Draft:
+    records = record("app.example.com", "A", "203.0.113.9", proxied=True)
+    world = World(site("dc", network("lan", "10.0.0.0/24")), zone("example.com", records, provider=provider))
+    draft: Draft = world.answer(_plan)
+    return draft

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from msgspec import structs
 
+from gatewright.base.errors import UsageError
 from gatewright.graph.names import servers, serving
 from gatewright.graph.names.nodes import PUBLIC
 from gatewright.graph.network import cidrs
@@ -79,7 +80,7 @@ class _Planning:
                 continue
             try:
                 self._spots[key] = self._places.of(intent)
-            except ValueError as error:
+            except UsageError as error:
                 self._draft.note(f"the resolver {key.name} is left out: {error}", intent.origin)
         upstreams = Upstreams(self._draft, self._sight, self._spots)
         everybody = [described(self._sight, intents[key], spot, upstreams) for key, spot in self._spots.items()]
@@ -190,7 +191,7 @@ class _Planning:
             name = f"{servers.CLUSTER_DNS}-{cluster.id}"
             try:
                 spot = self._places.in_cluster(cluster.id, resolver(name), (), cluster.origin, f"resolver:{name}")
-            except ValueError as error:
+            except UsageError as error:
                 self._draft.note(f"{cluster.id} has no DNS of its own: {error}", cluster.origin)
                 continue
             self._of_clusters[cluster.id] = spot
@@ -245,13 +246,13 @@ class _Planning:
         intents = {intent.key.name: intent for intent in self._sight.all("Vantage", VantageIntent)}
         for number, spot in enumerate(self._draft.vantages):
             intent = intents[spot.vantage]
-            asked = tuple((ref, self._asked_at(ref, intent, spot, upstreams)) for ref in self._resolvers(intent))
-            for ref, address in asked:
-                if not address:
+            asked = {ref: self._asked_at(ref, intent, spot, upstreams) for ref in self._resolvers(intent)}
+            for ref, addresses in asked.items():
+                if not addresses:
                     self._draft.note(
                         f"{spot.vantage} cannot ask {ref}: the map does not say where that is", intent.origin
                     )
-            resolvers = tuple((ref, address) for ref, address in asked if address)
+            resolvers = tuple((ref, address) for ref, addresses in asked.items() for address in addresses)
             self._draft.vantages[number] = structs.replace(spot, resolvers=resolvers)
 
     def _resolvers(self, intent: VantageIntent) -> tuple[str, ...]:
@@ -264,8 +265,8 @@ class _Planning:
         found = next(iter(places(self._sight, intent.at)), None)
         return found.id if found is not None and found.kind == "cluster" else ""
 
-    def _asked_at(self, ref: str, intent: VantageIntent, spot: VantageSpot, upstreams: Upstreams) -> str:
-        """The address of a resolver, of a family that the client has."""
+    def _asked_at(self, ref: str, intent: VantageIntent, spot: VantageSpot, upstreams: Upstreams) -> tuple[str, ...]:
+        """The addresses of a resolver, those of families that the client has first."""
         if ref == servers.CLUSTER_DNS:
             found: tuple[str, ...] = ()
             where = self._of_clusters.get(self._cluster_at(intent))
@@ -273,7 +274,7 @@ class _Planning:
         else:
             found = upstreams.addresses(ref, spot.families)
         mine = [address for address in found if family(address) in spot.families]
-        return next(iter((*mine, *found)), "")
+        return tuple(dict.fromkeys((*mine, *found)))
 
     # --- programs ---
 

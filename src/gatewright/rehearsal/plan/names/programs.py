@@ -19,15 +19,17 @@ from gatewright.rehearsal.world import Daemon, Draft, File
 POLICY: Final = "rewrites.invalid"
 """The response policy zone of a BIND that has overrides."""
 
-ELSEWHERE: Final = frozenset(
+ABOUT_NAMES: Final = frozenset(
     """
-    addn-hosts auth-server auth-zone bind-dynamic bind-interfaces cache-size conf-dir conf-file conf-script dbus-name
-    dnssec dumpfile enable-dbus enable-ra enable-tftp enable-ubus except-interface group hostsdir interface ipset
-    keep-in-foreground listen-address local-service log-facility log-queries nftset no-daemon no-hosts no-resolv
-    pid-file port resolv-file servers-file tftp-root trust-anchor umbrella user
+    address alias all-servers bogus-nxdomain bogus-priv caa-record cname dns-forward-max dns-loop-detect dns-rr domain
+    domain-needed edns-packet-max expand-hosts filter-A filter-AAAA filter-rr filterwin2k host-record ignore-address
+    local local-ttl localise-queries localmx max-cache-ttl max-ttl min-cache-ttl mx-host mx-target naptr-record neg-ttl
+    no-negcache no-round-robin ptr-record rebind-domain-ok rebind-localhost-ok rev-server selfmx server srv-host
+    stop-dns-rebind strict-order synth-domain txt-record
     """.split()  # noqa: SIM905
 )
-"""Options of dnsmasq that concern the machine it is on, or files of it."""
+"""Options of dnsmasq that only say how it answers.  No other is used: the rest concern the machine that it is on, read
+and write files there, or run programs (`conf-script`, `dhcp-script`), which no input may have us do."""
 
 TRANSFER_SECONDS: Final = 15
 
@@ -114,7 +116,7 @@ def _dnsmasq(draft: Draft, wanted: Wanted) -> None:
         name, _, value = line.strip().partition("=")
         name = name.strip().removeprefix("--")
         usual = name == "server" and not value.strip().startswith("/")
-        if name in ELSEWHERE or name.startswith(("dhcp-", "ra-", "tftp-", "log-")) or (usual and own.upstreams):
+        if name not in ABOUT_NAMES or (usual and own.upstreams):
             continue
         asks_others = asks_others or usual
         lines.append(line)
@@ -183,8 +185,11 @@ def _bind_lacks(wanted: Wanted) -> str:
         return "what it filters is not exported to BIND"
     if any(rewrite.forwards_others or rewrite.type == "PASS" for rewrite in behaviour.rewrites):
         return "a response policy zone says nothing of single families"
-    if any(record.type == "ALIAS" for zone in behaviour.zones for record in zone.records):
+    records = [record for zone in behaviour.zones for record in zone.records]
+    if any(record.type == "ALIAS" for record in records):
         return "BIND has no ALIAS"
+    if any(not value.isprintable() for record in records for value in record.values):
+        return "a zone file has no line breaks in records"
     if any(zone.of_routes for zone in behaviour.zones):
         return "BIND finds no names in routes"
     if wanted.what.forwards and all(forward.domain for forward in wanted.what.forwards):
