@@ -265,6 +265,7 @@ BROKEN = (
         "externalDNS: false",
         (
             "an-hour-in-jupyter",
+            "an-hour-in-the-terminal",
             "an-hour-in-vscode",
             "labs-are-started",
             "labs-that-have-ended",
@@ -286,7 +287,7 @@ BROKEN = (
         "site/datacentre.yaml",
         "from: [10.40.0.0/24, 10.99.0.0/24]",
         "from: [10.40.0.0/24]",
-        ("kubectl-by-vpn", "tenant-01-api", "tenant-02-api", "tenant-03-api"),
+        ("kubectl-by-vpn", "tenant-01-api", "tenant-02-api", "tenant-03-api", "tenant-04-api"),
     ),
     # one address for each of the gateways of a name
     Broken("gateway-split-dns", "network/k8s-gateway.yaml", "gatewayClasses envoy-internal", "", ("photos-inside",)),
@@ -296,7 +297,15 @@ BROKEN = (
         "site/AdGuardHome.yaml",
         "rewrites: []",
         'rewrites: [{domain: "*.example.org", answer: 172.16.1.60, enabled: true}]',
-        ("live-updates-inside", "my-app-inside", "photos-inside", "vault-inside"),
+        (
+            "http-is-sent-on",
+            "live-updates-inside",
+            "my-app-inside",
+            "photos-inside",
+            "telemetry-inside",
+            "the-old-login-is-sent-on",
+            "vault-inside",
+        ),
     ),
     # a policy that forgets the gateway, and one that forgets the frontend
     Broken(
@@ -307,6 +316,8 @@ BROKEN = (
         ("apex-inside", "my-app-inside"),
     ),
     Broken("gateway-split-dns", "apps/my-app.yaml", "app: frontend", "app: front", ("frontend-is-admitted",)),
+    # followed to where it leads, and still not where it was meant to
+    Broken("gateway-split-dns", "apps/photos.yaml", "Path: /auth/login", "Path: /auth", ("the-old-login-is-sent-on",)),
 )
 
 EXPECTED = (DUAL_INGRESS, HYBRID_LABS, DUAL_STACK_EDGE, TENANT_INGRESS, GATEWAY_SPLIT_DNS)

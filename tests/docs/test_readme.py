@@ -26,7 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from support import needs
+from support import needs, worlds
 from support.live import Live, issued, running
 from support.pebble import free_port, pebble
 
@@ -50,6 +50,7 @@ FILES = [
     needs.REPOSITORY / "docs" / "moving.md",
     *sorted((needs.REPOSITORY / "examples").glob("*/README.md")),
 ]
+REHEARSED = [file for file in FILES if file.parent.parent.name == "examples"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ def test_a_readme_shows_commands(file: Path) -> None:
         assert any(c.runs for c in found)
         assert sum(c.line.startswith("gatewright trace ") for c in found) >= 3
         assert sum(c.line.startswith("curl ") for c in found) >= 2
+        assert any(c.line.startswith("gatewright rehearse ") for c in found)
 
 
 @pytest.fixture
@@ -110,10 +112,22 @@ def test_traces_answer_what_the_readme_shows(file: Path, home: Path) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("file", REHEARSED, ids=lambda f: str(f.relative_to(needs.REPOSITORY)))
+def test_rehearsals_go_as_the_readme_shows(file: Path, home: Path) -> None:
+    worlds.need()
+    needs.package("envoy")
+    found = [c for c in commands(file.read_text()) if c.line.startswith("gatewright rehearse ")]
+    assert found
+    for command in found:
+        _check(command, _shell(command.line, home))
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(needs.REPOSITORY)))
 def test_every_other_command_works_as_written(file: Path, home: Path) -> None:
     own = bool(WRITTEN.search(file.read_text()))
-    rest = [c for c in commands(file.read_text()) if own or not c.line.startswith("gatewright trace ")]
+    apart = ("gatewright rehearse ",) if own else ("gatewright rehearse ", "gatewright trace ")
+    rest = [c for c in commands(file.read_text()) if not c.line.startswith(apart)]
     if any(c.runs for c in rest):
         needs.package("envoy")
     folder = _written(file.read_text(), home)

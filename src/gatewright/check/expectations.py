@@ -92,8 +92,9 @@ def unmet(wanted: ExpectationIntent, branch: Branch) -> Iterator[str]:
         yield f"expected gateway {wanted.gateway}, got {outcome.gateway or 'none'}"
     if wanted.backend and not _is_backend(wanted.backend, branch):
         yield f"expected backend {wanted.backend}, but {said}"
-    if wanted.location and wanted.location != (outcome.location or ""):
-        yield f"expected a redirect to {wanted.location}, got {outcome.location or 'none'}"
+    locations = [location for location in (outcome.location or "", *_followed(branch)) if location]
+    if wanted.location and wanted.location not in locations:
+        yield f"expected a redirect to {wanted.location}, got {', '.join(dict.fromkeys(locations)) or 'none'}"
     passed = {branch.resolver, *branch.resolvers, *branch.links, *branch.gateways}
     yield from (f"expected to pass {name}" for name in wanted.via if name not in passed)
     yield from (f"expected not to pass {name}" for name in wanted.not_via if name in passed)
@@ -106,6 +107,11 @@ def _is(wanted: str, kind: OutcomeKind) -> bool:
     if wanted == "answered":
         return kind in _ANSWERED
     return kind.value == wanted
+
+
+def _followed(branch: Branch) -> tuple[str, ...]:
+    """Where the client was sent last on its way here."""
+    return tuple(location for _, location in branch.redirects[-1:])
 
 
 def _is_backend(wanted: str, branch: Branch) -> bool:

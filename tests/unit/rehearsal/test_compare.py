@@ -526,3 +526,17 @@ def test_services_that_share_pods_stand_for_each_other() -> None:
 
     assert known.stands_for(ECHO) == {("shop", "web", 80), ("shop", "canary", 90)}
     assert known.first_gateways(seen()) == known.last_gateways(seen()) == {EDGE}
+
+
+def test_a_service_that_is_a_name_stands_for_whoever_answers_where_it_leads() -> None:
+    draft = Draft()
+    draft.named["grafana.mesh.home.arpa"] = ("10.66.0.54",)
+    draft.echoes.append(Echo("node:home/nas", "10.66.0.54", 80, EchoService("shop", "web", 80)))
+    backends = [
+        Backend(BackendKey("away", name, 80), UpstreamProtocol.HTTP1, (), (), dns_name=host)
+        for name, host in (("grafana", "grafana.mesh.home.arpa"), ("other", "elsewhere.example.com"))
+    ]
+
+    known = landmarks(draft.world(), backends)
+
+    assert known.stands_for(ECHO) == {("shop", "web", 80), ("away", "grafana", 80)}
