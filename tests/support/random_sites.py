@@ -210,9 +210,9 @@ class Ground:
                 "addresses": [f"10.8.{number}.1/24"],
                 "endpoint": f"{endpoint}:{port}" if ":" not in endpoint else f"[{endpoint}]:{port}",
                 "listenPort": port,
-                **self._routes(one, number),
+                **self._routes(one, f"10.8.{number}.1"),
             },
-            {"node": spoke.id, "addresses": [f"10.8.{number}.2/24"], **self._routes(other, number)},
+            {"node": spoke.id, "addresses": [f"10.8.{number}.2/24"], **self._routes(other, f"10.8.{number}.2")},
         ]
         if kind == "WireGuard" and self._one(0.3):
             ends[1] = self._network_end(other)
@@ -229,12 +229,12 @@ class Ground:
         net = next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
         return {"network": net.id, "routes": net.cidrs if self._one(0.8) else net.cidrs[:1]}
 
-    def _routes(self, site: str, number: int) -> Spec:
+    def _routes(self, site: str, address: str) -> Spec:
         """What is behind a machine; without any it is the machine alone."""
         if self._one(0.3):
             return {}
         net = next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
-        return {"routes": [cidr for cidr in net.cidrs if "." in cidr] + [f"10.8.{number}.{1 + (site != 's0')}/32"]}
+        return {"routes": [cidr for cidr in net.cidrs if "." in cidr] + [f"{address}/32"]}
 
     # --- firewalls ---
 

@@ -12,6 +12,9 @@ from gatewright.trace.request import STREAMS, Request
 
 _LABEL = re.compile(r"[a-z0-9-]+", re.ASCII)
 DEFAULT_PORTS = {"http": 80, "https": 443}
+TELL_APART = frozenset({"ingress-nginx", "traefik", "alb"})
+"""Doors for which a backend that refuses is a bad gateway (502), and one that cannot be reached in time a slow one."""
+
 GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 

@@ -10,6 +10,7 @@ from gatewright.base.origin import Origin
 from gatewright.graph.names import servers
 from gatewright.graph.names.resolvers import is_private
 from gatewright.graph.names.servers import ServerKind
+from gatewright.graph.names.upstreams import ANYCAST
 from gatewright.graph.network import spots
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.sight import Sight
@@ -94,10 +95,12 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
     intent = sight.get(who.key, ResolverIntent) if who.key is not None else None
     literal = servers.address_of(resolver)
     addresses = intent.addresses if intent is not None else (literal,) if is_address(literal) else ()
+    if not addresses and who.kind is ServerKind.PUBLIC:
+        addresses = tuple(one for one in ANYCAST if ("6" if ":" in one else "4") in found.families)
     ways = [(address, sight.ask(passages.passage, found.place, address, 53, "udp")) for address in addresses]
     known = [(address, passage) for address, passage in ways if not passage.way.unknown]
-    if not known:
-        return None
+    if not known or (intent is None and len(known) < len(ways)):
+        return None  # nobody's address on the map, but packets get as far as the internet
     address, passage = next((item for item in known if item[1].way.reached), known[0])
     steps = tuple(hop.summary for hop in passage.hops)
     summary = f"asks {who.label} at {address}" if passage.way.reached else f"cannot ask {who.label} at {address}"

@@ -611,7 +611,7 @@ spec:
 
 def test_a_policy_that_forgets_the_gateway_closes_the_way_to_the_backend(world: World) -> None:
     (branch,) = world({"data: {ca.crt: AUTHORITY}": "data: {}" + POLICY})("phone", "http://app.example.com/", "4")
-    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 503)
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 502)
     assert HopKind.POLICY in kinds(branch)
 
 

@@ -14,12 +14,11 @@ from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 
 from gatewright.engines.envoy.wire import pack
+from gatewright.trace.answer import TELL_APART
 
 _NOT_CONNECTED: Final = "UF"
 _HUNG_UP: Final = ("UC", "UR")
 _TOO_MANY: Final = "UO"
-_TELL_APART: Final = frozenset({"ingress-nginx", "traefik", "alb"})
-"""Those for whom a backend that refuses is a bad gateway, and one that cannot be reached in time a slow one."""
 _TRAEFIK: Final = "traefik"
 _HAPROXY: Final = frozenset({"haproxy", "haproxy-ingress"})
 
@@ -27,12 +26,12 @@ _HAPROXY: Final = frozenset({"haproxy", "haproxy-ingress"})
 def local_replies(implementation: str) -> hcm.LocalReplyConfig | None:
     """The statuses of a gateway's implementation (`graph.nodes.Gateway.implementation`); None: Envoy's own."""
     mappers = []
-    if implementation in _TELL_APART:
+    if implementation in TELL_APART:
         mappers.append(_mapper(HTTPStatus.GATEWAY_TIMEOUT, _in_vain()))
         mappers.append(_mapper(HTTPStatus.BAD_GATEWAY, _flags(_NOT_CONNECTED)))
     if implementation == _TRAEFIK:  # nothing but inFlightReq limits there what a backend gets
         mappers.append(_mapper(HTTPStatus.TOO_MANY_REQUESTS, _flags(_TOO_MANY)))
-    if implementation in _TELL_APART | _HAPROXY:
+    if implementation in TELL_APART | _HAPROXY:
         mappers.append(_mapper(HTTPStatus.BAD_GATEWAY, _flags(*_HUNG_UP)))
     return hcm.LocalReplyConfig(mappers=mappers) if mappers else None
 

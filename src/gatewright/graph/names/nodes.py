@@ -14,7 +14,8 @@ PUBLIC = "public"
 
 
 class Status(enum.StrEnum):
-    """How a query ended.  EDGE: with the addresses of a CDN; UNKNOWN: the map does not know the zone."""
+    """How a query ended.  EDGE: with the addresses of a CDN; UNREACHED: a resolver reaches nobody whom it may ask;
+    UNKNOWN: the map does not know the zone."""
 
     ANSWER = "answer"
     EDGE = "edge"
@@ -22,6 +23,7 @@ class Status(enum.StrEnum):
     NXDOMAIN = "nxdomain"
     REFUSED = "refused"
     LOOP = "loop"
+    UNREACHED = "unreached"
     UNKNOWN = "unknown"
 
 

@@ -16,6 +16,7 @@ from gatewright.base.origin import Origin
 from gatewright.graph.names import announced, cluster, servers, table, views, zones
 from gatewright.graph.names.nodes import PUBLIC, Edge, NameStep, Resolution, Status
 from gatewright.graph.names.servers import Server, ServerKind
+from gatewright.graph.names.upstreams import unreached
 from gatewright.graph.names.zones import Found, Kind
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Place
@@ -225,11 +226,23 @@ def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ..
     found: list[Resolution] = []
     if who.key is not None:
         query = query.from_(who.key)
-    for ref in upstreams if any_order else upstreams[:1]:
+    reasons = {ref: sight.ask(unreached, who.key or _own_cluster(query.asker), ref) for ref in upstreams}
+    up = [ref for ref, reason in reasons.items() if not reason]
+    for ref in up if any_order else up[:1]:
         found += _ask(sight, query, ref)
+    if reasons and not up:
+        ref, reason = next(iter(reasons.items()))
+        text = f"{who.label}: cannot ask {servers.server(sight, ref).label}: {reason}"
+        query = query.said(who.label, text, who.origin)
+        return _end(query, Status.UNREACHED, who.origin)
     if who.rebind_protection or who.filters_ipv6:
         return tuple(_filtered(query, who, resolution) for resolution in found)
     return tuple(found)
+
+
+def _own_cluster(asker: Place | Key | None) -> Place | None:
+    """Where the resolver of a client's own cluster is."""
+    return Place("cluster", asker.id) if isinstance(asker, Place) and asker.kind == "cluster" else None
 
 
 def _filtered(query: Query, who: Server, resolution: Resolution) -> Resolution:

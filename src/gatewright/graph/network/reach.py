@@ -379,6 +379,7 @@ BROKEN = {
     Status.NXDOMAIN: "does not exist",
     Status.REFUSED: "is refused by the resolver",
     Status.LOOP: "is resolved in a circle",
+    Status.UNREACHED: "is known to nobody whom the resolver reaches",
     Status.NODATA: "has no address",
 }
 

@@ -251,8 +251,10 @@ def _forward(
     elsewhere = f" oifname != {_set(sorted(judged))}" if judged else ""
     space.rule(Chain.FORWARD, f"{was}{elsewhere} accept", FIRST)
     site = space.name.removeprefix(world.site(""))
-    nets = [str(net) for network in known.networks.values() if network.site == site for net in network.cidrs]
-    for match in _peers("saddr", nets):
+    own = [net for network in known.networks.values() if network.site == site for net in network.cidrs]
+    beside = cidrs.networks(a for m in known.machines.values() if m.site == site for a in m.addresses)
+    own += [one for one in beside if cidrs.is_global(one) and not any(cidrs.within(one, net) for net in own)]
+    for match in _peers("saddr", map(str, own)):
         if match.startswith(f"{ip} "):
             space.rule(Chain.POSTROUTING, f"{was} {match} snat {ip} to {forward.address}")
     for device in devices(draft, known, space).uplinks:

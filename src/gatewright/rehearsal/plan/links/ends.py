@@ -7,7 +7,7 @@ join ends; `routes`, which leads packets to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Final, TypeVar
@@ -80,6 +80,9 @@ class Places:
             for one in firewall.forwards
             if one.protocol in ("udp", "any")
         }
+        for tunnel in known.tunnels:  # what is described goes before what is chosen, in whichever order links come
+            for joint in tunnel.joints:
+                self._ports.setdefault(self._space(joint), set()).add(self._said([joint]))
 
     def ends(self, tunnel: Tunnel) -> list[End]:
         """The ends of a Link that there are spaces for, those that are dialled first."""
@@ -143,13 +146,17 @@ class Places:
     def _give_port(self, tunnel: Tunnel, end: End) -> None:
         """The port that is described, else one that nobody has in the space."""
         taken = self._ports.setdefault(end.space.name, set())
-        said = next((joint.listen_port for joint in end.joints if joint.listen_port), 0)
-        for joint in end.joints:
+        usual = USUAL_PORTS[tunnel.type]
+        end.port = self._said(end.joints) or next(port for port in range(usual, 65536) if port not in taken)
+        taken.add(end.port)
+
+    def _said(self, joints: Sequence[Joint]) -> int:
+        """The port that is described, 0 for none."""
+        said = next((joint.listen_port for joint in joints if joint.listen_port), 0)
+        for joint in joints:
             port = endpoint_port(joint)
             said = said or self._forwards.get((str(endpoint_address(joint)), port), port)
-        usual = USUAL_PORTS[tunnel.type]
-        end.port = said or next(port for port in range(usual, 65536) if port not in taken)
-        taken.add(end.port)
+        return said
 
     def _be_dialled(self, tunnel: Tunnel, end: End) -> None:
         """Where the others dial an end: its address is there, as described or by what is added here."""

@@ -102,13 +102,15 @@ class Routes:
 
     def _tell_one(self, space: SpaceDraft, end: End, machine: Machine, nets: Iterable[Net]) -> None:
         bridges = dict(segments(self._draft, space))
+        told: set[Net] = set()
         for network in machine.networks:
             bridge = self._draft.networks.get(network)
             device = next((device for device, known in bridges.items() if known == bridge), "")
             held = self._known.networks[network].cidrs
             for net in nets if device else ():
                 via = _of(machine.addresses, held, net.version)
-                if via:
+                if via and net not in told:  # one way is enough to a machine on several segments
+                    told.add(net)
                     lines = (f"route add {one} via {via} dev {device} metric {self._metric}" for one in halves((net,)))
                     space.ip(*lines)
 
