@@ -148,7 +148,8 @@ class _Drawing:
         """Each has a lane of its own below everything, reached between the boxes; where the last one is."""
         y = top
         for number, (name, devices) in enumerate(sorted(self._world.links.items())):
-            spots = [self._spots.get(space) for space in dict.fromkeys(space for space, _ in devices)]
+            spaces = dict.fromkeys(space for space, _ in devices)
+            spots = [self._spots.get(space) or self._spots.get(self._map.within.get(space, "")) for space in spaces]
             ends = sorted((spot.x, spot.y + spot.height) for spot in spots if spot is not None)
             if not ends:
                 continue

@@ -100,11 +100,11 @@ def _question(shown: Rehearsed, cell: Cell, prefix: str) -> Markup:
 
 def _told(accounts: Iterable[Account]) -> Iterator[Markup]:
     is_empty = True
-    for way, stations, end in accounts:
+    for account in accounts:
         is_empty = False
-        yield tag("p", way or "the URL's own address", class_="way")
-        yield tag("ol", *(tag("li", station) for station in stations))
-        yield tag("p", f"→ {end}", class_="end")
+        yield tag("p", account.way, class_="way")
+        yield tag("ol", *(tag("li", said, " ", tag("span", where, class_="dim")) for said, where in account.stations))
+        yield tag("p", f"→ {account.end}", class_="end")
     if is_empty:
         yield tag("p", "nothing", class_="dim")
 

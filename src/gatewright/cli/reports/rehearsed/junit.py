@@ -36,9 +36,7 @@ def _differences(cell: Cell, shown: Rehearsed) -> list[str]:
         return []
     accounts = []
     for who, account in (("model", predicted(cell, shown.locator)), ("reality", observed(cell))):
-        lines = [
-            line for way, stations, end in account for line in (way, *(f"  {each}" for each in stations), f"→ {end}")
-        ]
+        lines = [line for one in account for line in one.lines()]
         accounts.append("\n".join([f"{who}:", *lines]))
     return [*cell.differences, *accounts]
 

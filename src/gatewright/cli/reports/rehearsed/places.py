@@ -48,10 +48,11 @@ class Place(Struct, frozen=True):
 
 
 class Map(Struct, frozen=True):
-    """Everything."""
+    """Everything.  `within`: the box in which a space is told of that has none."""
 
     internet: tuple[Box, ...]
     sites: tuple[Place, ...]
+    within: Mapping[str, str]
 
 
 def arranged(world: World) -> Map:
@@ -83,7 +84,7 @@ class _Arranging:
             + [site for site in boxes.values() if site]
         )
         outside = tuple(self._box(name) for name, site in boxes.items() if not site)
-        return Map(outside, tuple(self._place(site, boxes) for site in sites))
+        return Map(outside, tuple(self._place(site, boxes) for site in sites), self._above)
 
     def _is_box(self, name: str, role: Role) -> bool:
         """Not those who are told of inside of another's box."""

@@ -17,8 +17,17 @@ from gatewright.rehearsal.report import Cell, RehearsalReport
 from gatewright.rehearsal.world import World
 from gatewright.trace.branches import Branch
 
-Account = tuple[str, tuple[str, ...], str]
-"""One way that a request goes: by whom and where to, its stations in sentences, how it ends."""
+
+class Account(Struct, frozen=True):
+    """One way that a request goes: by whom and where to, its stations and where each is written, how it ends."""
+
+    way: str
+    stations: tuple[tuple[str, str], ...]
+    end: str
+
+    def lines(self) -> tuple[str, ...]:
+        """In words, a line each."""
+        return (self.way, *(f"  {said}  {where}".rstrip() for said, where in self.stations), f"→ {self.end}")
 
 
 class Rehearsed(Struct, frozen=True):
@@ -40,19 +49,16 @@ def label(cell: Cell) -> str:
 def predicted(cell: Cell, locator: Locator) -> Iterator[Account]:
     """The model's account, way by way."""
     for branch in cell.branches:
-        stations = tuple(
-            f"{hop.kind.value}: {hop.summary}" + (f"  {place}" if (place := output.place(hop.origin, locator)) else "")
-            for hop in branch.hops
-        )
-        yield _way(branch), stations, fate(branch).words
+        stations = [(f"{hop.kind.value}: {hop.summary}", output.place(hop.origin, locator)) for hop in branch.hops]
+        yield Account(_way(branch), tuple(stations), fate(branch).words)
 
 
 def observed(cell: Cell) -> Iterator[Account]:
     """Reality's account, way by way."""
     for seen in cell.observations:
-        yield _way(seen), seen.hops, in_words(seen)
+        yield Account(_way(seen), tuple((hop, "") for hop in seen.hops), in_words(seen))
 
 
 def _way(one: Branch | Observation) -> str:
     resolver = f"by {one.resolver} " if one.resolver else ""
-    return f"{resolver}at {one.address}" if one.address else resolver.strip()
+    return f"{resolver}at {one.address}" if one.address else resolver.strip() or "the URL's own address"

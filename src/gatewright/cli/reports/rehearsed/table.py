@@ -127,11 +127,15 @@ def side_by_side(cell: Cell, locator: Locator) -> str:
 def _told(accounts: Iterator[Account], width: int) -> list[str]:
     """Accounts in lines of at most this width."""
     lines: list[str] = []
-    for way, stations, end in accounts:
-        lines += _wrapped(way or "the URL's own address", width, "")
-        for station in stations:
-            lines += _wrapped(output.harmless(station), width, "  ")
-        lines += _wrapped(f"→ {output.harmless(end)}", width, "")
+    for account in accounts:
+        lines += _wrapped(account.way, width, "")
+        for said, where in account.stations:
+            lines += _wrapped(output.harmless(said), width, "  ")
+            if len(lines[-1]) + len(where) + 2 <= width:
+                lines[-1] += f"  {where}" if where else ""
+            else:
+                lines += _wrapped(where, width, "    ")
+        lines += _wrapped(f"→ {output.harmless(account.end)}", width, "")
     return lines or ["nothing"]
 
 
@@ -189,12 +193,8 @@ def summary(report: RehearsalReport) -> str:
     ]
     if report.expectations:
         all_hold = held == len(report.expectations)
-        told.append(
-            click.style(
-                f"{held} of {output.count(len(report.expectations), 'Expectation')} hold",
-                fg="green" if all_hold else "red",
-            )
-        )
+        said = f"{held} of {len(report.expectations):,} Expectations hold"
+        told.append(click.style(said, fg="green" if all_hold else "red"))
     if times := _times(report):
         told.append(times)
     return " · ".join(told)
