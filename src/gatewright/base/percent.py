@@ -174,56 +174,128 @@ def spelt(text: str, reading: Reading, *, more: bool = False) -> str | None:
 # --- expressions ----------------------------------------------------------------------------------
 
 
-class UntranslatableError(ValueError):
-    """What an expression says depends on more than one octet at a time."""
-
-
 _TOKEN = re.compile(
     rb"""(?P<group>\(\?[imsU-]*[:)]|\(\?P?<\w+>|\((?!\?))
     |(?P<class>\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\])
     |(?P<repeat>[*+?]|\{\d+(?:,\d*)?\})
-    |(?P<frame>[)|^$]|\\[AzbB])
-    |(?P<foreign>\\(?:[CQEpP]|[0-9]|x\{[^}]*\}))
-    |(?P<octet>\\x[0-9A-Fa-f]{2}|\\.|[^\\])""",
+    |(?P<boundary>\\[bB])
+    |(?P<frame>[)|^$]|\\[Az])
+    |(?P<property>\\[pP](?:\{\^?\w+\}|\w))
+    |\\x\{(?P<hex>[0-9A-Fa-f]+)\}|\\x(?P<digits>[0-9A-Fa-f]{2})|\\(?P<octal>0[0-7]{0,2}|[1-7][0-7]{1,2})
+    |(?P<character>[\xc2-\xf4][\x80-\xbf]{1,3})
+    |(?P<octet>\\.|[^\\])""",
     re.VERBOSE | re.DOTALL,
 )
+_QUOTED = re.compile(rb"\\Q(.*?)(?:\\E|\Z)|\\.", re.DOTALL)
+_SINGLE = re.compile(
+    rb"\\[pPC]|[\x80-\xff]|\\x[89A-Fa-f]|\\x\{0*(?:[89A-Fa-f][0-9A-Fa-f]|[1-9A-Fa-f][0-9A-Fa-f]{2,})\}|\\[2-7][0-7]{2}"
+)
+"""What an atom says of single characters beyond ASCII."""
+_ASCII = frozenset(range(0x80))
+_BEYOND = frozenset(range(0x80, 0x100))
+_HEX = "[0-9A-Fa-f]"
+_FURTHER = f"%[89ABab]{_HEX}"
+_ONE_BEYOND = f"%[CDcd]{_HEX}{_FURTHER}|%[Ee]{_HEX}(?:{_FURTHER}){{2}}|%[Ff]{_HEX}(?:{_FURTHER}){{3}}|{_FURTHER}"
+"""One character beyond ASCII, or an octet that is part of none."""
+_SOME_BEYOND = f"(?:%[89A-Fa-f]{_HEX})+"
+_ANYTHING = r"(?:[\s\S]*)"
 
 
 @lru_cache(maxsize=4096)
 def expression(pattern: str, reading: Reading) -> str:
     """RE2 for the paths in normal form that `pattern`, an expression of RE2, matches as they are read.
 
-    Its groups stay what they are.  Word boundaries are those of the normal form.  An expression with Unicode classes
-    or quotations (\\pL, \\Q) stays as it is, and sees the normal form.
+    Its groups stay what they are.  Of what cannot be decided (`possible`) only what is certain is matched; word
+    boundaries are those of the normal form.
+    """
+    return pattern if reading is Reading.NORMAL else "".join(_Translation(reading, wide=False).of(pattern))
+
+
+@lru_cache(maxsize=4096)
+def possible(pattern: str, reading: Reading) -> str | None:
+    """RE2 for what `pattern` may match beyond `expression`, among paths with a percent sign; None if nothing.
+
+    Traefik knows properties (\\p{Lu}) and classes of single characters beyond ASCII, which take too much to say in
+    octets; and where an encoded character ends, normal form knows no word boundary.
     """
     if reading is Reading.NORMAL:
-        return pattern
-    try:
-        return "".join(_translated(pattern.encode("utf-8", "surrogatepass"), reading))
-    except UntranslatableError:
-        return pattern
+        return None
+    wide = _Translation(reading, wide=True)
+    made = "".join(wide.of(pattern))
+    return made if wide.undecided else None
 
 
-def _translated(pattern: bytes, reading: Reading) -> Iterator[str]:
-    ignoring_case = [False]
-    at = 0
-    while at < len(pattern):
-        found = _TOKEN.match(pattern, at)
-        if found is None or found.lastgroup == "foreign":
-            raise UntranslatableError(pattern)
-        at = found.end()
+class _Translation:
+    """One expression on its way from what is read to normal form; `wide`: to all that it may match."""
+
+    def __init__(self, reading: Reading, *, wide: bool) -> None:
+        self._reading = reading
+        self._wide = wide
+        self._ignoring_case = [False]
+        self.undecided = False
+
+    def of(self, pattern: str) -> Iterator[str]:
+        octets = _QUOTED.sub(_unquoted, pattern.encode("utf-8", "surrogatepass"))
+        at = 0
+        while at < len(octets):
+            found = _TOKEN.match(octets, at)
+            if found is None:
+                yield self._unknown("", _ANYTHING)
+                return
+            if found.lastgroup == "character" and self._reading is Reading.DECODED:
+                found = _OCTET.match(octets, at) or found
+            at = found.end()
+            yield self._token(found, _TOKEN.match(octets, at))
+
+    def _token(self, found: re.Match[bytes], following: re.Match[bytes] | None) -> str:
         text = found[0].decode("latin-1")
-        if found.lastgroup in ("class", "octet"):
-            following = _TOKEN.match(pattern, at)
-            unbounded = following is not None and following[0] in (b"*", b"+")
-            octets = _matched(found[0], ignoring_case[-1])
-            yield _atom(text, octets, reading, unbounded=unbounded)
-            continue
-        if found.lastgroup == "group":
-            _enter(text, ignoring_case)
-        elif text == ")" and len(ignoring_case) > 1:
-            ignoring_case.pop()
-        yield text
+        match found.lastgroup:
+            case "hex" | "digits" | "octal":
+                return self._number(int(found[found.lastgroup], 8 if found.lastgroup == "octal" else 16))
+            case "character":
+                return self._character(found[0].decode("utf-8", "surrogatepass"))
+            case "class" | "octet" | "property":
+                unbounded = following is not None and following[0] in (b"*", b"+")
+                return self._atom(found[0], unbounded=unbounded)
+            case "boundary":
+                return self._unknown(text, "")
+            case "group":
+                _enter(text, self._ignoring_case)
+            case _ if text == ")" and len(self._ignoring_case) > 1:
+                self._ignoring_case.pop()
+        return text
+
+    def _unknown(self, certain: str, wide: str) -> str:
+        self.undecided = True
+        return wide if self._wide else certain
+
+    def _number(self, value: int) -> str:
+        """A character by its number: to nginx that of an octet, to Traefik that of a character."""
+        if value < 0x80 or (value < 0x100 and self._reading is Reading.DECODED):
+            return self._atom(b"\\x%02X" % value, unbounded=False)
+        if self._reading is Reading.DECODED or value > 0x10FFFF or 0xD800 <= value < 0xE000:
+            return self._unknown(_NEVER, _ANYTHING)
+        return self._character(chr(value))
+
+    def _character(self, character: str) -> str:
+        cases = {character, character.lower(), character.upper()} if self._ignoring_case[-1] else {character}
+        return f"(?:{'|'.join(filter(None, (spelt(case, self._reading) for case in sorted(cases))))})"
+
+    def _atom(self, text: bytes, *, unbounded: bool) -> str:
+        octets = _matched(text, self._ignoring_case[-1])
+        if octets is not None and (self._reading is Reading.DECODED or not _SINGLE.search(text)):
+            return _one_of(text.decode("latin-1"), octets, self._reading, unbounded=unbounded)
+        self.undecided = True
+        ways = _ways(_matched_of_ascii(text, self._ignoring_case[-1]), self._reading)
+        ways += [_SOME_BEYOND] if self._wide else []
+        return f"(?:{'|'.join(ways)})" if ways else _NEVER
+
+
+_OCTET = re.compile(rb"(?P<octet>.)", re.DOTALL)
+
+
+def _unquoted(found: re.Match[bytes]) -> bytes:
+    return found[0] if found[1] is None else re.escape(found[1])
 
 
 def _enter(group: str, ignoring_case: list[bool]) -> None:
@@ -236,7 +308,7 @@ def _enter(group: str, ignoring_case: list[bool]) -> None:
         ignoring_case.append(now)
 
 
-def _atom(text: str, octets: frozenset[int], reading: Reading, *, unbounded: bool) -> str:
+def _one_of(text: str, octets: frozenset[int], reading: Reading, *, unbounded: bool) -> str:
     """One octet's worth of an expression; what takes any number of any octets stays as it is."""
     coded = octets & _DECODES[reading]
     everything = coded >= _DECODES[reading] - _CONTROL and octets >= _DIGITS and _PERCENT in octets
@@ -247,20 +319,34 @@ def _atom(text: str, octets: frozenset[int], reading: Reading, *, unbounded: boo
 
 
 @lru_cache(maxsize=4096)
-def _matched(text: bytes, ignoring_case: bool) -> frozenset[int]:
-    """The octets that an atom matches, a dot line breaks as well.  Case is a matter of ASCII only, as in nginx."""
+def _matched(text: bytes, ignoring_case: bool) -> frozenset[int] | None:
+    """The octets that an atom matches, a dot line breaks as well; None if it speaks of more than octets.
 
-    def among(octets: Iterable[int], *, ignore_case: bool) -> set[int]:
-        options = re2.Options()
-        options.encoding = re2.Options.Encoding.LATIN1
-        options.dot_nl, options.case_sensitive = True, not ignore_case
-        options.log_errors = False
-        return {found[0] for found in re2.compile(text, options).findall(bytes(octets))}
-
+    Case is a matter of ASCII only, as in nginx.
+    """
+    encoding = re2.Options.Encoding.LATIN1
     try:
-        return frozenset(among(range(128), ignore_case=ignoring_case) | among(range(128, 256), ignore_case=False))
-    except re2.error as error:
-        raise UntranslatableError(text) from error
+        beyond = _among(text, _BEYOND, encoding, ignore_case=False)
+        return beyond | _among(text, _ASCII, encoding, ignore_case=ignoring_case)
+    except re2.error:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _matched_of_ascii(text: bytes, ignoring_case: bool) -> frozenset[int]:
+    """The characters of ASCII that an atom matches; none where RE2 takes no such atom."""
+    try:
+        return _among(text, _ASCII, re2.Options.Encoding.UTF8, ignore_case=ignoring_case)
+    except re2.error:
+        return frozenset()
+
+
+def _among(text: bytes, octets: Iterable[int], encoding: re2.Options.Encoding, *, ignore_case: bool) -> frozenset[int]:
+    options = re2.Options()
+    options.encoding = encoding
+    options.dot_nl, options.case_sensitive = True, not ignore_case
+    options.log_errors = False
+    return frozenset(found[0] for found in re2.compile(text, options).findall(bytes(octets)))
 
 
 def _ways(octets: frozenset[int], reading: Reading) -> list[str]:
@@ -271,6 +357,9 @@ def _ways(octets: frozenset[int], reading: Reading) -> list[str]:
             coded |= _KEPT
         else:
             plain |= {_PERCENT}
+    if reading is Reading.RESERVED_KEPT and octets >= _BEYOND:  # to Go, characters
+        ascii_ = _ways(octets & _ASCII, reading)
+        return [*ascii_, _ONE_BEYOND]
     return ([_class(plain)] if plain else []) + (_codes(coded) if coded else [])
 
 

@@ -71,6 +71,13 @@ def test_expressions_that_see_no_difference_stay(reading: Reading, pattern: str)
         ("/a{2}{", "/aa%7B", True),
         (r"/a\Sb", "/a%20b", False),
         (r"/a\Sb", "/a%22b", True),
+        (r"/\Qa+b\E+", "/a%2Bbb", True),
+        (r"/\Qa+b", "/aab", False),
+        (r"/a\x{2b}\053", "/a%2b+", True),
+        (r"/\C\C", "/%C3%A9", True),
+        (r"/\pL\PL", "/%C3%A9", True),
+        (r"/[\pL]", "/%A9", False),
+        (r"/\x{100}", "/%C4%80", False),
         ("/a%2Bb", "/a%252Bb", True),
         ("/a%2Bb", "/a%2Bb", False),
         ("/[^/+]*b", "/a%2Bb", False),
@@ -89,10 +96,43 @@ def test_expressions_over_what_nginx_sees(pattern: str, path: str, matched: bool
         ("/a[ +]b", "/a%20b", True),
         ("/a[^/]b", "/a%2Bb", True),
         ("/caf\u00e9", "/caf%c3%A9", True),
+        ("/\u00e9+", "/%C3%A9%C3%A9", True),
+        (r"/\xe9\x{e9}\351", "/%C3%A9%C3%A9%C3%A9", True),
+        ("/(?i:\u00e9)", "/%C3%89", True),
+        ("/.", "/%C3%A9", True),
+        ("/[^a]", "/%E2%82%AC", True),
+        ("/..", "/%F0%9F%98%80", False),
+        (r"/\pL", "/a", True),
+        (r"/\pL", "/%C3%A9", False),
+        ("/[x\u00e0-\u00fc]", "/x", True),
+        (r"/[\x{100}-\x{200}a]", "/a", True),
     ],
 )
 def test_expressions_over_what_traefik_sees(pattern: str, path: str, matched: bool) -> None:
     assert (re2.fullmatch(percent.expression(pattern, KEPT), path) is not None) == matched
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reading", "path"),
+    [
+        (r"/\pL+", KEPT, "/a%C3%A9"),
+        (r"/\PL", KEPT, "/%E2%82%AC"),
+        ("/[\u00e0-\u00fc]", KEPT, "/%C3%A9"),
+        (r"/[\x{100}-\x{200}a]", KEPT, "/%C4%80"),
+        (r"/.*\bx", KEPT, "/%22x"),
+        (r"/.*\bx", DECODED, "/%22x"),
+        (r"/\x{100}", DECODED, "/%C4%80"),
+    ],
+)
+def test_what_cannot_be_decided_is_possible(pattern: str, reading: Reading, path: str) -> None:
+    assert re2.fullmatch(percent.expression(pattern, reading), path) is None
+    assert re2.fullmatch(percent.possible(pattern, reading) or "", path) is not None
+
+
+@pytest.mark.parametrize("pattern", ["/a.b", r"/\d+\x2b\Q*\E[^/+]\.(?:x|" "\u00e9)$"])
+@pytest.mark.parametrize("reading", list(Reading))
+def test_most_is_decided(pattern: str, reading: Reading) -> None:
+    assert percent.possible(pattern, reading) is None
 
 
 ATOMS = ["a", "b", r"\+", ".", "[^a]", "[+ ]", r"\w", r"\W", "\u00e9", "/", "%", "(?:a|;)", "[^/]", "(?i:A)"]

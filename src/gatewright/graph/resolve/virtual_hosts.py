@@ -41,7 +41,7 @@ from gatewright.graph.resolve.rules.precedence import (
     order,
     traefik_match,
 )
-from gatewright.graph.resolve.rules.reading import as_read, in_vain
+from gatewright.graph.resolve.rules.reading import as_read, in_vain, with_undecided
 from gatewright.graph.resolve.rules.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
@@ -341,7 +341,8 @@ class _Host:
                 resolved = structs.replace(resolved, action=refused[1])
             narrowed = structs.replace(match, headers=(*match.headers, *variant.headers)) if variant.headers else match
             narrowed = as_read(narrowed, gateway, route)
-            for entry in rules.entries(self._key, self._where, effects, narrowed, resolved):
+            made = rules.entries(self._key, self._where, effects, narrowed, resolved)
+            for entry in with_undecided(made, narrowed, resolved, effects.problems):
                 self._found.entries.append(((*rank, part), entry))
                 part += 1
 

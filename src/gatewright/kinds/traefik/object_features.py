@@ -168,7 +168,7 @@ ROUTES = Compatibility(
     "Paths are compared as Traefik 3 does it, decoded but for reserved characters and the percent sign: `/caf%C3%A9` is"
     " `/caf\u00e9`, `/a%2Bb` is not `/a+b`. Where a rule's own text has such a character encoded, clients may write"
     " its hexadecimal digits in either case. In an expression that looks at single characters, an encoded reserved one"
-    " counts as one, in Traefik as three; beyond ASCII, a dot or a class stands for one octet; `\\b`, and an expression"
-    " with `\\p` or `\\Q` in it, see the path encoded.",
+    " counts as one, in Traefik as three. What an expression with `\\p`, `\\b` or a class of single characters beyond"
+    " ASCII (`[\u00e0-\u00fc]`) says of encoded characters is not decided: encoded paths that it may match get 503.",
 )
 TLS = Compatibility("Traefik: TLS and transports", _OF, "document", tuple(_features(_TLS)))

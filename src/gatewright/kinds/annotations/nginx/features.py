@@ -108,8 +108,8 @@ _HONOURED = {
     "upstream-vhost": ("internal.example.com", ""),
     "use-regex": (
         "true",
-        "paths are expressions from the start, without regard to case, at the whole host; \\b, and an expression with"
-        " \\p or \\Q in it, see the path encoded",
+        "paths are expressions from the start, without regard to case, at the whole host; encoded paths that match"
+        " an expression only if \\b holds beside an encoded character get 503",
     ),
     "whitelist-source-range": ("10.0.0.0/8", ""),
     "x-forwarded-prefix": ("/app\n@rewrite-target: /$1", ""),
