@@ -90,12 +90,8 @@ def command(
         raise UsageError("--no-expectations and --no-matrix leave nothing to ask")
     if not (estimate or isolation.is_inside()):  # whoever only waits outside imports nothing of the model
         _check(paths, file, capture, capture_all)
-        if refusal := isolation.refusal():
-            if not if_allowed:
-                raise UsageError(refusal)
-            click.echo(f"nothing is rehearsed: {refusal}", err=True)
-            return
-        isolation.enter((*INSIDE, *sys.argv[1:]))
+        _go_inside(if_allowed)
+        return
     try:
         from gatewright.cli import rehearsing
         from gatewright.rehearsal.questions import Part
@@ -115,6 +111,18 @@ def command(
         verbose=verbose,
     )
     sys.exit(rehearsing.estimate(wishes) if estimate else rehearsing.rehearse(wishes))
+
+
+def _go_inside(if_allowed: bool) -> None:
+    """Go on in a process inside; UsageError, or only words, where this machine does not allow it."""
+    from gatewright.rehearsal import isolation
+
+    if refusal := isolation.refusal():
+        if not if_allowed:
+            raise UsageError(refusal)
+        click.echo(f"nothing is rehearsed: {refusal}", err=True)
+        return
+    isolation.enter((*INSIDE, *sys.argv[1:]))
 
 
 def _form(form: str | None, file: Path | None) -> str:
