@@ -56,7 +56,7 @@ class Wishes(Struct, frozen=True):
 
 
 def rehearse(wishes: Wishes) -> int:
-    """Build, ask, report; the exit code."""
+    """Build, ask, report; the exit code, as `isolation.enter` wants it."""
     isolation.settle()
     view = liveview.view()
 
@@ -138,7 +138,7 @@ class _Conductor:
         self._tell(Rehearsed(found, world, self.rehearsal.model.locator, self.wishes.paths, self.wishes.verbose))
         if self.wishes.keep:
             await self._keep()
-        return 0 if found.agrees and found.holds else 1
+        return 0 if found.agrees and found.holds else isolation.NO
 
     async def _ask(self, judge: Judge) -> list[tuple[Observation, ...]]:
         folder = self.wishes.capture

@@ -36,6 +36,9 @@ ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE: Final = 3.0
 """For how long who is asked to end may put things right."""
 
+NO: Final = 101
+"""What is said inside for exit code 1."""
+
 PR_SET_PDEATHSIG: Final = 1
 
 PACKAGES: Final = {
@@ -87,7 +90,8 @@ def outer_pid() -> int:
 def enter(arguments: Sequence[str]) -> NoReturn:
     """Go on as `python ARGUMENTS` inside, and leave with its exit code (128 and the number of a signal that ended us).
 
-    UsageError where the kernel or the machine forbids it, EngineError when it is killed.
+    `unshare` says 1 when it fails or whoever is inside is killed, so that NO is said inside for 1.  UsageError where
+    the kernel or the machine forbids it, EngineError when it is killed.
     """
     require(("unshare", "nsenter", "mount", "ip", "nft"), "a rehearsal")
     ours = os.getpid()
@@ -112,11 +116,11 @@ def enter(arguments: Sequence[str]) -> NoReturn:
         signal.signal(number, hand_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     code = inside.wait()
-    if code >= 0:
-        sys.exit(code)
-    if asked:
+    if asked and code < 0:
         sys.exit(128 + asked[0])
-    raise EngineError(f"the rehearsal was ended by signal {-code}: by somebody, or for want of memory")
+    if code < 0 or code == 1:
+        raise EngineError("the rehearsal was ended from outside: killed by somebody, or for want of memory")
+    sys.exit(1 if code == NO else code)
 
 
 def command_line(command: Sequence[str]) -> list[str]:
