@@ -147,6 +147,12 @@ class Gateways:
             told += (f"{one.message} ({door.space})" for one in door.plane.problems)
         return tuple(dict.fromkeys((*told, *(one.message for one in self._users.problems))))
 
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Envoys that have ended by themselves, each in a sentence; they were started again."""
+        ends = ((door.space, door.plane.process.ends) for door in self._doors.values())
+        return tuple(f"the Envoy of {space} has ended by itself ({count}×)" for space, count in ends if count)
+
     # --- inside ---------------------------------------------------------------------------------
 
     def _with_backends(self, graph: Graph, certificates: Certificates) -> Graph:

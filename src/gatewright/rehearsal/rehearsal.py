@@ -178,7 +178,7 @@ class Rehearsal:
         cells, held = judge.cells(seen)
         return RehearsalReport(
             report.summary(self.standing.world), cells, held, tuple(faults), dict(self.timings),
-            self._failures(self.standing),
+            self._failures(self.standing), _ended(self.standing),
         )  # fmt: skip
 
     async def suffer(self, asked: Sequence[Question], cells: Sequence[Cell]) -> tuple[Broken, ...]:
@@ -208,8 +208,7 @@ class Rehearsal:
 
     def _failures(self, standing: Standing) -> tuple[str, ...]:
         """What does not run as it should, though the world stands."""
-        ended = (f"{name} has ended: {words}" for name, words in standing.daemons.ended())
-        return (*self.certificates.failures, *standing.gateways.failures, *standing.servers.failures, *ended)
+        return (*self.certificates.failures, *standing.gateways.failures, *standing.servers.failures)
 
     def _stage(self, name: str) -> None:
         now = time.monotonic()
@@ -220,6 +219,12 @@ class Rehearsal:
 
     _running = ""
     _since = 0.0
+
+
+def _ended(standing: Standing) -> tuple[str, ...]:
+    """What has ended by itself, though the world is to stand."""
+    daemons = (f"{name} has ended: {words}" for name, words in standing.daemons.ended())
+    return (*daemons, *standing.gateways.ended, *standing.servers.ended)
 
 
 def _vantages(sight: Sight) -> tuple[VantageIntent, ...]:

@@ -91,7 +91,8 @@ class Broken(Struct, frozen=True):
 
 
 class RehearsalReport(Struct, frozen=True):
-    """All of it.  `timings` in seconds by stage."""
+    """All of it.  `timings` in seconds by stage; `notes`: what could not be made as described; `ended`: what of
+    the world ended by itself, so that nobody knows what the rest shows."""
 
     world: WorldSummary
     cells: tuple[Cell, ...]
@@ -99,12 +100,18 @@ class RehearsalReport(Struct, frozen=True):
     faults: tuple[Broken, ...] = ()
     timings: Mapping[str, float] = {}
     notes: tuple[str, ...] = ()
+    ended: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
-        """Is there no difference, also while something was broken?  A rehearsal that asked nothing shows nothing."""
+        """Is there no difference, also while something was broken?
+
+        A rehearsal that asked nothing, or nothing that the model knows about, shows nothing; nor does one whose world
+        fell apart.
+        """
         cells = [*self.cells, *(cell for fault in self.faults for cell in (*fault.cells, *fault.after))]
-        return bool(self.cells) and all(cell.verdict is not Verdict.DIFFERS for cell in cells)
+        verdicts = {cell.verdict for cell in cells}
+        return Verdict.DIFFERS not in verdicts and Verdict.AGREES in verdicts and not self.ended
 
     @property
     def holds(self) -> bool:
@@ -212,6 +219,7 @@ def document(report: RehearsalReport, locator: Locator) -> dict[str, Any]:
         ],
         "timings": {stage: round(seconds, 3) for stage, seconds in report.timings.items()},
         "notes": list(report.notes),
+        "ended": list(report.ended),
     }
 
 

@@ -102,6 +102,13 @@ class Servers:
         """Start a name server again.  EngineError when there is none of this name."""
         _raise(await self._ask(Resume(0, name)))
 
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """That the process has ended by itself, in a sentence with its last words; () while it runs."""
+        if self._child.process.poll() is None:
+            return ()
+        return (f"the process of {WHAT} has ended: {self._last_words()}",)
+
     async def stop(self) -> None:
         """End the process."""
         self._child.writer.close()
@@ -115,8 +122,11 @@ class Servers:
                 if done.number == self._number:
                     failures: tuple[str, ...] = done.failures
                     return failures
+        raise EngineError(f"the process of {WHAT} has ended: {self._last_words()}")
+
+    def _last_words(self) -> str:
         words = self._log.read_text(errors="replace").strip().splitlines()[-1:]
-        raise EngineError(f"the process of {WHAT} has ended: {words[0] if words else 'without a word'}")
+        return words[0] if words else "without a word"
 
 
 async def start(world: World, folder: Path, authority: Path) -> Servers:

@@ -83,6 +83,19 @@ def test_what_nobody_asked_does_not_agree() -> None:
     assert report().expectations[0].reality == ("nothing was observed",)
 
 
+def test_what_the_model_knows_nothing_about_shows_nothing() -> None:
+    one, _ = shown((MET,))
+    unknown = structs.replace(one, verdict=Verdict.UNKNOWN)
+    assert not RehearsalReport(WORLD, (unknown,), ()).agrees
+    assert RehearsalReport(WORLD, (unknown, one), ()).agrees
+
+
+def test_a_world_that_fell_apart_shows_nothing() -> None:
+    apart = report(MET, ended=("resolver:dns has ended: without a word",))
+    assert not apart.agrees
+    assert document(apart, Lines())["ended"] == ["resolver:dns has ended: without a word"]
+
+
 def test_a_difference_under_a_fault_counts() -> None:
     fault = Broken("node:edge", 1.5, (shown((MISSED,))[0],))
 
@@ -109,7 +122,19 @@ def test_the_fields_of_the_document_are_stable() -> None:
     found = document(report(MET), Lines())
 
     assert list(found) == [
-        *("version", "agrees", "holds", "counts", "world", "cells", "expectations", "faults", "timings", "notes")
+        *(
+            "version",
+            "agrees",
+            "holds",
+            "counts",
+            "world",
+            "cells",
+            "expectations",
+            "faults",
+            "timings",
+            "notes",
+            "ended",
+        )
     ]
     assert list(found["cells"][0]) == [
         *("number", "vantage", "family", "url", "method", "expectation", "model", "reality", "verdict"),

@@ -95,6 +95,8 @@ class EnvoyProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.id: ProcessId | None = None
+        self.ends = 0
+        """How often Envoy has ended without being asked to."""
         self.admin = AdminClient(folder.admin_socket)
 
     def claim(self) -> None:
@@ -202,6 +204,7 @@ class EnvoyProcess:
         while self.id is not None:
             since = time.monotonic()
             await wait_end(self.id)
+            self.ends += 1
             if self._child is not None:
                 self._child.wait()
                 self._child = None

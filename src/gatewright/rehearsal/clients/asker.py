@@ -104,9 +104,12 @@ class Clients:
                 progress(len(found), len(wanted))
 
         measured = [place for place, question in enumerate(wanted) if self._is_measured(question)]
-        async with asyncio.TaskGroup() as group:
-            for place in sorted(set(range(len(wanted))).difference(measured)):
-                group.create_task(one(place))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for place in sorted(set(range(len(wanted))).difference(measured)):
+                    group.create_task(one(place))
+        except ExceptionGroup as failed:  # the first tells enough: all others were ended because of it
+            raise failed.exceptions[0] from None
         for place in measured:
             await one(place)
         return [found[place] for place in range(len(wanted))]

@@ -19,9 +19,9 @@ LEAST_MTU: Final = 1280
 MOST_TOLD: Final = 3
 
 
-def check(world: World) -> None:
-    """UsageError that names what is in the way."""
-    found = list(dict.fromkeys((*_unusable(world), *_narrow(world), *_twice(world))))
+def check(world: World, vantages: Iterable[str]) -> None:
+    """UsageError that names what is in the way.  `vantages`: those of the map, for each of which somebody has to be."""
+    found = list(dict.fromkeys((*_nowhere(world, vantages), *_unusable(world), *_narrow(world), *_twice(world))))
     if found:
         more = f" (and {len(found) - MOST_TOLD} more)" if len(found) > MOST_TOLD else ""
         raise UsageError(f"this cannot be rehearsed: {'; '.join(found[:MOST_TOLD])}{more}")
@@ -40,6 +40,11 @@ def _held(world: World) -> Iterator[tuple[str, str, str]]:
         for words in map(str.split, space.ip):
             if words[:2] == ["addr", "add"]:
                 yield space.name, words[words.index("dev") + 1], words[2].partition("/")[0]
+
+
+def _nowhere(world: World, vantages: Iterable[str]) -> Iterator[str]:
+    there = {spot.vantage for spot in world.vantages}
+    yield from (f"the place of the vantage {name} is not on the map" for name in vantages if name not in there)
 
 
 def _unusable(world: World) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.rehearsal.plan import (
     acme,
     clusters,
@@ -40,5 +41,5 @@ def whole(sight: Sight, programs: frozenset[str], texts: tuple[tuple[Key, str], 
     policies.plan(draft, sight)
     firewalls.plan(draft, sight)
     world = draft.world()
-    possible.check(world)
+    possible.check(world, (vantage.key.name for vantage in sight.all("Vantage", VantageIntent)))
     return world

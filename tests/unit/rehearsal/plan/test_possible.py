@@ -38,6 +38,13 @@ def test_a_vantage_cannot_have_the_address_of_a_machine() -> None:
     assert "node:home/one and vantage:phone both have 10.0.0.5" in words
 
 
+def test_a_vantage_whose_place_is_not_on_the_map_is_not_left_out() -> None:
+    lost = VantageIntent(Key("Vantage", "", "lost"), at("lost"), spot("network:home/cellar"))
+    assert "the place of the vantage lost is not on the map" in refused(
+        site("home", LAN, node("one", "10.0.0.5")), lost
+    )
+
+
 def test_sites_may_use_the_same_private_addresses() -> None:
     homes = [site(name, LAN, node("one", "10.0.0.5")) for name in ("here", "there")]
     assert whole(Sight(Described(*homes).analysis), frozenset()).spaces

@@ -147,7 +147,7 @@ def _fault(shown: Rehearsed, fault: Broken, prefix: str) -> Iterator[Markup]:
 def _notes(shown: Rehearsed) -> Iterator[Markup]:
     notes = [f"{note.text}  {output.place(note.origin, shown.locator)}" for note in shown.report.world.notes]
     told = [tag("li", note) for note in dict.fromkeys(notes)]
-    told += [tag("li", failure, class_="difference") for failure in shown.report.notes]
+    told += [tag("li", failure, class_="difference") for failure in (*shown.report.notes, *shown.report.ended)]
     if told:
         yield tag("h2", "What is otherwise than described")
         yield tag("ul", *told)

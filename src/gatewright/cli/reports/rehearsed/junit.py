@@ -19,6 +19,8 @@ def render(shown: Rehearsed) -> str:
         for fault in report.faults
         for cell in fault.cells
     ]
+    if report.ended:
+        cases.append(("stands", "the world", list(report.ended)))
     text = "".join(junit.case(group, name, failures) for group, name, failures in cases)
     return junit.suite("gatewright rehearse", text, len(cases), sum(bool(failures) for *_, failures in cases))
 

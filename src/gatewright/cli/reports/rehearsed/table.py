@@ -176,7 +176,7 @@ def _notes(report: RehearsalReport, locator: Locator) -> str:
 
 def _failures(report: RehearsalReport) -> Iterator[str]:
     """What does not run as it should."""
-    for failure in report.notes:
+    for failure in (*report.notes, *report.ended):
         yield from output.paragraph(output.harmless(failure), f"{click.style('failed', fg='red')}: ", "")
 
 
@@ -191,6 +191,10 @@ def summary(report: RehearsalReport) -> str:
         + click.style(f"{counts[Verdict.DIFFERS]:,} differ", fg="red" if counts[Verdict.DIFFERS] else None)
         + (f", {counts[Verdict.UNKNOWN]:,} not comparable" if counts[Verdict.UNKNOWN] else "")
     ]
+    if report.cells and not counts[Verdict.AGREES] and not counts[Verdict.DIFFERS]:
+        told.append(click.style("nothing is shown: the model knows too little to be compared", fg="red"))
+    if report.ended:
+        told.append(click.style("parts of the world ended by themselves", fg="red"))
     if report.expectations:
         all_hold = held == len(report.expectations)
         said = f"{held} of {len(report.expectations):,} Expectations hold"
