@@ -130,7 +130,8 @@ def _dnsmasq(draft: Draft, wanted: Wanted) -> None:
             servers = [server[0] for server in forward.to]
             lines += [f"server={to}{address}" for address in servers if f"server={to}{address}" not in lines]
     file = File(f"{wanted.folder}/dnsmasq.conf", "\n".join([*lines, ""]).encode())
-    command = ("dnsmasq", "--keep-in-foreground", f"--conf-file={{folder}}/{file.path}")
+    # As for debugging, so that it gives up no rights: root of a user namespace has no other users to become.
+    command = ("dnsmasq", "--no-daemon", f"--conf-file={{folder}}/{file.path}")
     _daemon(draft, wanted, command, file)
 
 
