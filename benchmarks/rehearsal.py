@@ -1,12 +1,14 @@
 """`gatewright rehearse` as users start it: until the world stands, what it takes, until all is asked, until it is gone.
 
 A world stands when it can be entered (`rehearsal.standing`).  It is gone when the command has ended and no process is
-left that is in any of its process, mount or network namespaces, or holds one open.
+left that is in any of its process, mount or network namespaces, or holds one open: nobody can find these any more, and
+the kernel takes them apart when it has time, which goes on for a while.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import signal
@@ -37,7 +39,7 @@ BAR_STAND, BAR_GONE, BAR_ASK, BAR_LARGE, BAR_MEMORY = 5.0, 2.0, 10.0, 60.0, 4096
 CELL_SITES, CELL_HOSTS = 4, 125
 """Four vantages, 125 hostnames, both families: 1,000 cells."""
 
-POLL, SAMPLE = 0.005, 0.25
+POLL, SAMPLE, SETTLING = 0.005, 0.25, 3.0
 KERNEL = ("SUnreclaim", "KernelStack", "PageTables", "Percpu", "VmallocUsed")
 """What of /proc/meminfo is the kernel's own, and of no process."""
 
@@ -83,6 +85,7 @@ def measure(sites: list[int], times: int) -> Iterator[Row]:
 
 
 def _example(times: int) -> Iterator[Row]:
+    _settled()
     runs = [_interrupted(EXAMPLE) for _ in range(times)]
     spaces, what = len(imagined(EXAMPLE).spaces), EXAMPLE.name
     yield _row(f"{what}: exec → the world stands", spaces, [run.stood for run in runs], BAR_STAND)
@@ -105,7 +108,7 @@ def _large(size: int, world: World, runs: Sequence[Run]) -> Iterator[Row]:
     yield _row(f"{what}: cells asked", cells, asked, more=_verdicts(runs))
     yield _row(f"{what}: end of the report → all is gone", spaces, [run.gone for run in runs], BAR_GONE)
     took = statistics.median(run.processes + run.kernel for run in runs)
-    expected = estimate.needed(world) / estimate.MIB
+    expected = estimate.needed(world, cells) / estimate.MIB
     processes, kernel = (
         statistics.median(found) for found in zip(*((r.processes, r.kernel) for r in runs), strict=True)
     )
@@ -154,7 +157,7 @@ def _interrupted(where: Path) -> Run:
 
 def _whole(where: Path) -> Run:
     """To its end, while its memory is watched."""
-    before = _kernel()
+    before = _settled()
     with _started(where) as (process, began, output):
         inside = _stands(process)
         run = Run(time.monotonic() - began)
@@ -197,10 +200,18 @@ def _stands(process: subprocess.Popen[bytes]) -> int:
 
     def is_there() -> bool:
         found[:] = [inside for outer in _children(process.pid) for inside in _children(outer)]
-        return any(_path(pid, "root", RECORD.relative_to("/")).exists() for pid in found)
+        return any(_is_announced(pid) for pid in found)
 
     support.wait_for(is_there, "a world that stands", process)
     return found[0]
+
+
+def _is_announced(inside: int) -> bool:
+    """Can it be entered?  What is in a /run that is not its own is not of it."""
+    record = _path(inside, "root", RECORD.relative_to("/"))
+    with contextlib.suppress(OSError):
+        return record.stat().st_dev != Path("/run").stat().st_dev
+    return False
 
 
 def _reported(output: Path, run: Run) -> float:
@@ -212,10 +223,14 @@ def _reported(output: Path, run: Run) -> float:
 
 
 def _gone(process: subprocess.Popen[bytes], held: frozenset[Identity], since: float) -> float:
-    """Seconds until the command has ended and nobody is in these namespaces, or holds them."""
+    """Seconds until the command has ended and nobody is in these namespaces, or holds them.
+
+    The kernel gives numbers of namespaces again at once: whoever began later has others.
+    """
     process.wait(support.STOP_SECONDS)
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
     deadline = time.monotonic() + support.STOP_SECONDS
-    while any(_holds(entry, held) for entry in Path("/proc").iterdir() if entry.name.isdecimal()):
+    while any(_began(pid) < now and _holds(_path(pid), held) for pid in _processes()):
         if time.monotonic() > deadline:
             raise RuntimeError("somebody still holds namespaces of a rehearsal")
         time.sleep(POLL)
@@ -229,6 +244,19 @@ def _path(pid: int, *parts: str | Path) -> Path:
     return Path("/proc", str(pid), *parts)
 
 
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def _began(pid: int) -> float:
+    """When a process was started, in seconds since the machine was; never, where it is gone."""
+    try:
+        fields = _path(pid, "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return math.inf
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
 def _children(pid: int) -> list[int]:
     try:
         return [int(word) for word in _path(pid, "task", str(pid), "children").read_text().split()]
@@ -239,8 +267,7 @@ def _children(pid: int) -> list[int]:
 def _members(inside: int) -> list[int]:
     """The processes in the process namespace of this one."""
     wanted = _identity(_path(inside, "ns", "pid"))
-    entries = (entry for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    return [int(entry.name) for entry in entries if _identity(entry / "ns" / "pid") == wanted != NOTHING]
+    return [pid for pid in _processes() if _identity(_path(pid, "ns", "pid")) == wanted != NOTHING]
 
 
 def _namespaces(inside: int) -> frozenset[Identity]:
@@ -274,6 +301,19 @@ def _proportional(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(found) for found in re.findall(r"^Pss:\s+(\d+)", text, re.MULTILINE)) / 1024
+
+
+def _settled() -> float:
+    """Megabytes that the kernel has for itself when it no longer takes namespaces apart."""
+    deadline = time.monotonic() + support.START_SECONDS
+    had = _kernel()
+    while time.monotonic() < deadline:
+        time.sleep(SETTLING)
+        has = _kernel()
+        if has > had - 1:
+            return has
+        had = has
+    return had
 
 
 def _kernel() -> float:

@@ -83,7 +83,7 @@ def estimate(wishes: Wishes) -> int:
         asked = _asked(rehearsal)
         world = rehearsal.imagine()
     roles = Counter(space.role.value for space in world.spaces)
-    needed, free = estimating.needed(world), estimating.available()
+    needed, free = estimating.needed(world, len(asked)), estimating.available()
     missing = isolation.missing(rehearsal.needed())
     lines = [
         f"{len(world.spaces)} namespaces: {', '.join(f'{number} {role}' for role, number in sorted(roles.items()))}",
@@ -101,7 +101,7 @@ def estimate(wishes: Wishes) -> int:
     refusal = "" if missing else isolation.refusal()
     lines += [click.style(refusal, fg="red")] if refusal else []
     click.echo("\n".join(lines))
-    return 1 if missing or refusal or estimating.is_too_large(world) else 0
+    return 1 if missing or refusal or estimating.is_too_large(world, len(asked)) else 0
 
 
 def _asked(rehearsal: Rehearsal) -> tuple[Question, ...]:

@@ -118,7 +118,7 @@ class Rehearsal:
         for fault in self.faults:
             fault.aim(self.model.analysis.answer(things))
         isolation.require(self.needed(), "this world")
-        estimate.check(world)
+        estimate.check(world, len(self.questions()))
         return world
 
     async def stand(self) -> Standing:
