@@ -22,6 +22,8 @@ from gatewright.graph.nodes import (
     Respond,
     VirtualHostKey,
 )
+from gatewright.kinds.annotations.haproxy import community
+from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.doors import ControllerIntent, RouteIntent
@@ -34,7 +36,7 @@ from gatewright.kinds.intents.filters import (
     RateLimit,
     Variable,
 )
-from gatewright.kinds.intents.options import Canary, Options, OptionsPolicyIntent, PolicyTarget, TlsRedirect
+from gatewright.kinds.intents.options import Canary, ForeignUse, Options, OptionsPolicyIntent, PolicyTarget, TlsRedirect
 from gatewright.kinds.intents.routing import HostKind, HostMatch, ValueKind
 from gatewright.trace.request import request
 from gatewright.trace.walk import walk
@@ -230,6 +232,33 @@ def test_a_query_cannot_be_rewritten() -> None:
     graph = model(APP, app=Options(regex_paths=True, rewrite="/x?y=1")).graph
     assert ask(graph, "http://a.test/") == "503"
     assert set(problems(graph)) == {"path-edits"}
+
+
+# --- what is of other namespaces -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("use", ["passwords", "authorities", "key pairs"])
+def test_what_is_of_another_namespace_closes_unless_the_door_lets_it(use: str) -> None:
+    foreign = Options(foreign=(ForeignUse(use, "auth-secret uses a Secret of the namespace b", "allow it", HERE),))
+    closed = model(APP, app=foreign)
+    assert ask(closed.graph, "http://a.test/") == "503"
+    assert set(problems(closed.graph)) == {"protection-unbuildable"}
+    door = Options(foreign_uses=("passwords", "authorities", "key pairs"))
+    assert ask(model(APP, app=foreign, door=door).graph, "http://a.test/") == "200 app /"
+
+
+@pytest.mark.parametrize(
+    ("key", "use"),
+    [
+        ("cross-namespace-secrets-passwd", "passwords"),
+        ("cross-namespace-secrets-ca", "authorities"),
+        ("cross-namespace-secrets-crt", "key pairs"),
+    ],
+)
+def test_a_door_of_haproxy_ingress_lets_each_use_of_its_own(key: str, use: str) -> None:
+    notes = Notes({key: "allow"}, Key("ConfigMap", "infra", "settings"), HERE)
+    assert community.class_wide(notes).foreign_uses == (use,)
+    assert community.class_wide(Notes({key: "deny"}, notes.owner, HERE)).foreign_uses == ()
 
 
 # --- further hosts ------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from gatewright.base.problem import Problem, Severity
 from gatewright.kinds import syntax
 from gatewright.kinds.decode import suggest
 from gatewright.kinds.identity import Key
+from gatewright.kinds.intents.options import ForeignUse
 
 _TRUE = frozenset({"true", "t", "1"})
 _FALSE = frozenset({"false", "f", "0"})
@@ -27,7 +28,8 @@ _TIMES = {"us": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.
 class Notes:
     """The values under one prefix, by name without it.  `owner` is the object that has them, `origin` their mapping.
 
-    Getters return None for what is not there and for what cannot be read, which is then among `problems`.
+    Getters return None for what is not there and for what cannot be read, which is then among `problems`.  `foreign` is
+    what was referred to in other namespaces.
     """
 
     def __init__(self, values: Mapping[str, str], owner: Key, origin: Origin, prefix: str = "") -> None:
@@ -35,6 +37,7 @@ class Notes:
         self.origin = origin
         self.prefix = prefix
         self.problems: list[Problem] = []
+        self.foreign: list[ForeignUse] = []
         self._values = {name.removeprefix(prefix): value.strip() for name, value in values.items()}
 
     def __contains__(self, name: str) -> bool:
@@ -170,10 +173,13 @@ class Notes:
             return None
         return value
 
-    def reference(self, name: str, kind: str, *, across: bool = True) -> Key | None:
+    def reference(
+        self, name: str, kind: str, *, across: bool = True, use: str = "", allowed_by: str = ""
+    ) -> Key | None:
         """A name, or namespace/name, of another object; without a namespace it is the owner's.
 
-        `across` False: another namespace than the owner's is no value.
+        `across` False: another namespace than the owner's is no value.  `use`: it is one only at a door that lets it,
+        which the setting `allowed_by` of its ConfigMap does.
         """
         value = self.text(name)
         if value is None:
@@ -185,4 +191,10 @@ class Notes:
         if slash and namespace != self.owner.namespace and not across:
             self.bad(name, f"an object of the namespace {self.owner.namespace}", "it refers to nothing")
             return None
+        if use and slash and namespace != self.owner.namespace:
+            message = f"{self.prefix}{name} uses a {kind} of the namespace {namespace}"
+            hint = (
+                f"put it into the namespace {self.owner.namespace}, or say {allowed_by} in the controller's ConfigMap"
+            )
+            self.foreign.append(ForeignUse(use, message, hint, self.at(name)))
         return Key(kind, namespace or self.owner.namespace, own)

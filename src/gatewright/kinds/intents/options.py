@@ -99,6 +99,19 @@ class DoorOptions(Struct, frozen=True):
     underscores: bool | None = None
 
 
+class ForeignUse(Struct, frozen=True):
+    """An object of another namespace that a route uses, where not every door lets it.
+
+    `use`: as what ("passwords", "authorities", "key pairs", "headers").  `message` says what uses what, `hint` how a
+    door is told to let it.
+    """
+
+    use: str
+    message: str
+    hint: str
+    origin: Origin
+
+
 class Options(Struct, frozen=True):
     """See the module.  Times in seconds, 0 for no limit; sizes in octets.
 
@@ -118,6 +131,7 @@ class Options(Struct, frozen=True):
     `unasked`: rules whose path begins like one of these need no authentication.  `wider_auth` False: an `auth` that a
     wider says does not hold.  `limit_status`: of RateLimits whose own is 0.  `snippets`: the route has configuration
     snippets, and a door where they are off (DoorSettings) does not serve it: 503.  `door`: see DoorOptions.
+    `foreign`: what the route uses of other namespaces; unless all is among the `foreign_uses` of its door: 503.
     """
 
     first: tuple[Filter, ...] = ()
@@ -160,6 +174,8 @@ class Options(Struct, frozen=True):
     limit_status: int | None = None
     snippets: bool | None = None
     door: DoorOptions | None = None
+    foreign: tuple[ForeignUse, ...] = ()
+    foreign_uses: tuple[str, ...] = ()
 
 
 NOTHING = Options()

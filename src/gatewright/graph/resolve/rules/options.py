@@ -15,7 +15,6 @@ import re2
 from msgspec import structs
 
 from gatewright.base import percent
-from gatewright.base.origin import Origin
 from gatewright.base.percent import Reading
 from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Family, Gateway, Listener
@@ -102,7 +101,12 @@ def apply(options: Options, rule: RuleIntent, where: Where, problems: list[Probl
         filters = tuple(_filters(options, rule, where, problems))
     else:  # bytes are passed on: only who may connect can be decided
         admission = _admission(options, rule, problems)
-        filters = (*_refusal(options, rule.origin), *_sources(options, any_one=False), *admission, *rule.filters)
+        filters = (
+            *_refusal(options, rule, where, problems),
+            *_sources(options, any_one=False),
+            *admission,
+            *rule.filters,
+        )
     return structs.replace(
         rule,
         filters=filters,
@@ -129,7 +133,7 @@ def _filters(options: Options, rule: RuleIntent, where: Where, problems: list[Pr
     if (redirect := tls_redirect(options, rule, where)) is not None:
         yield redirect
     # Behind the redirect to TLS, as in the originals: it tells nobody anything.
-    yield from _refusal(options, rule.origin)
+    yield from _refusal(options, rule, where, problems)
     if options.snippets and where.gateway.settings.snippets is False:
         yield Refuse(rule.origin, 503, f"{where.gateway.id} does not allow snippets, and serves no route with one")
     yield from _sources(options, any_one=any_one)
@@ -150,9 +154,14 @@ def _asks(filters: tuple[Filter, ...]) -> bool:
     return any(isinstance(item, BasicAuth | ForwardAuth) for item in filters)
 
 
-def _refusal(options: Options, origin: Origin) -> Iterable[Filter]:
+def _refusal(options: Options, rule: RuleIntent, where: Where, problems: list[Problem]) -> Iterable[Filter]:
     if options.unbuildable:
-        yield Refuse(origin, 503, options.unbuildable)
+        yield Refuse(rule.origin, 503, options.unbuildable)
+    for one in options.foreign:
+        if one.use not in options.foreign_uses:
+            why = f"{one.message}, which {where.gateway.id} does not allow: the rules answer 503"
+            problems.append(Problem("protection-unbuildable", why, one.origin, Severity.ERROR, one.hint))
+            yield Refuse(rule.origin, 503, why)
 
 
 def _sources(options: Options, *, any_one: bool) -> Iterable[AllowSources | DenySources]:

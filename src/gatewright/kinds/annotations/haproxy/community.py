@@ -22,6 +22,7 @@ from gatewright.kinds.annotations.names import HAPROXY_COMMUNITY
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.features import Compatibility
+from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.filters import (
     AllowSources,
     BasicAuth,
@@ -72,6 +73,11 @@ _HEADERS = (
     "Authorization"
 )
 _HSTS_AGE = 15_768_000
+_CROSSING = {
+    "passwords": "cross-namespace-secrets-passwd",
+    "authorities": "cross-namespace-secrets-ca",
+    "key pairs": "cross-namespace-secrets-crt",
+}
 _CHALLENGES = "/.well-known/acme-challenge"
 
 USUAL = Options(
@@ -97,7 +103,7 @@ def read(notes: Notes) -> Options:
     said["tls_redirect"] = structs.replace(said["tls_redirect"] or TlsRedirect("", 0), port=443)
     _rules_said(notes)
     refusals.append(table.judge(notes, table.by_name(listed.ANNOTATIONS, notes.prefix), listed.LOCKS, listed.SILENT))
-    return Options(**said, unbuildable=next(filter(None, refusals), ""))
+    return Options(**said, unbuildable=next(filter(None, refusals), ""), foreign=tuple(notes.foreign))
 
 
 def class_wide(notes: Notes) -> Options:
@@ -107,8 +113,13 @@ def class_wide(notes: Notes) -> Options:
     if code is not None:
         usual = TlsRedirect("", 0, 0, notes.at("ssl-redirect-code"))
         said["tls_redirect"] = structs.replace(said["tls_redirect"] or usual, status=code)
+    said["foreign_uses"] = tuple(use for use, name in _CROSSING.items() if _lets(notes, name))
     refusals.append(table.judge(notes, table.by_name(listed.CONFIGMAP, ""), listed.LOCKS, listed.SILENT))
     return Options(**said, unbuildable=next(filter(None, refusals), ""))
+
+
+def _lets(notes: Notes, name: str) -> bool:
+    return notes.choice(name, ("allow", "deny")) == "allow"
 
 
 def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
@@ -145,6 +156,11 @@ def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
     return said, refusals
 
 
+def _secret(notes: Notes, name: str, use: str) -> Key | None:
+    """A Secret, of another namespace where the ConfigMap allows it for this use."""
+    return notes.reference(name, "Secret", use=use, allowed_by=f"{_CROSSING[use]}: allow")
+
+
 # --- who may come -------------------------------------------------------------------------------
 
 
@@ -174,7 +190,7 @@ def _basic_auth(notes: Notes, refusals: list[str]) -> BasicAuth | None:
         if notes.text("auth-type"):
             refusals.append(notes.refuse("auth-type", "auth-secret does not say whose passwords count"))
         return None
-    secret = notes.reference("auth-secret", "Secret")
+    secret = _secret(notes, "auth-secret", "passwords")
     if secret is None:
         refusals.append(notes.refuse("auth-secret", "it names no Secret"))
         return None
@@ -190,7 +206,7 @@ def _client(notes: Notes, refusals: list[str]) -> ClientAuth | None:
         return None
     if mode == "off":
         return None
-    ca = notes.reference("auth-tls-secret", "Secret")
+    ca = _secret(notes, "auth-tls-secret", "authorities")
     if ca is None:
         refusals.append(notes.refuse("auth-tls-secret", "it names no Secret"))
         return None
@@ -344,7 +360,10 @@ def _upstream(notes: Notes, refusals: list[str]) -> dict[str, Any]:
 
 def _upstream_tls(notes: Notes, refusals: list[str]) -> UpstreamTls:
     """`host` and `sni` are the name asked for, as with no secure-sni where something is verified."""
-    ca, client = notes.reference("secure-verify-ca-secret", "Secret"), notes.reference("secure-crt-secret", "Secret")
+    ca, client = (
+        _secret(notes, "secure-verify-ca-secret", "authorities"),
+        _secret(notes, "secure-crt-secret", "key pairs"),
+    )
     if notes.text("secure-verify-ca-secret") and ca is None:
         refusals.append(notes.refuse("secure-verify-ca-secret", "it names no Secret to verify the backends with"))
     sni = notes.text("secure-sni") or ""

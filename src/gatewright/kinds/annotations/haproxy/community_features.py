@@ -266,8 +266,12 @@ _OF_INGRESSES = {
         "ssl-passthrough",
     )
 }
+_CROSSING = "deny unless it says otherwise: an Ingress with a Secret of another namespace answers 503"
 _CLASS_HONOURED = {name: row for name, row in _HONOURED.items() if name not in _OF_INGRESSES} | {
     "ssl-redirect-code": ("301", ""),
+    "cross-namespace-secrets-ca": ("allow", _CROSSING),
+    "cross-namespace-secrets-crt": ("allow", _CROSSING),
+    "cross-namespace-secrets-passwd": ("allow", _CROSSING),
 }
 _CLASS_REPORTED = {name: row for name, row in _REPORTED.items() if name not in _CLASS_HONOURED} | {
     "modsecurity-endpoints": ("10.0.0.9:12345", "there is no web application firewall"),

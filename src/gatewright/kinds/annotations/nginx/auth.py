@@ -31,6 +31,7 @@ _TOLD_OF_CLIENT = (
     ("ssl-client-subject-dn", "subject"),
     ("ssl-client-issuer-dn", "issuer"),
 )
+CROSSING = "allow-cross-namespace-resources: true"
 WITHOUT_URL = ("auth-method", "auth-signin", "auth-response-headers", "auth-request-redirect", "auth-snippet")
 
 
@@ -93,7 +94,7 @@ def _basic(notes: Notes) -> Options:
     if secret is None:
         hint = f"add {notes.prefix}auth-secret with the name of a Secret"
         return Options(unbuildable=notes.refuse("auth-type", "there is no auth-secret", hint))
-    reference = notes.reference("auth-secret", "Secret")
+    reference = notes.reference("auth-secret", "Secret", use="passwords", allowed_by=CROSSING)
     shape = notes.text("auth-secret-type") or "auth-file"
     if reference is None:
         notes.problems.pop()
@@ -139,7 +140,7 @@ def asking(notes: Notes, prefix: str) -> Options:
     if not all(map(_HEADERS.fullmatch, copies)):
         return Options(unbuildable=notes.refuse(f"{prefix}response-headers", "it is no list of header names"))
     tells = _tells(notes, prefix, said_method=method is not None)
-    told_from = notes.reference(f"{prefix}proxy-set-headers", "ConfigMap")
+    told_from = notes.reference(f"{prefix}proxy-set-headers", "ConfigMap", use="headers", allowed_by=CROSSING)
     question = ForwardAuth(
         notes.at(name),
         url,
@@ -215,7 +216,7 @@ def _client(notes: Notes) -> Options:
             if name in notes:
                 notes.idle(name, f"without {notes.prefix}auth-tls-secret")
         return NOTHING
-    secret = notes.reference("auth-tls-secret", "Secret")
+    secret = notes.reference("auth-tls-secret", "Secret", use="authorities", allowed_by=CROSSING)
     if secret is None or "/" not in (notes.text("auth-tls-secret") or ""):
         del notes.problems[len(notes.problems) - (secret is None) :]
         return Options(unbuildable=notes.refuse("auth-tls-secret", "it names no Secret as namespace/name"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gatewright.base.problem import Severity
 from gatewright.kinds import syntax
+from gatewright.kinds.annotations.nginx import auth as nginx_auth
 from gatewright.kinds.annotations.nginx import variables as nginx_variables
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.intents.filters import BodyLimit
@@ -80,7 +81,7 @@ def _tls(notes: Notes) -> Options:
             if other in notes and not (other == "proxy-ssl-verify" and verify is None):
                 notes.idle(other, f"without {notes.prefix}{name}")
         return NOTHING
-    secret = notes.reference(name, "Secret")
+    secret = notes.reference(name, "Secret", use="key pairs", allowed_by=nginx_auth.CROSSING)
     if secret is None or "/" not in (notes.text(name) or ""):
         del notes.problems[len(notes.problems) - (secret is None) :]
         return Options(unbuildable=notes.refuse(name, "it names no Secret as namespace/name"))

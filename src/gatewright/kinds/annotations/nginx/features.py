@@ -33,7 +33,10 @@ _HONOURED = {
     "auth-request-redirect": (f"https://app.test/{_ASKED}", ""),
     "auth-response-headers": (f"X-User, X-Groups{_ASKED}", "what the client sends under these names never survives"),
     "auth-proxy-set-headers": (f"apps/headers{_ASKED}", ""),
-    "auth-secret": ("users\n@auth-type: basic", "also of another namespace; missing: 503"),
+    "auth-secret": (
+        "users\n@auth-type: basic",
+        "of another namespace where allow-cross-namespace-resources; missing: 503",
+    ),
     "auth-secret-type": (f"auth-map{_BASIC}", ""),
     "auth-signin": (f"https://login.test/start{_ASKED}", ""),
     "auth-signin-redirect-param": (f"next\n@auth-signin: https://login.test/start{_ASKED}", ""),

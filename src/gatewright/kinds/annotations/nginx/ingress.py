@@ -51,7 +51,7 @@ def read(notes: Notes) -> Options:
     if "canary" in notes and found.canary is not None:
         found = _of_a_canary(found)
     refusal = table.judge(_worth_telling(notes), _KNOWN, nginx_features.LOCKS)
-    return _together(found, Options(unbuildable=refusal))
+    return _together(found, Options(unbuildable=refusal, foreign=tuple(notes.foreign)))
 
 
 def _together(found: Options, part: Options) -> Options:
@@ -68,6 +68,7 @@ def _of_a_canary(found: Options) -> Options:
         hash=found.hash,
         upstream=found.upstream,
         unbuildable=found.unbuildable,
+        foreign=found.foreign,
         scheme=found.scheme,
     )
 

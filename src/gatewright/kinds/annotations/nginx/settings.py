@@ -51,6 +51,7 @@ _KNOWN = table.by_name(nginx_settings_features.FEATURES, "")
 _ENGINE = re.compile(r"ruleengine[\s=\"']+([a-z]*)")
 """What SecRuleEngine, or a rule's ctl:ruleEngine, sets: On, Off or DetectionOnly."""
 _TLS_VERSIONS = {"TLSv1": "1.0", "TLSv1.1": "1.1", "TLSv1.2": "1.2", "TLSv1.3": "1.3"}
+_FOREIGN = ("passwords", "authorities", "key pairs", "headers")
 _SNIPPETS = (
     ("http-snippet", nginx_statements.LOCATION),
     ("server-snippet", nginx_statements.SERVER),
@@ -82,6 +83,7 @@ def read(notes: Notes) -> Options:
     own = Options(
         unasked=notes.items("no-auth-locations"),
         limit_status=notes.number("limit-req-status-code", 400, 599),
+        foreign_uses=_FOREIGN if notes.flag("allow-cross-namespace-resources") else (),
         door=_door(notes),
     )
     reason = reason or table.judge(notes, _KNOWN)

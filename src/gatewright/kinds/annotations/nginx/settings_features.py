@@ -10,6 +10,10 @@ _ASKED = f"\nglobal-auth-url: {_URL}"
 
 _HONOURED = {
     "add-headers": ("apps/headers", ""),
+    "allow-cross-namespace-resources": (
+        "true",
+        "off unless it says otherwise, as since 1.12: an Ingress with a Secret of another namespace answers 503",
+    ),
     "allow-snippet-annotations": ("true", "where it is false, an Ingress with a snippet answers 503"),
     "annotations-risk-level": ("High", "below Critical snippets are off"),
     "block-cidrs": ("192.0.2.0/24", ""),
@@ -101,7 +105,7 @@ _REPORTED = {
     "use-port-in-redirects": ("true", "redirects to HTTPS go to its usual port"),
 }
 _ADVISORY = """
-access-log-params access-log-path allow-backend-server-header allow-cross-namespace-resources client-body-buffer-size
+access-log-params access-log-path allow-backend-server-header client-body-buffer-size
 client-body-timeout client-header-buffer-size client-header-timeout datadog-collector-host datadog-collector-port
 datadog-environment datadog-operation-name-override datadog-priority-sampling datadog-sample-rate datadog-service-name
 debug-connections disable-access-log disable-http-access-log disable-ipv6 disable-ipv6-dns
