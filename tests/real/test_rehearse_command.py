@@ -133,6 +133,21 @@ def test_two_at_a_time(tmp_path: Path) -> None:
         assert out.splitlines()[-1].startswith(SUMMARY)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="whoever runs the tests is not root, so that all of them show it")
+@pytest.mark.parametrize("path", [SMALL, needs.REPOSITORY / "examples" / "dual-ingress"], ids=lambda path: path.name)
+def test_without_root(path: Path, tmp_path: Path) -> None:
+    """An ordinary user of a user namespace, who has no others to become."""
+    for name in ("nebula", "wireguard-go", "dnsmasq"):
+        needs.binary(name)
+    done = subprocess.run(
+        ["unshare", "--user", "--map-user=1000", "--map-group=1000", *GATEWRIGHT, "rehearse", str(path),
+         "--capture", "packets", "--capture-all"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "packets" / "internet.pcap").stat().st_size > 24
+
+
 def test_a_folder_s_own_modules_are_not_imported(tmp_path: Path) -> None:
     (tmp_path / "yaml.py").write_text("raise SystemExit('imported')", encoding="utf-8")
     done = run(tmp_path, "--estimate", str(SMALL))
