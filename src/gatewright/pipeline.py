@@ -133,6 +133,10 @@ class Model:
                 self._provided[key] = intent
         return self._state(*self._builder.apply({key: self._intent(key) for key in changes}))
 
+    def provided(self, key: Key) -> Intent | None:
+        """What is provided under a Key now, None for nothing."""
+        return self._provided.get(key)
+
     def recheck(self) -> State:
         """Bring up to date what time alone changes: certificates expire."""
         return self._state(*self._builder.recheck_certificates())

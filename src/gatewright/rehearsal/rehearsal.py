@@ -103,9 +103,7 @@ class Rehearsal:
     def imagine(self) -> World:
         """What would be built, whether or not this machine can bear it."""
         self._stage("planning")
-        programs = frozenset(name for name in self.options.programs if isolation.program(name))
-        answer = self.model.analysis.answer
-        self.world = answer(whole, programs, answer(inputs.texts))
+        self.world = self._planned()
         return self.world
 
     def needed(self) -> tuple[str, ...]:
@@ -186,7 +184,9 @@ class Rehearsal:
         if self.standing is None:
             raise ValueError("stand first")
         here = self.standing
-        ground = Ground(here.world, self.model, here.daemons, here.gateways, here.servers, self.certificates)
+        ground = Ground(
+            here.world, self._planned, self.model, here.daemons, here.gateways, here.servers, self.certificates
+        )
         clients = Clients(here.world.vantages, self._trust())  # which links are passed would be asked one by one
         sufferer = Sufferer(ground, clients, asked, self.listener.asked)
         found = []
@@ -201,6 +201,11 @@ class Rehearsal:
         shutil.rmtree(self.options.folder, ignore_errors=True)
 
     # --- inside ---------------------------------------------------------------------------------
+
+    def _planned(self) -> World:
+        programs = frozenset(name for name in self.options.programs if isolation.program(name))
+        answer = self.model.analysis.answer
+        return answer(whole, programs, answer(inputs.texts))
 
     def _trust(self) -> dict[str, bytes]:
         vantages = self.model.analysis.answer(_vantages)

@@ -38,6 +38,7 @@ from gatewright.trace.branches import Trust as Trust  # noqa: PLC0414
 from gatewright.trace.hops import Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.request import Request, is_address
 from gatewright.trace.request import request as make_request
+from gatewright.trace.stopped import stopped
 from gatewright.trace.trust import BROWSER, Roots
 from gatewright.trace.tunnels import Cloudflared
 from gatewright.trace.vantages import ANYBODY, INTERNET_PLACE, Standing
@@ -296,8 +297,14 @@ class _Traveller:
             names = " → ".join((*(item[0] for item in visited), gateway_id))
             yield trail.fails(OutcomeKind.REFUSED, f"the request goes round in circles: {names}", 508)
             return
-        walked = self._walks.walk(self._sight, gateway, request)
         trail.gateways += (gateway_id,)
+        ended = self._sight.ask(stopped, gateway_id)
+        if ended is not None:
+            trail.hop(HopKind.GATEWAY, ended.reason, gateway.origin)
+            lost = ended.kind is OutcomeKind.UNREACHABLE
+            yield trail.fails(ended.kind, ended.reason, (edges.UNREACHED if lost else 502) if client.refusal else 0)
+            return
+        walked = self._walks.walk(self._sight, gateway, request)
         failure, stations = self._greet(trail, walked, request, client)
         if failure is not None:
             yield failure

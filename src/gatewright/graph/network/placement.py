@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.graph.network.nodes import Cluster, Machine, Mtu, Place, Step, StepKind, Topology, Way
+from gatewright.graph.network.outages import machines_down
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
@@ -82,15 +83,16 @@ def candidates(
 ) -> tuple[str, ...]:
     """The machines of a cluster on which a pod may run.
 
-    A label that the map gives to no machine says nothing, for the map need not repeat what nodes have.
+    A label that the map gives to no machine says nothing, for the map need not repeat what nodes have.  Those that are
+    down run nothing, unless all are.
     """
     machines = _members(sight, cluster_id)
     if node_name:
-        return tuple(m.id for m in machines if m.name == node_name) or tuple(m.id for m in machines)
+        return _up(sight, tuple(m.id for m in machines if m.name == node_name) or tuple(m.id for m in machines))
     told = {key for machine in machines for key, _ in machine.labels} | {HOSTNAME}
     wanted = {(key, value) for key, value in node_selector if key in told}
     fitting = tuple(m.id for m in machines if wanted <= {(HOSTNAME, m.name), *m.labels})
-    return fitting or tuple(m.id for m in machines)
+    return _up(sight, fitting or tuple(m.id for m in machines))
 
 
 def crossing(sight: Sight, cluster_id: str, sources: tuple[str, ...], targets: tuple[str, ...]) -> Crossing:
@@ -105,7 +107,7 @@ def crossing(sight: Sight, cluster_id: str, sources: tuple[str, ...], targets: t
     step = Step(StepKind.CLUSTER, f"pod network of {cluster.id}", cluster.origin)
     steps, links, origins = [step], dict[str, None](), [cluster.origin]
     mtu = Mtu(cluster.mtu, f"pod network of {cluster.id}", cluster.origin)
-    starts, ends = positions(world, sources), positions(world, targets)
+    starts, ends = (positions(world, _up(sight, ids)) for ids in (sources, targets))
     for source, target in ((world.machines[a[0]], world.machines[b[0]]) for a in starts for b in ends):
         if source.site and target.site and source.site != target.site:
             found = _between(sight, source, target, cluster)
@@ -121,6 +123,12 @@ def crossing(sight: Sight, cluster_id: str, sources: tuple[str, ...], targets: t
                 hop = f"pod network of {cluster.id} over {found.mtu.hop}"
                 mtu = Mtu(found.mtu.value - cluster.overhead, hop, found.mtu.origin)
     return Crossing(True, tuple(steps), "", mtu, tuple(links), tuple(origins))
+
+
+def _up(sight: Sight, ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of these machines that are not down; all where none is left."""
+    gone = sight.ask(machines_down)
+    return (tuple(id_ for id_ in ids if id_ not in gone) or ids) if gone else ids
 
 
 def encapsulation(sight: Sight, cluster_id: str) -> str:

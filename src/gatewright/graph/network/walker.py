@@ -263,7 +263,8 @@ class Walker:
     def _representatives(self, cluster: str) -> Iterator[str]:
         """One machine of each kind: alike are those of the same networks without firewalls or links of their own."""
         seen: set[object] = set()
-        for id_ in self._map.clusters[cluster].machines:
+        machines = self._map.clusters[cluster].machines
+        for id_ in [m for m in machines if m not in self._map.down] or machines:
             special = id_ in self._tables.joints or id_ in self._guards.machines
             sort: object = id_ if special else (self._map.machines[id_].site, self._map.machines[id_].networks)
             if sort not in seen:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -30,9 +30,10 @@ SUPPOSED: Final = Key(OUTAGE, "", "supposed")
 
 
 class Ground(Struct, frozen=True):
-    """A world that stands, and all that runs in it."""
+    """A world that stands, and all that runs in it.  `imagine`: the world as it would be planned now."""
 
     world: World
+    imagine: Callable[[], World]
     model: Model
     daemons: Daemons
     gateways: Gateways
@@ -74,16 +75,24 @@ class Fault(abc.ABC):
         """Find what is meant, before anything is built.  UsageError with what there is."""
 
     @abc.abstractmethod
-    def supposed(self) -> Mapping[Key, Intent | None]:
-        """What the model is told while it lasts; empty where `strike` changes the model itself."""
+    async def strike(self, ground: Ground) -> None:
+        """Break it.  UsageError where this machine cannot."""
 
     @abc.abstractmethod
-    async def strike(self, ground: Ground) -> tuple[str, ...]:
-        """Break it; what the world does about that by itself, in sentences."""
+    def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
+        """What the model is told while it lasts; empty where `strike` changes the model itself."""
+
+    async def react(self, ground: Ground) -> tuple[str, ...]:
+        """What the world does about it by itself, in sentences."""
+        return ()
 
     @abc.abstractmethod
     async def mend(self, ground: Ground) -> None:
-        """Have everything as it was before."""
+        """Have everything as it was before; the model is told already."""
+
+    def silenced(self, world: World) -> frozenset[str]:
+        """The vantages from which nobody can ask while it lasts."""
+        return frozenset()
 
 
 def outage(

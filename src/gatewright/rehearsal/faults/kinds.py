@@ -8,8 +8,9 @@ from typing import Final
 from gatewright.base.errors import UsageError
 from gatewright.rehearsal.faults.base import Fault
 from gatewright.rehearsal.faults.link import LinkFault
+from gatewright.rehearsal.faults.node import NodeFault
 
-KINDS: Final[Mapping[str, Callable[[str, str], Fault]]] = {"link": LinkFault}
+KINDS: Final[Mapping[str, Callable[[str, str], Fault]]] = {"link": LinkFault, "node": NodeFault}
 
 
 def parse(text: str) -> Fault:

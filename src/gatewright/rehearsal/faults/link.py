@@ -17,15 +17,14 @@ class LinkFault(Fault):
     def aim(self, things: Things) -> None:
         known("link", self.name, things.links)
 
-    def supposed(self) -> Mapping[Key, Intent | None]:
+    def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
         return outage(links=(self.name,))
 
-    async def strike(self, ground: Ground) -> tuple[str, ...]:
+    async def strike(self, ground: Ground) -> None:
         for name in reversed(ground.daemons.concerned(f"link:{self.name}")):
             await ground.daemons.stop(name)
         for space, names in self._wires(ground.world).items():
             await devices.down(space, names)
-        return ()
 
     async def mend(self, ground: Ground) -> None:
         for space, names in self._wires(ground.world).items():

@@ -5,10 +5,13 @@ Counterparts: `faults.base.Fault`, what is done; `concluding.Judge`, what the mo
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from gatewright.kinds.identity import Key
+from gatewright.kinds.intents import Intent
 from gatewright.rehearsal.asking import Observation, Question
 from gatewright.rehearsal.clients.asker import Clients
 from gatewright.rehearsal.compare import Verdict
@@ -22,8 +25,6 @@ BOUND: Final = 30.0
 """For how many seconds what works again is waited for."""
 
 WORKING: Final = frozenset({OutcomeKind.DELIVERED, OutcomeKind.RESPONSE})
-
-Seen = list[tuple[Observation, ...]]
 
 
 class Sufferer:
@@ -43,16 +44,20 @@ class Sufferer:
 
     async def suffer(self, fault: Fault, before: Sequence[Cell]) -> Broken:
         """Break it, see what comes of it, and mend it.  `before`: the cells of the world as it is without."""
+        ground = self._ground
+        silenced = fault.silenced(ground.world)
+        asked = tuple(question for question in self._asked if question.vantage not in silenced)
+        before = [cell for cell in before if cell.vantage not in silenced]
         struck = time.monotonic()
-        did = await fault.strike(self._ground)
-        supposed = fault.supposed()
-        if supposed:
-            self._ground.model.provide(supposed)
-        during, seconds = await self._ask(struck)
-        if supposed:
-            self._ground.model.provide(dict.fromkeys(supposed))
-        await fault.mend(self._ground)
-        after, _ = await self._ask(time.monotonic())
+        await fault.strike(ground)
+        supposed = fault.supposed(ground)
+        was = {key: ground.model.provided(key) for key in supposed}
+        await self._tell(supposed)
+        did = await fault.react(ground)
+        during, seconds = await self._ask(asked, struck)
+        await self._tell(was)
+        await fault.mend(ground)
+        after, _ = await self._ask(self._asked, time.monotonic())
         return Broken(
             fault.text,
             seconds,
@@ -64,23 +69,46 @@ class Sufferer:
             tuple(cell for cell in after if cell.verdict is Verdict.DIFFERS),
         )
 
-    async def _ask(self, since: float) -> tuple[tuple[Cell, ...], float | None]:
-        """The cells as they become within the bound, and the seconds until all that differed at first agreed."""
-        judge = Judge(self._ground.model, self._ground.world, self._asked)
-        self._clients.forget()
-        seen = await self._clients.ask_all(self._asked, self._told)
-        differing = self._differing(judge, seen, range(len(seen)))
-        while differing and time.monotonic() - since < BOUND:
-            self._clients.forget()
-            again = await self._clients.ask_all([self._asked[place] for place in differing])
-            for place, observations in zip(differing, again, strict=True):
-                seen[place] = observations
-            differing = self._differing(judge, seen, differing)
-        cells, _ = judge.cells(seen)
-        return cells, None if differing else time.monotonic() - since
+    async def _tell(self, changes: Mapping[Key, Intent | None]) -> None:
+        """Tell the model, and the gateways what of it concerns them."""
+        if changes:
+            change = self._ground.model.provide(changes).change
+            await self._ground.gateways.apply(self._ground.model.graph, change)
 
-    def _differing(self, judge: Judge, seen: Seen, places: Sequence[int]) -> list[int]:
-        return [place for place in places if judge.compare(place, seen[place]).verdict is Verdict.DIFFERS]
+    async def _ask(self, asked: Sequence[Question], since: float) -> tuple[tuple[Cell, ...], float | None]:
+        """The cells as they become within the bound, and the seconds until all that work were seen to; None where one
+        is not, or none works."""
+        met = _Met(Judge(self._ground.model, self._ground.world, asked), since)
+        left: Sequence[int] = range(len(asked))
+        while left:
+            self._clients.forget()
+            await self._clients.ask_all([asked[place] for place in left], self._told, met.noting(left))
+            left = [place for place in left if place not in met.when] if time.monotonic() - since < BOUND else ()
+        cells, _ = met.judge.cells([met.seen[place] for place in range(len(asked))])
+        working = [met.when.get(place, math.inf) for place, cell in enumerate(cells) if works(cell)]
+        last = max(working, default=math.inf)
+        return cells, last if math.isfinite(last) else None
+
+
+class _Met:
+    """What was met of each question in the end, and `when` it agreed, in seconds since the fault."""
+
+    def __init__(self, judge: Judge, since: float) -> None:
+        self.judge = judge
+        self.seen: dict[int, tuple[Observation, ...]] = {}
+        self.when: dict[int, float] = {}
+        self._since = since
+
+    def noting(self, places: Sequence[int]) -> Callable[[int, tuple[Observation, ...]], None]:
+        """For clients that ask the questions at these places."""
+
+        def note(number: int, observations: tuple[Observation, ...]) -> None:
+            place = places[number]
+            self.seen[place] = observations
+            if self.judge.compare(place, observations).verdict is not Verdict.DIFFERS:
+                self.when[place] = time.monotonic() - self._since
+
+        return note
 
 
 def works(cell: Cell) -> bool:

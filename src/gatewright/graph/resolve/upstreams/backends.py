@@ -225,7 +225,7 @@ def backend(view: View, key: BackendKey) -> tuple[Backend | None, tuple[Problem,
         proxy_protocol=spoken.proxy_protocol or (transport.proxy_protocol if transport else 0),
         app_protocol=port.app_protocol,
         reason=reason,
-        pods="" if found or unusable else _pods(view, service),
+        pods="" if sources or unusable else _pods(view, service),
         usable=not unusable,
         upstream=_with_idle_timeout(spoken.upstream, transport),
     )
@@ -301,13 +301,14 @@ def _protocol(spoken: Variant, port: ServicePort) -> tuple[UpstreamProtocol, boo
 def _endpoints(
     view: View, service: ServiceIntent, port: ServicePort
 ) -> tuple[tuple[Endpoint, ...], tuple[Origin, ...]]:
-    """The ready endpoints, each address and port once although Endpoints and EndpointSlices both list it."""
+    """The ready endpoints, each address and port once although Endpoints and EndpointSlices both list it; and who lists
+    any, ready or not."""
     found: dict[tuple[str, int], Endpoint] = {}
     sources: list[Origin] = []
     for listed in view.listed("endpoints", service.key, EndpointsIntent):
         for group in (listed, *listed.more):
             number = _number(group, port, len(service.ports))
-            if number is None:
+            if number is None or not group.addresses:
                 continue
             sources.append(listed.origin)
             for a in group.addresses:

@@ -55,11 +55,16 @@ def plan(draft: Draft, sight: Sight) -> None:
 
 def served(sight: Sight, service: ServiceIntent) -> Iterator[Served]:
     """The ready endpoints of a Service's ports."""
+    return (one for one in listed(sight, service) if one.at.ready)
+
+
+def listed(sight: Sight, service: ServiceIntent) -> Iterator[Served]:
+    """All endpoints of a Service's ports: pods that are not ready are there all the same."""
     for group in ranges.endpoints(sight, service.key):
         for port in service.ports:
             number = _number(group, port, len(service.ports))
             if number is not None:
-                yield from (Served(service, port, at, number) for at in group.addresses if at.ready)
+                yield from (Served(service, port, at, number) for at in group.addresses)
 
 
 class NewPod(Struct, frozen=True):
@@ -111,7 +116,7 @@ class _Pods:
         self._told: set[tuple[str, str, int, Transport]] = set()
 
     def plan(self) -> None:
-        everything = [one for service in ranges.services(self._sight) for one in served(self._sight, service)]
+        everything = [one for service in ranges.services(self._sight) for one in listed(self._sight, service)]
         self._draft.taken.update(one.at.address for one in everything)
         together: dict[tuple[str, str], dict[str, None]] = {}
         for one in everything:
