@@ -125,7 +125,7 @@ def test_nothing_is_left_after_a_kill(who: str) -> None:
     devices = {name for _, name in socket.if_nameindex()}
     mark = f"9{os.getpid()}{who == 'outer':d}"
     command = isolation.command_line([sys.executable, "-m", "tests.support.worlds", __name__, "waits", "[]"])
-    environment = os.environ | {isolation.MARK: mark, "PYTHONPATH": str(worlds.ROOT)}
+    environment = isolation.environment() | {isolation.MARK: mark, "PYTHONPATH": str(worlds.ROOT)}
     with subprocess.Popen(command, cwd=worlds.ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "standing"

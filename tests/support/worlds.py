@@ -56,7 +56,7 @@ def run(function: Callable[..., Any], *arguments: Any, seconds: float = SECONDS)
         function.__name__,
         json.dumps(arguments),
     ]
-    environment = os.environ | {isolation.MARK: str(os.getpid()), "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    environment = isolation.environment() | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=seconds
     )

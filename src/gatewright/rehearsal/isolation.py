@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -29,8 +30,16 @@ from gatewright.base.errors import EngineError, UsageError
 MARK: Final = "GATEWRIGHT_REHEARSAL"
 """In the environment of the process inside: the number that the outer process has outside."""
 
+OUTSIDE: Final = "GATEWRIGHT_REHEARSAL_OUTSIDE"
+"""In the environment of the process inside: the namespaces of the outer one, which must not be its own."""
+
+APART: Final = ("net", "mnt", "pid")
+"""The namespaces without which we would change the machine itself."""
+
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where programs are looked for besides PATH: Debian's users lack /usr/sbin."""
+
+TEMPORARY: Final = Path("/run/tmp")
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GRACE: Final = 3.0
@@ -78,8 +87,14 @@ def require(names: Sequence[str], why: str) -> None:
 
 
 def is_inside() -> bool:
-    """Is this the process inside?"""
-    return MARK in os.environ and os.getpid() == 1
+    """Is this the process inside?  Believed only with namespaces that are not those of who started it."""
+    outer = os.environ.get(OUTSIDE, "").split()
+    return MARK in os.environ and os.getpid() == 1 and len(outer) == len(APART) and not set(outer) & set(_namespaces())
+
+
+def environment() -> dict[str, str]:
+    """Ours, for the process inside that we are about to start."""
+    return os.environ | {MARK: str(os.getpid()), OUTSIDE: " ".join(_namespaces())}
 
 
 def outer_pid() -> int:
@@ -99,7 +114,7 @@ def enter(arguments: Sequence[str]) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until we can hand them on, and inside until `settle`
     inside = subprocess.Popen(
         command_line([sys.executable, *arguments]),
-        env=os.environ | {MARK: str(ours)},
+        env=environment(),
         preexec_fn=lambda: _end_with(ours),  # noqa: PLW1509  (we have no threads)
     )
 
@@ -129,11 +144,14 @@ def command_line(command: Sequence[str]) -> list[str]:
 
 
 def settle() -> None:
-    """The first thing inside: a private /run, so that names of namespaces and sockets are nobody else's.
+    """The first thing inside: a private /run, so that names of namespaces and sockets are nobody else's, and a place of
+    our own for what is temporary, so that it is gone when we are killed.
 
     Signals end us at once from here on, and with us all else; whoever has something to put right first takes their
-    handlers over.  EngineError when even that is refused.
+    handlers over.  EngineError when even that is refused, and wherever this is not inside: nothing is ever done there.
     """
+    if not is_inside():
+        raise EngineError("this process is not inside of a rehearsal: nothing is built here")
     for number in ENDING:
         signal.signal(number, lambda number, _frame: os._exit(128 + number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
@@ -143,6 +161,8 @@ def settle() -> None:
         raise EngineError(f"cannot mount a private /run: {done.stderr.strip()}")
     Path("/run/netns").mkdir()
     Path("/run/wireguard").mkdir()
+    TEMPORARY.mkdir(mode=0o700)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(TEMPORARY)
 
 
 def refusal() -> str:
@@ -162,6 +182,10 @@ def _end_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _namespaces() -> list[str]:
+    return [str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in APART]
 
 
 def _children(pid: int) -> list[int]:
