@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -180,6 +182,26 @@ def test_the_live_view_is_on_terminals_only_and_leaves_them_as_they_were(tmp_pat
     assert b"building" in shown
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1
     assert "\x1b" not in out
+
+
+def test_ctrl_c_on_a_terminal_leaves_it_as_it_was(tmp_path: Path) -> None:
+    """It comes to all of them, and once more from the outer process."""
+    terminal, theirs = pty.openpty()
+    process = start(
+        tmp_path, "--keep", str(needs.REPOSITORY / "examples" / "hybrid-labs"), stdin=theirs, stdout=theirs,
+        stderr=theirs, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    shown, is_asked = b"", False
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            shown += piece
+            if b"building" in shown and not is_asked:
+                os.write(terminal, b"\x03")
+                is_asked = True
+    os.close(terminal)
+    assert process.wait(SECONDS) == 130
+    assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1
 
 
 # --- how it ends --------------------------------------------------------------------------------

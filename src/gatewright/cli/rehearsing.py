@@ -61,6 +61,8 @@ def rehearse(wishes: Wishes) -> int:
     view = liveview.view()
 
     def end(number: int, _frame: FrameType | None) -> None:
+        for again in isolation.ENDING:  # Ctrl-C comes twice: from the terminal, and handed on
+            signal.signal(again, signal.SIG_IGN)
         view.close()
         os._exit(128 + number)
 
