@@ -6,6 +6,7 @@ names of its spaces are in its private /run.  Counterpart: `isolation`, which ma
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ WORLD: Final = Path("/run/gatewright")
 """The folder of a world, inside: in memory, and gone with the mount namespace."""
 
 RECORD: Final = WORLD / "standing.json"
+MOST_OCTETS: Final = 1 << 24
 PROC: Final = Path("/proc")
 
 
@@ -47,15 +49,19 @@ def announce(paths: Sequence[str], world: World) -> None:
 
 
 def standing() -> tuple[Standing, ...]:
-    """All rehearsals of this user (root: of everybody) that can be entered, the oldest first."""
+    """All rehearsals of this user that can be entered, the oldest first.
+
+    Not even root is shown those of others: what runs inside, and what its files say, is up to whoever made it.
+    """
     found = []
     for entry in PROC.iterdir():
         if not entry.name.isdecimal():
             continue
         try:
-            if not _is_first(entry) or not (outer := _mark(entry)):
+            if entry.stat().st_uid != os.geteuid() or not _is_first(entry) or not (outer := _mark(entry)):
                 continue
-            record = msgspec.json.decode((entry / "root" / RECORD.relative_to("/")).read_bytes(), type=Record)
+            with (entry / "root" / RECORD.relative_to("/")).open("rb") as stream:
+                record = msgspec.json.decode(stream.read(MOST_OCTETS), type=Record)
         except (OSError, msgspec.MsgspecError):
             continue  # somebody else's, just ending, or not yet standing
         found.append(Standing(int(entry.name), outer, record))
