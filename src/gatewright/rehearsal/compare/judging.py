@@ -42,7 +42,7 @@ LOOP: Final = 508
 TOO_LARGE: Final = 413
 SWITCHED: Final = 101
 SAYS_NOTHING: Final = frozenset({204, 304})
-_CLOSED_PORT: Final = re.compile(r"connection refused|nothing listens on port|does not listen on port")
+_CLOSED_PORT: Final = re.compile(r"connection refused|has no port|nothing listens on port|does not listen on port")
 _FORCED: Final = re.compile(r"/status/(\d{3})(?:\?|$)")
 
 
