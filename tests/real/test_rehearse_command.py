@@ -178,7 +178,7 @@ def test_the_live_view_is_on_terminals_only_and_leaves_them_as_they_were(tmp_pat
             shown += piece
     os.close(ours)
     out, _ = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0
+    assert process.returncode == 0, shown.decode() + out
     assert b"building" in shown
     assert shown.count(b"\x1b[?25l") == shown.count(b"\x1b[?25h") == 1
     assert "\x1b" not in out
