@@ -122,13 +122,19 @@ class Certificates:
         self._made |= new
         return self._model.provide(dict(new)).change
 
-    def expire(self) -> Change:
-        """Let the certificates that issuers have made for Secrets have ended yesterday, until `renew`; what of the
-        graph changes by it."""
+    @property
+    def ordered(self) -> frozenset[str]:
+        """The Secrets for which issuers have made certificates, as namespace/name."""
+        return frozenset(f"{wanted.target.namespace}/{wanted.target.name}" for wanted in self._ordered)
+
+    def expire(self, only: str = "") -> Change:
+        """Let the certificates that issuers have made for Secrets (`only`: for this one, namespace/name) have ended
+        yesterday, until `renew`; what of the graph changes by it."""
         new: dict[Key, Intent | None] = {}
         for wanted in self._ordered:
             issuer = self._model.analysis.answer(issuing.issuer, wanted.issuer)
-            if issuer is not None:
+            meant = only in ("", f"{wanted.target.namespace}/{wanted.target.name}")
+            if issuer is not None and meant:
                 ended = self._past(wanted, issuer)
                 self._ended.append((wanted.names, ended))
                 new[wanted.target] = _secret(wanted.target, ended)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.problem import Problem
 from gatewright.graph.sight import Sight
@@ -114,7 +114,7 @@ class Rehearsal:
         """What is to be built.  UsageError where this machine cannot bear it."""
         world = self.imagine()
         for fault in self.faults:
-            fault.aim(self.model.analysis.answer(things))
+            fault.aim(structs.replace(self.model.analysis.answer(things), certificates=self.certificates.ordered))
         isolation.require(self.needed(), "this world")
         estimate.check(world, len(self.questions()))
         return world

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
-from gatewright.graph.names import servers
+from gatewright.graph.names import servers, upstreams
 from gatewright.graph.names.resolvers import is_private
 from gatewright.graph.names.servers import ServerKind
 from gatewright.graph.names.upstreams import ANYCAST
@@ -102,6 +102,9 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
     if not known or (intent is None and len(known) < len(ways)):
         return None  # nobody's address on the map, but packets get as far as the internet
     address, passage = next((item for item in known if item[1].way.reached), known[0])
+    reason = sight.ask(upstreams.silent, resolver)
+    if reason and passage.way.reached:
+        passage = structs.replace(passage, way=structs.replace(passage.way, reached=False, reason=reason))
     steps = tuple(hop.summary for hop in passage.hops)
     summary = f"asks {who.label} at {address}" if passage.way.reached else f"cannot ask {who.label} at {address}"
     return Asking(passage, Hop(HopKind.RESOLVER, summary, who.origin, steps))

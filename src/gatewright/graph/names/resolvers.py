@@ -16,7 +16,7 @@ from gatewright.base.origin import Origin
 from gatewright.graph.names import announced, cluster, servers, table, views, zones
 from gatewright.graph.names.nodes import PUBLIC, Edge, NameStep, Resolution, Status
 from gatewright.graph.names.servers import Server, ServerKind
-from gatewright.graph.names.upstreams import unreached
+from gatewright.graph.names.upstreams import silent, unreached
 from gatewright.graph.names.zones import Found, Kind
 from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Place
@@ -85,9 +85,9 @@ def resolutions(
         in_cluster = place is not None and place.kind == "cluster"
         resolvers = (sight.ask(servers.cluster_resolver, place.id) if place and in_cluster else PUBLIC,)
     if len(resolvers) == 1:
-        answers = _ask(sight, Query(name, type, resolvers[0], asker=place), resolvers[0])
+        answers = _asked(sight, Query(name, type, resolvers[0], asker=place))
         return answers if len(answers) < 2 else tuple(dict.fromkeys(answers))
-    found = (answer for ref in resolvers for answer in _ask(sight, Query(name, type, ref, asker=place), ref))
+    found = (answer for ref in resolvers for answer in _asked(sight, Query(name, type, ref, asker=place)))
     return tuple(dict.fromkeys(found))
 
 
@@ -116,6 +116,14 @@ def _answer(query: Query, record: Record | Override, zone: Key | None = None) ->
 
 
 # --- from resolver to resolver ---
+
+
+def _asked(sight: Sight, query: Query) -> Answers:
+    """What a client hears from the resolver that it asks."""
+    reason = sight.ask(silent, query.first)
+    if reason:
+        return _end(query.said(query.first, f"{query.first} does not answer: {reason}"), Status.UNREACHED)
+    return _ask(sight, query, query.first)
 
 
 def _ask(sight: Sight, query: Query, ref: str) -> Answers:

@@ -10,6 +10,7 @@ from gatewright.graph.names import servers
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.network import cidrs, spots
 from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.outages import machines_down, resolvers_down
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
@@ -25,6 +26,8 @@ PLAIN = (53, "udp")
 
 def unreached(sight: Sight, asker: Key | Place | None, ref: str) -> str:
     """A question: why nothing that a resolver, or somebody at a place, sends to `ref` arrives; "" where it may."""
+    if sight.ask(silent, ref):
+        return sight.ask(silent, ref)
     from_ = sight.ask(places, asker) if isinstance(asker, Key) else (asker,) if asker is not None else ()
     port, protocol = PORTS.get(ref.partition("://")[0], PLAIN)
     ways = [
@@ -35,6 +38,18 @@ def unreached(sight: Sight, asker: Key | Place | None, ref: str) -> str:
     if any(one.reached or one.unknown for one in ways):
         return ""
     return next((one.reason for one in ways), "")
+
+
+def silent(sight: Sight, ref: str) -> str:
+    """A question: why whoever is meant by `ref` answers nobody, "" where he does."""
+    key = sight.ask(servers.server, ref).key
+    if key is None:
+        return ""
+    if key.name in sight.ask(resolvers_down):
+        return f"{key.name} is down"
+    gone = sight.ask(machines_down)
+    where = [place.id for place in sight.ask(places, key) if place.kind == "machine"] if gone else []
+    return f"{where[0]}, where {key.name} runs, is down" if where and gone.issuperset(where) else ""
 
 
 def places(sight: Sight, key: Key) -> tuple[Place, ...]:

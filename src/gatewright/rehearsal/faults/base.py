@@ -49,6 +49,8 @@ class Things(Struct, frozen=True):
     machines: frozenset[str]
     resolvers: frozenset[str]
     gateways: frozenset[str]
+    certificates: frozenset[str] = frozenset()
+    """The Secrets that issuers have made certificates for, as namespace/name."""
 
 
 def things(sight: Sight) -> Things:

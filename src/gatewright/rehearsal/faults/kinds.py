@@ -7,10 +7,22 @@ from typing import Final
 
 from gatewright.base.errors import UsageError
 from gatewright.rehearsal.faults.base import Fault
+from gatewright.rehearsal.faults.certificate import CertificateFault
+from gatewright.rehearsal.faults.gateway import GatewayFault
 from gatewright.rehearsal.faults.link import LinkFault
 from gatewright.rehearsal.faults.node import NodeFault
+from gatewright.rehearsal.faults.quality import LatencyFault, RateFault
+from gatewright.rehearsal.faults.resolver import ResolverFault
 
-KINDS: Final[Mapping[str, Callable[[str, str], Fault]]] = {"link": LinkFault, "node": NodeFault}
+KINDS: Final[Mapping[str, Callable[[str, str], Fault]]] = {
+    "link": LinkFault,
+    "node": NodeFault,
+    "resolver": ResolverFault,
+    "gateway": GatewayFault,
+    "certificate": CertificateFault,
+    "latency": LatencyFault,
+    "rate": RateFault,
+}
 
 
 def parse(text: str) -> Fault:

@@ -47,7 +47,7 @@ class Sufferer:
         ground = self._ground
         silenced = fault.silenced(ground.world)
         asked = tuple(question for question in self._asked if question.vantage not in silenced)
-        before = [cell for cell in before if cell.vantage not in silenced]
+        everything, before = before, [cell for cell in before if cell.vantage not in silenced]
         struck = time.monotonic()
         await fault.strike(ground)
         supposed = fault.supposed(ground)
@@ -66,7 +66,7 @@ class Sufferer:
             sum(map(works, before)),
             tuple(cell.number for cell, now in zip(before, during, strict=True) if works(cell) and not works(now)),
             tuple(cell.number for cell, now in zip(before, during, strict=True) if _moves(cell, now)),
-            tuple(cell for cell in after if cell.verdict is Verdict.DIFFERS),
+            tuple(now for cell, now in zip(everything, after, strict=True) if now.verdict is not cell.verdict),
         )
 
     async def _tell(self, changes: Mapping[Key, Intent | None]) -> None:
