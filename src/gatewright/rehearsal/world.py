@@ -320,6 +320,8 @@ class Draft:
         self.notes: list[Note] = []
         self.taken: set[str] = set()
         """Addresses that mean something on the map, beside those that spaces have: nobody is given them by chance."""
+        self._given: dict[Net, int] = {}
+        """The lowest address of each network that `free` has given; it goes downwards."""
         self.link_devices: dict[str, list[tuple[str, str]]] = {}
         """By space, the devices that lead into links: (device, name of the Link)."""
         self.programs: frozenset[str] = frozenset()
@@ -391,10 +393,12 @@ class Draft:
         used = self.taken.union(*(space.addresses for space in self.spaces.values()))
         is_point = cidr.prefixlen >= cidr.max_prefixlen - 1  # without addresses of its own (RFC 3021, RFC 6164)
         first, final = int(cidr.network_address) + (not is_point), int(cidr.broadcast_address) - (not is_point)
-        for number in range(min(final, int(cidr.network_address) + 0xFFFF), first - 1, -1):
+        last = self._given.get(cidr, min(final, int(cidr.network_address) + 0xFFFF) + 1)
+        for number in range(last - 1, first - 1, -1):  # nobody gives an address back
             address = str(ip_address(number) if cidr.version == 4 else IPv6Address(number))
             if address not in used:
                 self.taken.add(address)
+                self._given[cidr] = number
                 return address
         raise UsageError(f"no address of {cidr} is free for those whom the map gives none: {TOO_SMALL}")
 
