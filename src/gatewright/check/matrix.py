@@ -42,6 +42,7 @@ _PREFERENCE = (Family.HTTPS, Family.PASSTHROUGH, Family.HTTP, Family.TERMINATED)
 _SCHEMES = {Family.HTTPS: "https", Family.HTTP: "http", Family.PASSTHROUGH: "tls", Family.TERMINATED: "tls"}
 _USUAL_PORTS = {"https": 443, "http": 80}
 
+UNAUTHORIZED = 401
 SAMPLE = "any"
 """The label that stands for a wildcard's."""
 
@@ -52,7 +53,8 @@ TRIED = 20
 class Fate(Struct, frozen=True):
     """How one branch ends, without its hops: what the matrix and the rules need of it.
 
-    `kind` an OutcomeKind's value; `at` the hop where it failed; `words` "delivered to X via Y" or "fails at Z: why".
+    `kind` an OutcomeKind's value; `at` the hop where it failed; `words` "delivered to X via Y", "fails at Z: why" or
+    "asks for credentials: 401 why".
     """
 
     kind: str
@@ -83,6 +85,13 @@ class Cell(Struct, frozen=True):
     outcome: str
     kind: str
     fates: tuple[Fate, ...]
+
+    @property
+    def asks(self) -> bool:
+        """Is the worst that happens to anybody that credentials are asked for (401), which `row` never sends?"""
+        return self.kind == OutcomeKind.REFUSED and all(
+            fate.status == UNAUTHORIZED for fate in self.fates if fate.kind == OutcomeKind.REFUSED
+        )
 
 
 class Row(Struct, frozen=True):
@@ -219,6 +228,8 @@ def fate(branch: Branch) -> Fate:
         words = outcome.reason or "no address"
     elif kind is OutcomeKind.UNKNOWN:
         words = f"unknown: {outcome.reason}"
+    elif outcome.status == UNAUTHORIZED:
+        words = f"asks for credentials: {outcome.status} {outcome.reason}{via}"
     else:
         told = f"{outcome.status} {outcome.reason}" if outcome.status else outcome.reason
         words = f"fails at {last.kind.value if last else 'the vantage'}: {told}{via}"

@@ -157,6 +157,25 @@ def test_in_print() -> None:
     assert f"app.example.com  ✗  {said}" in told
 
 
+def test_what_asks_for_credentials_does_not_fail() -> None:
+    locked = SERVED.replace(
+        "name: app, n",
+        "annotations: {nginx.ingress.kubernetes.io/auth-type: basic, "
+        "nginx.ingress.kubernetes.io/auth-secret: users}, name: app, n",
+    ).replace("implementation: traefik", "implementation: ingress-nginx")
+    users = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: users, namespace: web}\n"
+    users += "stringData: {auth: 'joe:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M='}\n"
+    Path("locked.yaml").write_text(locked + users, encoding="utf-8")
+    result = check("locked.yaml")
+    assert result.exit_code == 0
+    assert "app.example.com  !  asks for credentials: 401 authentication required via " in result.stdout
+    assert "\n! asks for credentials, which nobody sends here\n" in result.stdout
+    (cell,) = json.loads(check("locked.yaml", "-o", "json").stdout)["matrix"]
+    assert (cell["kind"], cell["asksForCredentials"], cell["branches"][0]["status"]) == ("refused", True, 401)
+    (cell,) = json.loads(check("unserved.yaml", "-o", "json").stdout)["matrix"]
+    assert (cell["kind"], cell["asksForCredentials"]) == ("refused", False)
+
+
 def test_what_fails_is_told_with_the_columns_where_it_does() -> None:
     told = check("from.yaml").stdout
     assert "a from laptop over IPv4\nb from phone over IPv4\n" in told

@@ -69,6 +69,7 @@ def _cell(row: Row, cell: Cell) -> dict[str, Any]:
         "family": int(cell.family),
         "outcome": cell.outcome,
         "kind": cell.kind,
+        "asksForCredentials": cell.asks,
         "branches": [
             {
                 "kind": fate.kind,

@@ -35,6 +35,7 @@ _SIGNS = {
     OutcomeKind.ABSENT: ("·", "white"),
     OutcomeKind.UNKNOWN: ("?", "yellow"),
 }
+_ASKS = ("!", "yellow")
 _FAILS = ("✗", "red")
 WELL = frozenset({OutcomeKind.DELIVERED.value, OutcomeKind.RESPONSE.value, OutcomeKind.ABSENT.value})
 
@@ -127,8 +128,12 @@ def label(vantage: str, family: str) -> str:
 
 
 def _sign(cell: Cell) -> str:
-    sign, colour = _SIGNS.get(OutcomeKind(cell.kind), _FAILS)
+    sign, colour = _ASKS if cell.asks else _SIGNS.get(OutcomeKind(cell.kind), _FAILS)
     return click.style(sign, fg=colour)
+
+
+def _is_well(cell: Cell) -> bool:
+    return cell.kind in WELL or cell.asks
 
 
 def _matrix(rows: Sequence[Row]) -> str:
@@ -136,7 +141,7 @@ def _matrix(rows: Sequence[Row]) -> str:
     columns = list(dict.fromkeys(label(cell.vantage, cell.family) for row in rows for cell in row.cells))
     if not columns:
         return ""
-    shown = rows if len(rows) <= ROWS else [row for row in rows if any(cell.kind not in WELL for cell in row.cells)]
+    shown = rows if len(rows) <= ROWS else [row for row in rows if not all(map(_is_well, row.cells))]
     hidden = len(rows) - len(shown)
     names = letters(len(columns))
     lines: list[str] = []
@@ -149,6 +154,8 @@ def _matrix(rows: Sequence[Row]) -> str:
         lines = [click.style(f"{columns[0]}:", dim=True)]
     for row in shown[:ROWS]:
         lines += _row(row, dict(zip(columns, names, strict=True)), max(len(row.host) for row in shown[:ROWS]))
+    if any(cell.asks for row in shown[:ROWS] for cell in row.cells):
+        lines.append(click.style("! asks for credentials, which nobody sends here", dim=True))
     if len(shown) > ROWS:
         lines.append(click.style(f"… and {len(shown) - ROWS} more that fail (-o wide shows them)", dim=True))
     if hidden:
@@ -192,7 +199,7 @@ def _told(row: Row, columns: dict[str, str]) -> Iterator[tuple[str, bool]]:
     """The outcomes that fail, with the columns where they do; or the one that most share."""
     bad: dict[str, list[str]] = {}
     for cell in row.cells:
-        if cell.kind not in WELL:
+        if not _is_well(cell):
             bad.setdefault(cell.outcome, []).append(columns[label(cell.vantage, cell.family)])
     for outcome, names in list(bad.items())[:TOLD]:
         yield (f"{' '.join(names)}: {outcome}" if len(names) < len(columns) else outcome), True
