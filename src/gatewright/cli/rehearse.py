@@ -18,6 +18,7 @@ Examples:
   gatewright rehearse . --report rehearsal.html
   gatewright rehearse . --report rehearsal.xml -o junit
   gatewright rehearse . --capture packets/        # what passed where reality differs
+  gatewright rehearse . --break link:wg-home --break node:home/edge
   gatewright rehearse . --keep                    # then, in another terminal: gatewright enter
 \b
 Exit codes: 0 reality agrees with the model and all Expectations hold, 1 otherwise, 2 usage or input (also: this
@@ -54,6 +55,11 @@ PRIVATE = Path("/run")
     help="Ask what differs again, one by one, and keep the packets.",
 )  # fmt: skip
 @click.option("--capture-all", is_flag=True, help="With --capture: keep the packets of everything that is asked.")
+@click.option(
+    "--break", "faults", multiple=True, metavar="WHAT",
+    help="Break something and ask again: link:NAME, node:NAME, resolver:NAME, gateway:ID, certificate:expire,"
+    " latency:WHERE=50ms, rate:WHERE=1mbit; repeatable, each alone.",
+)  # fmt: skip
 @click.option("--keep", is_flag=True, help="Let the world stand until Ctrl-C, for gatewright enter.")
 @click.option("--estimate", is_flag=True, help="Tell what would be built and what it takes; build nothing.")
 @click.option("--if-allowed", is_flag=True, help="Where namespaces are not allowed, say why and exit with 0.")
@@ -71,6 +77,7 @@ def command(
     acme: bool,
     capture: Path | None,
     capture_all: bool,
+    faults: tuple[str, ...],
     keep: bool,
     estimate: bool,
     if_allowed: bool,
@@ -107,6 +114,7 @@ def command(
         acme=acme,
         capture=capture,
         capture_all=capture_all,
+        faults=faults,
         keep=keep,
         verbose=verbose,
     )

@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import click
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.base.errors import EngineError, UsageError
 from gatewright.cli import liveview, output
@@ -46,13 +46,14 @@ class Wishes(Struct, frozen=True):
     acme: bool
     capture: Path | None
     capture_all: bool
+    faults: tuple[str, ...]
     keep: bool
     verbose: bool
 
     def options(self, folder: Path) -> Options:
         """The same for a `Rehearsal`."""
         programs = REAL if self.acme else REAL - {"pebble"}
-        return Options(self.paths, folder, self.parts, self.only, self.patience, programs)
+        return Options(self.paths, folder, self.parts, self.only, self.patience, programs, self.faults)
 
 
 def rehearse(wishes: Wishes) -> int:
@@ -136,6 +137,8 @@ class _Conductor:
         seen = await self._ask(judge)
         found = self.rehearsal.conclude(judge, seen)
         await self._capture(found, judge)
+        if self.wishes.faults:
+            found = structs.replace(found, faults=await self.rehearsal.suffer(asked, found.cells))
         self.view.close()
         self._tell(Rehearsed(found, world, self.rehearsal.model.locator, self.wishes.paths, self.wishes.verbose))
         if self.wishes.keep:

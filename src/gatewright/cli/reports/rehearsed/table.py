@@ -163,9 +163,21 @@ def _broken(fault: Broken, locator: Locator) -> str:
     back = (
         "nothing came back" if fault.seconds is None else f"what still works worked again after {fault.seconds:.1f} s"
     )
-    head = f"{click.style(f'broken: {fault.fault}', bold=True)}  {back}"
-    differing = [side_by_side(cell, locator) for cell in fault.cells if cell.verdict is not Verdict.AGREES]
-    return "\n\n".join([f"{head}\n{_matrix(fault.cells)}", *differing])
+    works = f"{fault.worked - len(fault.lost)} of {fault.worked} cells still work"
+    head = f"{click.style(f'broken: {fault.fault}', bold=True)}  {works}; {back}"
+    cells = {cell.number: cell for cell in fault.cells}
+    told = [f"  {said}" for said in fault.did]
+    for word, numbers in (("lost", fault.lost), ("moved", fault.moved)):
+        for cell in (cells[number] for number in numbers):
+            told.append(f"  {word}: {cell.url} {table.label(cell.vantage, cell.family)}: {cell.model}")
+    told += [
+        f"  mended, but not as before: {cell.url} {table.label(cell.vantage, cell.family)}" for cell in fault.after
+    ]
+    lines = [line for one in told for line in output.paragraph(output.harmless(one), "", "    ")]
+    differing = [
+        side_by_side(cell, locator) for cell in (*fault.cells, *fault.after) if cell.verdict is Verdict.DIFFERS
+    ]
+    return "\n\n".join(["\n".join([head, *lines, _matrix(fault.cells)]), *differing])
 
 
 def _notes(report: RehearsalReport, locator: Locator) -> str:
