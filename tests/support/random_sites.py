@@ -227,14 +227,15 @@ class Ground:
 
     def _network_end(self, site: str) -> Spec:
         net = next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
-        return {"network": net.id, "routes": net.cidrs if self._one(0.8) else net.cidrs[:1]}
+        inside = _unrouted(net.cidrs)
+        return {"network": net.id, "routes": inside if self._one(0.8) else inside[:1]}
 
     def _routes(self, site: str, address: str) -> Spec:
         """What is behind a machine; without any it is the machine alone."""
         if self._one(0.3):
             return {}
         net = next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
-        return {"routes": [cidr for cidr in net.cidrs if "." in cidr] + [f"{address}/32"]}
+        return {"routes": [cidr for cidr in _unrouted(net.cidrs) if "." in cidr] + [f"{address}/32"]}
 
     # --- firewalls ---
 
@@ -295,6 +296,11 @@ class Ground:
                 spec["inbound"] = [self._allowed()]
             yield mapped("Firewall", f"fw{number}", spec)
             number += 1
+
+
+def _unrouted(cidrs: list[str]) -> list[str]:
+    """Those that the internet does not route, which is why they are behind links."""
+    return [cidr for cidr in cidrs if cidr.startswith(("10.", "fd"))]
 
 
 def written(folder: Path, documents: Iterable[Spec]) -> None:

@@ -18,6 +18,11 @@ TELL_APART = frozenset({"ingress-nginx", "traefik", "alb"})
 GRPC_STATUSES = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
 
 
+def unreached(implementation: str) -> int:
+    """The status of a door that does not reach its backend, as far as it is told that at once."""
+    return 502 if implementation in TELL_APART else 503
+
+
 def location(action: RedirectTo, request: Request, path: str, matched: str, own: str = "") -> str:
     """The Location of a redirect; `own`: the scheme that the client uses.  Default ports are left out.
 

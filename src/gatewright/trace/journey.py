@@ -28,7 +28,7 @@ from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.material import ServiceIntent
 from gatewright.kinds.intents.naming import ZoneIntent
-from gatewright.trace import edges, limits, passages, tunnels, vantages
+from gatewright.trace import answer, edges, limits, passages, tunnels, vantages
 from gatewright.trace.branches import Branch as Branch  # noqa: PLC0414  (the one place that others import them from)
 from gatewright.trace.branches import Journey as Journey  # noqa: PLC0414
 from gatewright.trace.branches import Limit as Limit  # noqa: PLC0414
@@ -550,11 +550,21 @@ class _Traveller:
             further = self._to_name(trail.fork(), backend.dns_name, onward, client, visited)
         found = list(islice(further, MAX_BRANCHES))
         if any(item.outcome.kind is not OutcomeKind.UNKNOWN for item in found):
-            yield from found
+            yield from (_without_address(item, walked, gateway) for item in found)
         else:  # what answers there is not on the map: that is where it was sent on purpose
             way = self._sight.ask(reach.reach, gateway.id, backend.key)
             trail.passed(passages.hops(way.steps), links=way.links)
             yield trail.end(walked.outcome)
+
+
+def _without_address(branch: Branch, walked: Walked, gateway: Gateway) -> Branch:
+    """A gateway that is told no address of its backend says so itself: the name that its client asked for exists."""
+    said = branch.outcome
+    if said.status or said.kind not in (OutcomeKind.ABSENT, OutcomeKind.UNREACHABLE):
+        return branch
+    status = answer.unreached(gateway.implementation) if walked.outcome.status and not walked.passed_through else 0
+    refused = structs.replace(walked.outcome, kind=OutcomeKind.REFUSED, status=status, reason=said.reason)
+    return structs.replace(branch, outcome=refused)
 
 
 def _kept_out(trail: Trail, gateway_id: str, verdict: Verdict, client: Client) -> Branch:

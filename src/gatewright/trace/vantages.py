@@ -9,10 +9,10 @@ from msgspec import Struct, structs
 from gatewright.base.origin import Origin
 from gatewright.graph.names import servers, upstreams
 from gatewright.graph.names.resolvers import is_private
-from gatewright.graph.names.servers import ServerKind
+from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import ANYCAST
 from gatewright.graph.network import spots
-from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.nodes import Place, Way
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import VantageIntent
@@ -96,8 +96,11 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
     literal = servers.address_of(resolver)
     addresses = intent.addresses if intent is not None else (literal,) if is_address(literal) else ()
     if not addresses and who.kind is ServerKind.PUBLIC:
-        addresses = tuple(one for one in ANYCAST if ("6" if ":" in one else "4") in found.families)
-    ways = [(address, sight.ask(passages.passage, found.place, address, 53, "udp")) for address in addresses]
+        addresses = ANYCAST
+    able = tuple(address for address in addresses if ("6" if ":" in address else "4") in found.families)
+    if addresses and not able:
+        return _speechless(found, who, addresses[0])
+    ways = [(address, sight.ask(passages.passage, found.place, address, 53, "udp")) for address in able]
     known = [(address, passage) for address, passage in ways if not passage.way.unknown]
     if not known or (intent is None and len(known) < len(ways)):
         return None  # nobody's address on the map, but packets get as far as the internet
@@ -108,3 +111,12 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
     steps = tuple(hop.summary for hop in passage.hops)
     summary = f"asks {who.label} at {address}" if passage.way.reached else f"cannot ask {who.label} at {address}"
     return Asking(passage, Hop(HopKind.RESOLVER, summary, who.origin, steps))
+
+
+def _speechless(client: Standing, who: Server, address: str) -> Asking:
+    """A client has no address of the family that a resolver is asked in."""
+    reason = f"{client.name} has no IPv{6 if ':' in address else 4}"
+    summary = f"cannot ask {who.label} at {address}"
+    return Asking(
+        Passage(Way(False, (), reason, address, 53), ()), Hop(HopKind.RESOLVER, summary, who.origin, (reason,))
+    )

@@ -17,7 +17,7 @@ from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.filters import Authorize
 from gatewright.kinds.intents.policies import HttpAllow
 from gatewright.trace import limits, trust
-from gatewright.trace.answer import TELL_APART
+from gatewright.trace.answer import unreached
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits, Trust, tightest
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind
 from gatewright.trace.passages import hops
@@ -173,7 +173,7 @@ def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, b
     outcome = found.outcome
     # Of an external name's addresses a gateway takes one that answers; pods get their share whether they do or not.
     if not way.reached and not (way.name and any(one.ok for one in way.endpoints)):
-        status = (502 if gateway.implementation in TELL_APART else 503) if outcome.status else 0
+        status = unreached(gateway.implementation) if outcome.status else 0
         if way.name:
             stations = (*stations, *hops(way.steps))
         stations = (*stations, Hop(HopKind.RESPONSE, f"{status} {way.reason}" if status else way.reason))

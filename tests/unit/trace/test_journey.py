@@ -805,3 +805,29 @@ def test_a_pod_comes_to_a_service_of_its_cluster_as_policies_let_it(world: World
     assert (no_port.outcome.kind, no_port.outcome.status) == (OutcomeKind.REFUSED, 0)
     (outside,) = ask("phone", "http://app.web.svc.cluster.local/", "4")
     assert outside.outcome.kind is not OutcomeKind.DELIVERED
+
+
+def test_the_public_dns_is_not_asked_from_where_there_is_no_internet(world: World) -> None:
+    shut = {
+        "cidrs: [192.168.178.0/24]}": "cidrs: [192.168.178.0/24], internet: false}",
+        "resolvers: [fritzbox], t": "t",
+    }
+    (branch,) = world(shut)("laptop", "http://app.example.com/", "4")
+    assert branch.outcome.kind is OutcomeKind.UNREACHABLE
+    assert branch.outcome.reason == "resolver public cannot be reached: home/lan has no way to the internet"
+
+
+def test_a_resolver_is_asked_in_a_family_that_the_client_has(world: World) -> None:
+    (branch,) = world({"families: [4], resolvers: [fritzbox], t": "families: [6], resolvers: [fritzbox], t"})(
+        "laptop", "http://app.example.com/", "6"
+    )
+    assert branch.outcome.kind is OutcomeKind.UNREACHABLE
+    assert branch.outcome.reason == "resolver fritzbox cannot be reached: laptop has no IPv4"
+
+
+def test_a_backend_whose_name_has_no_address_is_the_gateways_affair(world: World) -> None:
+    (branch,) = world({"externalName: round.example.com": "externalName: gone.example.com"})(
+        "phone", "http://round.example.com/", "4"
+    )
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 502)
+    assert "gone.example.com does not exist" in branch.outcome.reason

@@ -26,11 +26,16 @@ USUAL_PORT = {LinkType.WIREGUARD: 51820, LinkType.NEBULA: 4242, LinkType.LIQO: 5
 
 
 class Carrier(Struct, frozen=True):
-    """What carries a link: the packets that it leaves room for; the way that fails where no end can dial another."""
+    """What carries a link: the packets that it leaves room for; the links that carry it, which are passed as well; the
+    way that fails where no end can dial another."""
 
     mtu: int
-    details: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
     failed: Way | None = None
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        return (f"carried by {', '.join(self.links)}",) if self.links else ()
 
 
 class Walker:
@@ -222,7 +227,9 @@ class Walker:
             tries.append(blocked or self._translated(machine.id, machine.site, packet))
         if not tries:
             return self._lost(machine.id, packet)
-        return _first(tries)
+        if any(way.reached for way in tries):
+            return _first(tries)
+        return next((way for way in tries if way.unknown), tries[0])  # out by one of them it may arrive
 
     def _arrive(self, id_: str, packet: Packet) -> Way:
         """At a machine that has the address: translated and sent on, or let in."""
@@ -344,7 +351,7 @@ class Walker:
         summary = f"through the {tunnel.type} link {tunnel.name} to {leave.place}"
         packet = packet.step(StepKind.LINK, summary, tunnel.origin, f"MTU {carrier.mtu}", *carrier.details)
         packet = packet.narrowed(carrier.mtu, f"link {tunnel.name}", tunnel.mtu_origin)
-        packet = structs.replace(packet, links=tuple(dict.fromkeys((*packet.links, tunnel.name))))
+        packet = structs.replace(packet, links=tuple(dict.fromkeys((*packet.links, tunnel.name, *carrier.links))))
         if carrier.failed is not None:
             reason = f"the link {tunnel.name} does not come up: {carrier.failed.reason}"
             return packet.failed(reason, blocked_by=carrier.failed.blocked_by)
@@ -415,8 +422,7 @@ class Walker:
             way = self._from_place(start.place, Packet(wanted, port, "udp", banned=frozenset((hop.tunnel,))))
             if way.reached or way.unknown:
                 under = way.mtu.value if way.mtu is not None else 1500
-                carriers = (f"carried by {', '.join(way.links)}",) if way.links else ()
-                return Carrier(min(tunnel.mtu, under - overhead - (20 if wanted.version == 6 else 0)), carriers)
+                return Carrier(min(tunnel.mtu, under - overhead - (20 if wanted.version == 6 else 0)), way.links)
             failed = failed or way
         return structs.replace(self._plain(hop), failed=failed)
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gatewright.graph.nodes import Backend
 from gatewright.rehearsal.asking import EchoSeen, Observation
-from gatewright.rehearsal.world import World
+from gatewright.rehearsal.world import Role, World
 
 Identity = tuple[str, str, int]
 """A Service's namespace and name, and the port."""
@@ -52,11 +52,12 @@ def landmarks(world: World, backends: Iterable[Backend]) -> Landmarks:
     type ExternalName with whoever answers where its name leads."""
     doors: dict[str, set[str]] = defaultdict(set)
     sources: dict[str, set[str]] = defaultdict(set)
+    roles = {space.name: space.role for space in world.spaces}
     for spot in world.gateways:
         for address in spot.addresses:
             doors[address].add(spot.gateway)
-        for address in spot.sources:
-            sources[address].add(spot.gateway)
+        for address in spot.sources if roles.get(spot.space) is not Role.MACHINE else ():
+            sources[address].add(spot.gateway)  # behind the addresses of machines everybody's pods hide
     at: dict[tuple[str, int], set[Identity]] = defaultdict(set)
     for backend in backends:
         serves = (backend.key.namespace, backend.key.name, backend.key.port)

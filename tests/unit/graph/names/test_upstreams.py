@@ -49,3 +49,9 @@ def test_a_domain_is_forwarded_to_nobody() -> None:
     found = World(ZONE, near, far, home(), there).one("app.example.com", "A", "dns")
     assert found.status is Status.UNREACHED
     assert "cannot ask far" in found.steps[-1].summary
+
+
+def test_a_machine_that_has_two_ways_out_takes_the_one_that_leads_there() -> None:
+    both = site("home", network("lan", "10.0.0.0/24", internet=False), node("dns", NEAR, "198.51.100.3"))
+    asking = resolver("dns", address=NEAR, upstreams=("public",))
+    assert World(ZONE, asking, both).one("app.example.com", "A", "dns").status is Status.ANSWER
