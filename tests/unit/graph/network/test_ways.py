@@ -243,7 +243,7 @@ def test_the_smallest_packets_of_links_within_links() -> None:
     )
     found = walk(objects, "machine:a/gw", "10.8.2.9")
     assert found.reached
-    assert found.links == ("inner",)
+    assert found.links == ("inner", "outer")
     assert found.mtu is not None
     assert (found.mtu.value, found.mtu.hop) == (1360, "link inner")
 
