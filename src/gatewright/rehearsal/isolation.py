@@ -50,6 +50,9 @@ NO: Final = 101
 
 PR_SET_PDEATHSIG: Final = 1
 
+BASIC: Final = ("unshare", "nsenter", "mount", "ip", "nft")
+"""The programs that every world is built with."""
+
 PACKAGES: Final = {
     "unshare": "util-linux",
     "mount": "mount",
@@ -108,7 +111,7 @@ def enter(arguments: Sequence[str]) -> NoReturn:
     `unshare` says 1 when it fails or whoever is inside is killed, so that NO is said inside for 1.  UsageError where
     the kernel or the machine forbids it, EngineError when it is killed.
     """
-    require(("unshare", "nsenter", "mount", "ip", "nft"), "a rehearsal")
+    require(BASIC, "a rehearsal")
     ours = os.getpid()
     asked: list[int] = []
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until we can hand them on, and inside until `settle`

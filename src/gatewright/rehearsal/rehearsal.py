@@ -107,8 +107,10 @@ class Rehearsal:
         return self.world
 
     def needed(self) -> tuple[str, ...]:
-        """The programs that the world needs."""
-        return tuple(sorted({daemon.command[0] for daemon in self.world.daemons})) if self.world is not None else ()
+        """The programs that the world needs, those that it is built with among them."""
+        daemons = self.world.daemons if self.world is not None else ()
+        commands = (command for one in daemons for command in (one.command, *one.before, *one.then))
+        return tuple(sorted({*isolation.BASIC, *(command[0] for command in commands)}))
 
     def plan(self) -> World:
         """What is to be built.  UsageError where this machine cannot bear it."""
