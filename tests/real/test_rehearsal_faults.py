@@ -1,0 +1,191 @@
+"""Faults of a rehearsal, struck for real: what is predicted is what clients meet, and all is mended afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import worlds
+
+from gatewright.base.errors import UsageError
+from gatewright.rehearsal import standing
+from gatewright.rehearsal.compare import Verdict
+from gatewright.rehearsal.rehearsal import Listener, Options, Rehearsal
+from gatewright.rehearsal.report import Broken, Cell
+
+pytestmark = pytest.mark.real
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SECONDS = 240.0
+
+EDGE = (
+    "link:wireguard",
+    "node:k3s-node3",
+    "node:k3s-node1",
+    "node:cloud/ionos",
+    "resolver:home-dns",
+    "gateway:kube-system/traefik",
+    "certificate:expire",
+    "rate:wireguard=50mbit",
+)
+SPLIT = ("resolver:adguard", "node:adguard", "node:talos-cp-1", "node:talos-cp-2", "node:talos-worker-1", "link:tunnel")
+
+
+def suffered(example: str, *faults: str) -> dict[str, Any]:
+    """What came of each fault of an example."""
+
+    async def run() -> dict[str, Any]:
+        listener = Listener(lambda _: None, lambda _: None, lambda _done, _all: None)
+        rehearsal = Rehearsal(Options((str(EXAMPLES / example),), standing.WORLD, faults=faults), listener)
+        rehearsal.read()
+        rehearsal.plan()
+        await rehearsal.stand()
+        asked = rehearsal.questions()
+        judge = rehearsal.judge(asked)
+        cells, _ = judge.cells(await rehearsal.ask(asked, judge))
+        found = await rehearsal.suffer(asked, cells)
+        return {"": [_said(cell) for cell in cells if cell.verdict is Verdict.DIFFERS]} | {
+            one.fault: _summary(one) for one in found
+        }
+
+    return asyncio.run(run())
+
+
+def refused(example: str, fault: str) -> str:
+    """Why a fault is refused before anything is built, "" when it is not."""
+    try:
+        listener = Listener(lambda _: None, lambda _: None, lambda _done, _all: None)
+        rehearsal = Rehearsal(Options((str(EXAMPLES / example),), standing.WORLD, faults=(fault,)), listener)
+        rehearsal.read()
+        rehearsal.plan()
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
+def _said(cell: Cell) -> str:
+    return f"{cell.vantage} IPv{cell.family} {cell.url}: {cell.model}; {cell.reality}"
+
+
+def _summary(one: Broken) -> dict[str, Any]:
+    cells = {cell.number: cell for cell in one.cells}
+    return {
+        "differ": [_said(cell) for cell in one.cells if cell.verdict is Verdict.DIFFERS],
+        "after": [_said(cell) for cell in one.after],
+        "did": list(one.did),
+        "seconds": one.seconds,
+        "worked": one.worked,
+        "lost": sorted({cells[number].vantage for number in one.lost}),
+        "kept": sorted(
+            {cell.vantage for cell in one.cells if cell.number not in one.lost and "delivered" in cell.model}
+        ),
+        "moved": sorted({cells[number].vantage for number in one.moved}),
+    }
+
+
+@lru_cache(1)
+def edge() -> dict[str, Any]:
+    return dict(worlds.run(suffered, "dual-stack-edge", *EDGE, seconds=SECONDS))
+
+
+@lru_cache(1)
+def split() -> dict[str, Any]:
+    return dict(worlds.run(suffered, "gateway-split-dns", *SPLIT, seconds=SECONDS))
+
+
+@pytest.mark.parametrize("fault", EDGE)
+def test_at_the_edge_reality_is_as_predicted_and_all_is_mended(fault: str) -> None:
+    found = edge()
+    assert found[""] == []
+    assert found[fault]["differ"] == []
+    assert found[fault]["after"] == []
+
+
+@pytest.mark.parametrize("fault", SPLIT)
+def test_with_split_dns_reality_is_as_predicted_and_all_is_mended(fault: str) -> None:
+    found = split()
+    assert found[""] == []
+    assert found[fault]["differ"] == []
+    assert found[fault]["after"] == []
+
+
+def test_without_the_tunnel_only_those_away_lose() -> None:
+    found = edge()["link:wireguard"]
+    assert found["lost"] == ["phone-away"]
+    assert found["kept"] == ["phone-at-home"]
+
+
+def test_the_address_of_a_lost_node_is_announced_by_another() -> None:
+    found = edge()["node:k3s-node3"]
+    assert found["lost"] == []
+    assert found["seconds"] is not None
+    announced = [said for said in found["did"] if "192.168.178.10 is announced by home/k3s-node" in said]
+    assert len(announced) == 1
+    assert "node3" not in announced[0]
+    assert any("fda8:a1db:5685::10 is announced by" in said for said in found["did"])
+
+
+def test_pods_of_a_lost_node_are_no_endpoints() -> None:
+    found = edge()["node:k3s-node1"]
+    assert found["kept"] == []
+    assert found["seconds"] is None
+    assert found["lost"] == ["phone-at-home", "phone-away"]
+
+
+def test_without_the_edge_node_only_those_away_lose() -> None:
+    assert edge()["node:cloud/ionos"]["lost"] == ["phone-away"]
+
+
+def test_without_its_only_resolver_the_home_loses() -> None:
+    found = edge()["resolver:home-dns"]
+    assert found["lost"] == ["phone-at-home"]
+    assert found["kept"] == ["phone-away"]
+
+
+def test_a_gateway_that_ended_loses_its_own_clients() -> None:
+    found = edge()["gateway:kube-system/traefik"]
+    assert found["lost"] == ["phone-at-home"]
+    assert found["kept"] == ["phone-away"]
+
+
+def test_expired_certificates_lose_what_is_encrypted() -> None:
+    found = edge()["certificate:expire"]
+    assert found["lost"] == ["phone-at-home", "phone-away"]
+    assert found["kept"] == ["phone-at-home"]  # by plain HTTP
+
+
+def test_a_narrow_tunnel_loses_nothing() -> None:
+    assert edge()["rate:wireguard=50mbit"]["lost"] == []
+
+
+def test_a_silent_resolver_s_clients_ask_the_other() -> None:
+    found = split()["resolver:adguard"]
+    assert found["lost"] == []
+    assert found["moved"] == ["laptop"]
+
+
+def test_nobody_announces_what_only_one_node_may() -> None:
+    found = split()["node:talos-worker-1"]
+    assert "nobody is left to announce 172.16.1.61" in found["did"]
+    assert "laptop" in found["lost"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("link:nope", "there is no link nope to break (there are: wireguard)"),
+        ("node:nope", "there is no node nope to break"),
+        ("resolver:nope", "there is no resolver nope to break"),
+        ("gateway:traefik", "the gateway traefik may be kube-system/traefik or traefik-external/traefik"),
+        ("certificate:apps/nope", "there is no certificate apps/nope to break"),
+        ("rate:wireguard", "say rate:WHERE=1mbit"),
+        ("rate:wireguard=fast", "say rate:WHERE=1mbit"),
+        ("latency:nope=1ms", "there is no link, network or node nope to break"),
+        ("meteor:home", "say link:"),
+    ],
+)
+def test_what_cannot_be_broken_is_told_before_anything_is_built(fault: str, said: str) -> None:
+    assert said in worlds.run(refused, "dual-stack-edge", fault)
