@@ -197,9 +197,11 @@ class Ground:
     def _link(self, number: int, one: str, other: str) -> Spec:
         r = self._r
         kind = r.choice(LINK_TYPES)
-        if kind == "Direct":
+        inside = [_unrouted(self._first_network(site).cidrs) for site in (one, other)]
+        if kind == "Direct" and all(inside):
             ends = [self._network_end(one), self._network_end(other)]
             return mapped("Link", f"l{number}", {"type": kind, "ends": ends})
+        kind = "WireGuard" if kind == "Direct" else kind
         hub = self._machine_of(one)
         spoke = self._machine_of(other)
         endpoint = (hub.public or hub.inside)[0]
@@ -214,7 +216,7 @@ class Ground:
             },
             {"node": spoke.id, "addresses": [f"10.8.{number}.2/24"], **self._routes(other, f"10.8.{number}.2")},
         ]
-        if kind == "WireGuard" and self._one(0.3):
+        if kind == "WireGuard" and inside[1] and self._one(0.3):
             ends[1] = self._network_end(other)
         spec: Spec = {"type": kind, "ends": ends}
         if kind == "WireGuard" and self._one(0.3):
@@ -225,8 +227,11 @@ class Ground:
         mine = [machine for machine in self.places.machines if machine.id.startswith(f"{site}/")]
         return next((machine for machine in mine if machine.public), mine[0])
 
+    def _first_network(self, site: str) -> Network:
+        return next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
+
     def _network_end(self, site: str) -> Spec:
-        net = next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
+        net = self._first_network(site)
         inside = _unrouted(net.cidrs)
         return {"network": net.id, "routes": inside if self._one(0.8) else inside[:1]}
 
@@ -234,7 +239,7 @@ class Ground:
         """What is behind a machine; without any it is the machine alone."""
         if self._one(0.3):
             return {}
-        net = next(net for net in self.places.networks if net.id.startswith(f"{site}/"))
+        net = self._first_network(site)
         return {"routes": [cidr for cidr in _unrouted(net.cidrs) if "." in cidr] + [f"{address}/32"]}
 
     # --- firewalls ---

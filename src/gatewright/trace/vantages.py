@@ -97,7 +97,8 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
     addresses = intent.addresses if intent is not None else (literal,) if is_address(literal) else ()
     if not addresses and who.kind is ServerKind.PUBLIC:
         addresses = ANYCAST
-    able = tuple(address for address in addresses if ("6" if ":" in address else "4") in found.families)
+    alone = found.place.kind == "network"  # machines and pods have what they have, whatever a client there prefers
+    able = tuple(a for a in addresses if not alone or ("6" if ":" in a else "4") in found.families)
     if addresses and not able:
         return _speechless(found, who, addresses[0])
     ways = [(address, sight.ask(passages.passage, found.place, address, 53, "udp")) for address in able]
