@@ -20,7 +20,7 @@ from gatewright.rehearsal import builder, isolation
 from gatewright.rehearsal.spaces import inside
 from gatewright.rehearsal.world import Daemon, File, netns
 
-READY_SECONDS: Final = 10.0
+READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.01
 END_SECONDS: Final = 2.0
 KEPT_LINES: Final = 3

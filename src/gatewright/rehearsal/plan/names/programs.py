@@ -31,7 +31,7 @@ ABOUT_NAMES: Final = frozenset(
 """Options of dnsmasq that only say how it answers.  No other is used: the rest concern the machine that it is on, read
 and write files there, or run programs (`conf-script`, `dhcp-script`), which no input may have us do."""
 
-TRANSFER_SECONDS: Final = 15
+TRANSFER_SECONDS: Final = 60
 
 
 class Secondary(Struct, frozen=True):
