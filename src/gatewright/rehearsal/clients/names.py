@@ -29,6 +29,10 @@ PORT: Final = 53
 ENDINGS: Final = {dns.rcode.NXDOMAIN: Named.NXDOMAIN, dns.rcode.REFUSED: Named.REFUSED}
 TYPES: Final = {"4": dns.rdatatype.A, "6": dns.rdatatype.AAAA}
 LONGEST_CHAIN: Final = 16
+OPEN: Final = 32
+HELD: Final = 0.5
+"""How many queries are open at once, and for how many seconds one counts as open: resolvers on a busy machine are not
+flooded until they miss their own time limits, and those that say nothing hold nobody up."""
 
 
 class Told(Struct, frozen=True):
@@ -44,6 +48,7 @@ class Names:
     """Asks the resolvers of vantages."""
 
     def __init__(self) -> None:
+        self._room = asyncio.Semaphore(OPEN)
         self._asked: dict[tuple[str, tuple[str, ...], str, str], asyncio.Task[Told]] = {}
 
     async def ask(self, space: str, addresses: tuple[str, ...], name: str, version: str, *, anew: bool = False) -> Told:
@@ -52,11 +57,17 @@ class Names:
         `anew`: whatever was answered before.
         """
         if anew:
-            return await _ask(space, addresses, name, version)
+            return await self._query(space, addresses, name, version)
         key = (space, addresses, name, version)
         if key not in self._asked:
-            self._asked[key] = asyncio.ensure_future(_ask(space, addresses, name, version))
+            self._asked[key] = asyncio.ensure_future(self._query(space, addresses, name, version))
         return await asyncio.shield(self._asked[key])
+
+    async def _query(self, space: str, addresses: tuple[str, ...], name: str, version: str) -> Told:
+        async with self._room:
+            asking = asyncio.ensure_future(_ask(space, addresses, name, version))
+            await asyncio.wait((asking,), timeout=HELD)
+        return await asking
 
 
 async def _ask(space: str, addresses: tuple[str, ...], name: str, version: str) -> Told:
