@@ -60,10 +60,11 @@ class Silence(Struct, frozen=True, tag=True):
 
 
 class Resume(Struct, frozen=True, tag=True):
-    """Have a silenced name server answer again."""
+    """Have a silenced name server answer again; `server`: as this one from now on, None as before."""
 
     number: int
     name: str
+    server: NameServer | None = None
 
 
 ToProcess = Begin | Silence | Resume
@@ -98,9 +99,10 @@ class Servers:
         """End a name server, until `resume`.  EngineError when there is none of this name."""
         _raise(await self._ask(Silence(0, name)))
 
-    async def resume(self, name: str) -> None:
-        """Start a name server again.  EngineError when there is none of this name."""
-        _raise(await self._ask(Resume(0, name)))
+    async def resume(self, name: str, server: NameServer | None = None) -> None:
+        """Start a name server again, to say what `server` says where that is another now.  EngineError when there is
+        none of this name."""
+        _raise(await self._ask(Resume(0, name, server)))
 
     @property
     def ended(self) -> tuple[str, ...]:
@@ -167,6 +169,8 @@ class Process:
                 case Silence():
                     failures = await self._silence(message.name)
                 case Resume():
+                    if message.server is not None:
+                        self._known[message.name] = message.server
                     failures = await self._resume(message.name)
             self._writer.write(encode(Done(message.number, tuple(failures))))
         if self._echo is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from gatewright.graph.network.announcing import unannounced
 from gatewright.graph.network.doors import gateways_at
 from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place, Step, StepKind, Way
@@ -45,6 +46,9 @@ def passage(sight: Sight, place: Place, address: str, port: int, protocol: str) 
     """A question: the way from a Place to an address and port, and the gateways that answer there."""
     if is_address(address):
         found = sight.ask(way, place, address, port, protocol)
+        silence = sight.ask(unannounced, place, found.address or address) if found.reached and not found.machine else ""
+        if silence:
+            found = structs.replace(found, reached=False, reason=silence)
     else:  # a load balancer that is known by its hostname only, which whoever runs it keeps reachable
         step = Step(StepKind.INTERNET, f"to wherever {address} is")
         found = Way(True, (step,), address=address, port=port, source=next(iter(place.addresses), ""))

@@ -36,6 +36,8 @@ def service(sight: Sight, name: str, type: str, domain: str) -> Said:
     if found.type == "ExternalName":
         return Said(Status.ANSWER, f"{name} CNAME {found.external_name}", found.origin, alias=found.external_name)
     addresses = _endpoints(sight, found) if found.headless else found.cluster_ips
+    if not addresses and found.headless and _is_listed(sight, found):
+        return Said(Status.NODATA, f"{found.key} has no pod that is ready", found.origin)
     if not addresses:
         return Said(Status.UNKNOWN, f"the address of {found.key} is not among the input", found.origin)
     mine = tuple(address for address in addresses if record_type(address) == type)
@@ -48,3 +50,8 @@ def _endpoints(sight: Sight, found: ServiceIntent) -> tuple[str, ...]:
     """The pods of a headless Service."""
     slices = sight.listed("endpoints", found.key, EndpointsIntent)
     return tuple(sorted({end.address for part in slices for end in part.addresses if end.ready}))
+
+
+def _is_listed(sight: Sight, found: ServiceIntent) -> bool:
+    """Does anybody say which pods it has, ready or not?"""
+    return any(part.addresses for part in sight.listed("endpoints", found.key, EndpointsIntent))

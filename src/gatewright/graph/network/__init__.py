@@ -15,6 +15,8 @@ Questions (first argument a `Sight`), each in its own file:
 - `placement.home(sight, namespace) -> Home`: the cluster and machines on which the pods of a namespace run
 - `starts.starts(sight, gateway_id) -> tuple[Start, ...]`: where a gateway's own connections start, and as which Party
 - `reach.reach(sight, gateway_id, backend_key) -> Reach`: from a gateway to each endpoint of a backend
+- `outages.down(sight) -> Down`: what is supposed not to work; `topology` and the ways know it
+- `announcing.unannounced(sight, place, address) -> str`: why nobody is left to announce a load balancer's address
 
 Counterpart: `graph.names`, which says which address a name leads to.
 """

@@ -24,7 +24,7 @@ from gatewright.rehearsal.faults import announcing, devices
 from gatewright.rehearsal.faults.base import Fault, Ground, Things, known, outage
 from gatewright.rehearsal.faults.moving import Below, Mover, below, reload, segment
 from gatewright.rehearsal.plan.announcers import announcers
-from gatewright.rehearsal.world import World, node
+from gatewright.rehearsal.world import NameServer, World, node
 
 
 class _Plan(Struct, frozen=True):
@@ -86,6 +86,9 @@ class NodeFault(Fault):
             told += [said async for said in self._announce(ground, mover, plan)]
         for space in self._moved:
             await _begin(ground, space)
+        for server in self._renamed(ground.world, self._planned):
+            await ground.servers.silence(server.name)
+            await ground.servers.resume(server.name, server)
         return tuple(told)
 
     # --- mended ---
@@ -97,6 +100,9 @@ class NodeFault(Fault):
             await builder.batch(space, [line])
         for space, ruleset in self._changed:
             await reload(space, ruleset)
+        for server in self._renamed(self._planned, ground.world):
+            await ground.servers.silence(server.name)
+            await ground.servers.resume(server.name, server)
         await devices.up(ground.world, self._space, self._devices(ground.world))
         for mover in self._movers:
             for address, device in mover.announced():
@@ -130,6 +136,12 @@ class NodeFault(Fault):
                     await builder.batch(space.name, [line.replace("addr add", "addr replace", 1)])
                     self._added.append((space.name, line.replace("addr add", "addr del", 1).removesuffix(" nodad")))
                     announcing.tell(space.name, line.split()[4], address)
+
+    def _renamed(self, old: World, new: World) -> list[NameServer]:
+        """The name servers of clusters that say something else: names of headless Services are those of their pods."""
+        was = {server.name: server for server in old.name_servers}
+        ended = frozenset(self._gone(old)) - self._moved.keys()
+        return [one for one in new.name_servers if one.name in was and one != was[one.name] and one.space not in ended]
 
     def _target(self, ground: Ground, plan: _Plan, one: Below) -> str:
         """Where a space that was below the machine is from now on, "" for nowhere: pods of Services are gone."""
