@@ -37,6 +37,7 @@ from gatewright.rehearsal.plan.whole import whole
 from gatewright.rehearsal.questions import ALL, Part, questions
 from gatewright.rehearsal.report import Broken, Cell, RehearsalReport
 from gatewright.rehearsal.servers import Servers
+from gatewright.rehearsal.stays import stays
 from gatewright.rehearsal.world import World
 
 REAL: Final = frozenset({"named", "dnsmasq", "unbound", "pebble"})
@@ -117,6 +118,7 @@ class Rehearsal:
         world = self.imagine()
         for fault in self.faults:
             fault.aim(structs.replace(self.model.analysis.answer(things), certificates=self.certificates.ordered))
+        self.model.provide(stays(world))
         isolation.require(self.needed(), "this world")
         estimate.check(world, len(self.questions()))
         return world

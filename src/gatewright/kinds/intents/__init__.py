@@ -56,6 +56,7 @@ from gatewright.kinds.intents.places import (
 )
 from gatewright.kinds.intents.policies import PolicyIntent
 from gatewright.kinds.intents.programs import HelmIntent, LinkFileIntent, TunnelIntent
+from gatewright.kinds.intents.stays import StayIntent
 
 WorldIntent = (
     SiteIntent
@@ -79,6 +80,7 @@ WorldIntent = (
     | ExpectationIntent
     | TenantIntent
     | OutageIntent
+    | StayIntent
 )
 
 

@@ -159,6 +159,9 @@ class _Doors:
         """Below a node; best one that announces its addresses itself."""
         machine = self._map.machines[self._chosen(ids[0], cluster, fitting, addresses)]
         origin = self._origin(ids[0])
+        elsewhere = [id_ for id_ in fitting if self._map.machines[id_].site != machine.site]
+        if elsewhere:
+            self._draft.note(f"{ids[0]} runs on {machine.id} here; it may as well run on {elsewhere[0]}", origin)
         space = add_pod(
             self._draft, self._sight, NewPod(gateway(ids[0]), cluster, machine, role=Role.GATEWAY, origin=origin)
         )
