@@ -197,6 +197,7 @@ class Ground:
     def _link(self, number: int, one: str, other: str) -> Spec:
         r = self._r
         kind = r.choice(LINK_TYPES)
+        # Routes on one side only would let answers come by another way, which the model does not look at.
         inside = [_unrouted(self._first_network(site).cidrs) for site in (one, other)]
         if kind == "Direct" and all(inside):
             ends = [self._network_end(one), self._network_end(other)]
@@ -212,11 +213,15 @@ class Ground:
                 "addresses": [f"10.8.{number}.1/24"],
                 "endpoint": f"{endpoint}:{port}" if ":" not in endpoint else f"[{endpoint}]:{port}",
                 "listenPort": port,
-                **self._routes(one, f"10.8.{number}.1"),
+                **(self._routes(one, f"10.8.{number}.1") if all(inside) else {}),
             },
-            {"node": spoke.id, "addresses": [f"10.8.{number}.2/24"], **self._routes(other, f"10.8.{number}.2")},
+            {
+                "node": spoke.id,
+                "addresses": [f"10.8.{number}.2/24"],
+                **(self._routes(other, f"10.8.{number}.2") if all(inside) else {}),
+            },
         ]
-        if kind == "WireGuard" and inside[1] and self._one(0.3):
+        if kind == "WireGuard" and all(inside) and self._one(0.3):
             ends[1] = self._network_end(other)
         spec: Spec = {"type": kind, "ends": ends}
         if kind == "WireGuard" and self._one(0.3):

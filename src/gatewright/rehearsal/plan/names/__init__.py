@@ -272,7 +272,7 @@ class _Planning:
             where = self._of_clusters.get(self._cluster_at(intent))
             found = where.addresses if where is not None else ()
         else:
-            found = upstreams.addresses(ref, spot.families)
+            found = upstreams.addresses(ref, "46")
         mine = [address for address in found if family(address) in spot.families]
         return tuple(dict.fromkeys((*mine, *found)))
 
