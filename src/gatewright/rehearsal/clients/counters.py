@@ -35,12 +35,13 @@ def read(links: Devices) -> Reading:
 
 
 def moved(before: Reading, after: Reading) -> frozenset[str]:
-    """The links of which any device carried something."""
-    return frozenset(
-        link
+    """The links that carried something from one end to another: what enters a link that is not up comes out nowhere.
+    A link of which one end is seen alone carried what moved there."""
+    carried = {
+        link: sum(octets - before[link][device] >= LEAST for device, octets in devices.items())
         for link, devices in after.items()
-        if any(octets - before[link][device] >= LEAST for device, octets in devices.items())
-    )
+    }
+    return frozenset(link for link, ends in carried.items() if ends >= min(2, len(after[link])) and ends)
 
 
 def _octets(table: str) -> dict[str, int]:
