@@ -61,7 +61,7 @@ MISTAKES = (
         "",
         ("grafana-*",),
         ("grafana-away",),
-        "answered 50",
+        "answer",  # an error of the gateway, or none in time
     ),
     Mistake(
         "a name that only the other cluster's DNS knows",

@@ -301,9 +301,12 @@ def _other_trust(question: Question, branch: Branch, seen: Observation) -> Itera
 
 
 def _other_links(question: Question, branch: Branch, seen: Observation) -> Iterator[str]:
-    """Those that the Expectation names; the others nobody asked for."""
+    """Those that the Expectation names; the others nobody asked for.
+
+    Where a request gets lost nobody sees how far it came: it may have entered a link and not left it.
+    """
     wanted = question.expectation
-    if wanted is None or seen.links is None:
+    if wanted is None or seen.links is None or seen.ended is not Ended.ANSWERED or seen.status in PROXY_FAILURES:
         return
     for link in dict.fromkeys((*wanted.via, *wanted.not_via)):
         if (link in branch.links) and link not in seen.links:
