@@ -20,6 +20,7 @@ from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.places import LinkType
 from gatewright.pipeline import Model
 from gatewright.rehearsal import builder, daemons, world
+from gatewright.rehearsal.clients import counters
 from gatewright.rehearsal.daemons import Daemons
 from gatewright.rehearsal.plan import links, network
 from gatewright.rehearsal.spaces import inside
@@ -142,16 +143,19 @@ async def _measured(answer: Any, tries: list[tuple[Place, str, str, str]]) -> li
         known: Way = answer(way, place, address, PORT, "udp")
         assert known.mtu is not None
         size = known.mtu.value
+        before = counters.read(planned.links)
+        whole = arrives(start, there, address, size, SECONDS)
+        moved = counters.moved(before, counters.read(planned.links))
         found.append(
             {
                 "to": address,
-                "links": list(known.links),
+                "links": sorted(known.links),
                 "mtu": size,
                 "small": arrives(start, there, address, 100, SECONDS),
-                "whole": arrives(start, there, address, size, SECONDS),
+                "whole": whole,
                 "larger": arrives(start, there, address, size + 1, LOST_SECONDS),
                 "stream": streams(start, there, address),
-                "moved": [name for name, devices in planned.links.items() if devices and name in known.links],
+                "moved": sorted(moved),
             }
         )
     return found

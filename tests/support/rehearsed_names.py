@@ -46,13 +46,13 @@ ROUNDS = 4
 
 
 class Asked(Struct, frozen=True):
-    """One question of one client: `address` of the resolver that the model calls `resolver`."""
+    """One question of one client: `addresses` of whom the model calls `resolver`, in the client's order."""
 
     vantage: str
     space: str
     place: Place
     resolver: str
-    address: str
+    addresses: tuple[str, ...]
     name: str
     type: str
 
@@ -79,25 +79,37 @@ def everything(sight: Sight, draft: Draft) -> Iterator[Asked]:
     for spot in draft.vantages:
         intent = intents[spot.vantage]
         place = next(iter(places(sight, intent.at, intent.addresses)))
+        addresses: dict[str, list[str]] = {}
         for resolver, address in spot.resolvers:
+            addresses.setdefault(resolver, []).append(address)
+        for resolver, several in addresses.items():
             for name in sorted(known):
                 for kind in ("A", "AAAA"):
-                    yield Asked(spot.vantage, spot.space, place, resolver, address, name, kind)
+                    yield Asked(spot.vantage, spot.space, place, resolver, tuple(several), name, kind)
 
 
 async def ask(question: Asked) -> tuple[str, tuple[str, ...]]:
-    """What a client learns: a word as Status has it, and the addresses."""
+    """What a client learns of the first address that answers: a word as Status has it, and the addresses."""
+    said: tuple[str, tuple[str, ...]] = "", ()
+    for address in question.addresses:
+        said = await _ask_at(question, address)
+        if said[0] != "silent":
+            break
+    return said
+
+
+async def _ask_at(question: Asked, address: str) -> tuple[str, tuple[str, ...]]:
     loop = asyncio.get_running_loop()
     query = dns.message.make_query(question.name, question.type)
-    family = socket.AF_INET6 if ":" in question.address else socket.AF_INET
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with spaces.make_socket(question.space, family, socket.SOCK_DGRAM) as wire:
         try:
             async with asyncio.timeout(SECONDS):
-                await loop.sock_connect(wire, (question.address, 53))
+                await loop.sock_connect(wire, (address, 53))
                 await loop.sock_sendall(wire, query.to_wire())
                 answer = dns.message.from_wire(await loop.sock_recv(wire, 4096))
         except (OSError, TimeoutError, dns.exception.DNSException) as error:
-            return type(error).__name__, ()
+            return ("silent" if isinstance(error, TimeoutError | OSError) else type(error).__name__), ()
     if answer.rcode() == dns.rcode.NXDOMAIN:
         return "nxdomain", ()
     if answer.rcode() in (dns.rcode.REFUSED, dns.rcode.SERVFAIL):
@@ -160,7 +172,7 @@ async def _compared(sight: Sight, draft: Draft) -> dict[str, Any]:
         if not real <= modelled or (len(modelled) == 1 and real != modelled):
             steps = [[step.summary for step in answer.steps] for answer in found]
             said = {"real": sorted(real), "model": sorted(modelled), "steps": steps}
-            who = f"{question.vantage} asks {question.resolver} ({question.address})"
+            who = f"{question.vantage} asks {question.resolver} ({', '.join(question.addresses)})"
             wrong.append({"who": who, "what": f"{question.name} {question.type}", **said})
 
     async with asyncio.TaskGroup() as group:

@@ -116,9 +116,13 @@ class TestWhomVantagesAsk:
         found = self.asked(dns, resolvers=("dns", "8.8.8.8", "192.168.178.2"))
         assert found == (("dns", "192.168.178.2"), ("8.8.8.8", "8.8.8.8"), ("192.168.178.2", "192.168.178.2"))
 
-    @pytest.mark.parametrize(("family", "address"), [("4", "9.9.9.9"), ("6", "2620:fe::fe")])
-    def test_the_public_dns_without_a_list_by_the_family_that_it_has(self, family: str, address: str) -> None:
-        assert self.asked(families=(family,)) == (("public", address),)
+    @pytest.mark.parametrize(
+        ("family", "addresses"), [("4", ("9.9.9.9", "2620:fe::fe")), ("6", ("2620:fe::fe", "9.9.9.9"))]
+    )
+    def test_the_public_dns_without_a_list_by_the_family_that_it_has_first(
+        self, family: str, addresses: tuple[str, ...]
+    ) -> None:
+        assert self.asked(families=(family,)) == tuple(("public", address) for address in addresses)
 
     def test_the_cluster_dns_in_a_cluster(self) -> None:
         ((name, address),) = self.asked(at=Spot(cluster="home/k3s"), namespace="apps")
