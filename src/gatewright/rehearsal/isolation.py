@@ -125,9 +125,12 @@ def enter(arguments: Sequence[str]) -> NoReturn:
         if not asked:
             signal.setitimer(signal.ITIMER_REAL, GRACE)
         asked.append(number)
-        for child in _children(inside.pid):
+        children = _children(inside.pid)
+        for child in children:
             with suppress(ProcessLookupError):
                 os.kill(child, number)
+        if not children:  # nobody is inside yet who could be told
+            inside.kill()
 
     signal.signal(signal.SIGALRM, lambda _number, _frame: inside.kill())
     for number in ENDING:
