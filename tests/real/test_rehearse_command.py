@@ -9,11 +9,13 @@ import os
 import pty
 import re
 import signal
+import socket
 import subprocess
 import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -103,6 +105,29 @@ def test_an_expectation_that_does_not_hold(tmp_path: Path) -> None:
     assert "reality: expected backend web/other, but delivered to web/app:80" in done.stdout
     document = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert (document["agrees"], document["holds"]) == (True, False)
+
+
+def test_addresses_of_this_machine_clash_with_nothing(tmp_path: Path) -> None:
+    """The world has its own of everything, also of an address that is in use outside."""
+    shown = subprocess.run(["ip", "-json", "-4", "addr", "show", "up"], capture_output=True, text=True, check=True)
+    own = [one["local"] for device in json.loads(shown.stdout) for one in device["addr_info"] if "local" in one]
+    address = next((one for one in own if not one.startswith("127.")), "")
+    if not address:
+        pytest.skip("this machine has no address beside loopback")
+    network = str(ip_interface(f"{address}/24").network)
+    written = (
+        (SMALL / "map.yaml")
+        .read_text(encoding="utf-8")
+        .replace("192.168.7.0/24", network)
+        .replace("192.168.7.2", address)
+    )
+    (tmp_path / "map.yaml").write_text(written, encoding="utf-8")
+
+    done = run(tmp_path, str(tmp_path / "map.yaml"))
+
+    assert (done.returncode, "2 agree, 0 differ" in done.stdout) == (0, True), done.stdout + done.stderr
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))  # it is still ours
 
 
 def test_from_standard_input_and_with_a_page(tmp_path: Path) -> None:
