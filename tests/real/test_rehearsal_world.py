@@ -16,7 +16,9 @@ from tests.support import worlds
 
 from gatewright.base.errors import EngineError
 from gatewright.rehearsal import builder, isolation, spaces
-from gatewright.rehearsal.world import INTERNET, Chain, Draft, Role, default_routes, node, site, vantage
+from gatewright.rehearsal.daemons import Daemons
+from gatewright.rehearsal.plan.links import wireguard
+from gatewright.rehearsal.world import INTERNET, Chain, Daemon, Draft, Role, default_routes, node, site, vantage
 
 pytestmark = pytest.mark.real
 
@@ -94,6 +96,30 @@ def many() -> int:
 
 def test_hundreds_of_namespaces_stand() -> None:
     assert worlds.run(many) == 202
+
+
+def held() -> list[bool]:
+    """Whether there is a device that the kernel makes: while its daemon runs, after it has been stopped, and again; and
+    whether the kernel makes devices of a type that there is, and of one that there is not."""
+    draft = Draft()
+    draft.space(node("a/b"), Role.MACHINE)
+    asyncio.run(builder.build(draft.world(), lambda _: None))
+    daemon = wireguard.by_kernel(Daemon("link:x@a", node("a/b"), ()), "held", "bridge")
+    return asyncio.run(_held(Daemons([daemon], Path("/run/held"))))
+
+
+async def _held(running: Daemons) -> list[bool]:
+    found = []
+    for change in (running.start, running.stop, running.start):
+        await change("link:x@a")
+        with spaces.inside(node("a/b")):
+            found.append("held" in {name for _, name in socket.if_nameindex()})
+    return [*found, builder.kernel_makes("bridge"), builder.kernel_makes("nonsense")]
+
+
+def test_devices_of_the_kernel_are_there_as_long_as_their_daemon_runs() -> None:
+    """As those of its own WireGuard are, where it has that."""
+    assert worlds.run(held) == [True, False, True, True, False]
 
 
 def waits() -> None:

@@ -81,6 +81,15 @@ async def run(space: str, command: Sequence[str], given: bytes = b"") -> bytes:
     return done.stdout
 
 
+def kernel_makes(kind: str) -> bool:
+    """Does this kernel have devices of a type?  One is made and taken away: only ever inside."""
+    ip = isolation.program("ip")
+    made = subprocess.run([ip, "link", "add", "probe", "type", kind], capture_output=True, check=False)
+    if made.returncode == 0:
+        subprocess.run([ip, "link", "del", "probe"], capture_output=True, check=False)
+    return made.returncode == 0
+
+
 def command_in(space: str, command: Sequence[str]) -> list[str]:
     """A command that runs in a space ("" outside of all)."""
     return [isolation.program("nsenter"), f"--net={FOLDER / netns(space)}", *command] if space else [*command]

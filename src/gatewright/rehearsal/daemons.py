@@ -102,6 +102,9 @@ class Daemons:
         except subprocess.TimeoutExpired:
             process.kill()
             await asyncio.to_thread(process.wait)
+        daemon = self._daemons[name]
+        for command in daemon.cleanup:
+            await builder.run(daemon.space, self._words(command))
 
     def concerned(self, what: str) -> tuple[str, ...]:
         """The names of those that are this thing of the map (`link:wg-home`) or run in a space of this name."""

@@ -33,6 +33,7 @@ from gatewright.rehearsal.faults.suffering import Sufferer
 from gatewright.rehearsal.gateways import Gateways
 from gatewright.rehearsal.invent import invented
 from gatewright.rehearsal.nameserving import inputs
+from gatewright.rehearsal.plan.links import wireguard
 from gatewright.rehearsal.plan.whole import whole
 from gatewright.rehearsal.questions import ALL, Part, questions
 from gatewright.rehearsal.report import Broken, Cell, RehearsalReport
@@ -208,6 +209,8 @@ class Rehearsal:
 
     def _planned(self) -> World:
         programs = frozenset(name for name in self.options.programs if isolation.program(name))
+        if isolation.is_inside() and builder.kernel_makes(wireguard.KERNEL):
+            programs |= {wireguard.KERNEL}
         answer = self.model.analysis.answer
         return answer(whole, programs, answer(inputs.texts))
 

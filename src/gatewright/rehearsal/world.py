@@ -120,6 +120,7 @@ class Daemon(Struct, frozen=True):
     in its space before it.  `after`: lines for `ip -batch` in its space once it is ready, and `then`: commands to run
     in its space before those (such as `wg setconf`).  `concerns`: what of the map it is, as faults name it
     (`link:wg-home`, `resolver:adguard`).  `needs`: the names of daemons that have to serve before it starts.
+    `cleanup`: commands to run in its space once it has been stopped.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Daemon(Struct, frozen=True):
     concerns: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    cleanup: tuple[tuple[str, ...], ...] = ()
 
 
 class Space(Struct, frozen=True):

@@ -16,15 +16,16 @@ from support.mapped import World
 from support.networked import PUBLIC4, end, homes, link, network, node, site
 
 
-def _plan(sight: Sight) -> Draft:
+def _plan(sight: Sight, programs: frozenset[str] = frozenset()) -> Draft:
     draft = Draft()
+    draft.programs = programs
     ground.plan(draft, sight)
     links.plan(draft, sight)
     return draft
 
 
-def _planned(*given: Intent) -> Draft:
-    draft: Draft = World(*given).answer(_plan)
+def _planned(*given: Intent, programs: frozenset[str] = frozenset()) -> Draft:
+    draft: Draft = World(*given).answer(_plan, programs)
     return draft
 
 
@@ -49,6 +50,21 @@ def test_the_dialled_end_starts_first_and_the_other_dials() -> None:
     assert f"Endpoint = {PUBLIC4}:56527".encode() in draft.files["wg1.conf"].content
     assert b"Endpoint" not in draft.files["wg0.conf"].content
     assert all(file.secret for file in draft.files.values())
+
+
+def test_a_kernel_that_knows_wireguard_makes_the_devices_itself() -> None:
+    by_program = _planned(*homes()).daemons
+    by_kernel = _planned(*homes(), programs=frozenset({"wireguard"})).daemons
+
+    assert {daemon.command[0] for daemon in by_program} == {"wireguard-go"}
+    for daemon, other in zip(by_kernel, by_program, strict=True):
+        device = daemon.ready.removeprefix("device:")
+        assert daemon.before == (("ip", "link", "add", device, "type", "wireguard"),)
+        assert daemon.cleanup == (("ip", "link", "del", device),)
+        # All else is as with the program: keys, routes, what it waits for.
+        assert (daemon.name, daemon.then, daemon.after, daemon.needs) == (
+            other.name, other.then, other.after, other.needs,
+        )  # fmt: skip
 
 
 def test_keys_are_in_no_command() -> None:

@@ -1,4 +1,4 @@
-"""WireGuard, also Liqo's: a `wireguard-go` at each end, with keys made for the occasion.
+"""WireGuard, also Liqo's: the kernel's own where it has it, else a `wireguard-go` at each end; keys of the occasion.
 
 A device is called by a number of the whole world, since the socket that `wg` configures it by goes by that name.
 Inner addresses are on `lo`: they stay while a fault takes the device.  Counterpart: `nebula`.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Net, Tunnel
@@ -21,6 +21,10 @@ from gatewright.rehearsal.world import Daemon, Draft, File
 
 KEEPALIVE: Final = 10
 """Seconds between packets that keep translations open; any number but 0 makes an end dial at once."""
+
+
+KERNEL: Final = "wireguard"
+"""Among the programs of a Draft where the kernel does by itself what wireguard-go does; the type of its devices."""
 
 
 class Dial(Struct, frozen=True):
@@ -52,20 +56,39 @@ def plan(draft: Draft, routes: Routes, tunnel: Tunnel, ends: Sequence[End], firs
         lines = routes.into(end, others, f"dev {device}")
         routes.bypass(end, others, device)
         file = File(f"{device}.conf", _configuration(end, keys, number, peers).encode(), secret=True)
-        daemon = Daemon(
-            name=f"link:{tunnel.name}@{end.space.name}",
-            space=end.space.name,
-            command=("wireguard-go", "-f", device),
-            ready=f"file:/run/wireguard/{device}.sock",
-            before=(("rm", "-f", f"/run/wireguard/{device}.sock"),),
+        bare = Daemon(f"link:{tunnel.name}@{end.space.name}", end.space.name, ())
+        daemon = structs.replace(
+            by_kernel(bare, device) if KERNEL in draft.programs else by_program(bare, device),
             then=(("wg", "setconf", device, f"{{folder}}/{device}.conf"),),
             after=(f"link set {device} mtu {tunnel.mtu} up", *lines),
             concerns=f"link:{tunnel.name}",
-            environment={"LOG_LEVEL": "error", "WG_PROCESS_FOREGROUND": "1"},
             needs=(*carried.needs, *(names[peer.end] for peer in peers if peer.at and peer.end < number)),
         )
         draft.daemon(daemon, file)
         names.append(daemon.name)
+
+
+def by_program(daemon: Daemon, device: str) -> Daemon:
+    """A device of wireguard-go's, which is there as long as that runs."""
+    socket = f"/run/wireguard/{device}.sock"
+    return structs.replace(
+        daemon,
+        command=("wireguard-go", "-f", device),
+        ready=f"file:{socket}",
+        before=(("rm", "-f", socket),),
+        environment={"LOG_LEVEL": "error", "WG_PROCESS_FOREGROUND": "1"},
+    )
+
+
+def by_kernel(daemon: Daemon, device: str, kind: str = KERNEL) -> Daemon:
+    """A device of the kernel's, which is there from the start of a daemon that only waits until that is stopped."""
+    return structs.replace(
+        daemon,
+        command=("sleep", "infinity"),
+        ready=f"device:{device}",
+        before=(("ip", "link", "add", device, "type", kind),),
+        cleanup=(("ip", "link", "del", device),),
+    )
 
 
 def allowed(ends: Sequence[End], number: int) -> dict[int, tuple[Net, ...]]:
