@@ -42,6 +42,9 @@ PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEMPORARY: Final = Path("/run/tmp")
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN: Final = 0.02
+"""After how many seconds to look again for somebody inside who can be told of a signal."""
+
 GRACE: Final = 3.0
 """For how long who is asked to end may put things right."""
 
@@ -114,6 +117,7 @@ def enter(arguments: Sequence[str]) -> NoReturn:
     require(BASIC, "a rehearsal")
     ours = os.getpid()
     asked: list[int] = []
+    told: list[int] = []
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # until we can hand them on, and inside until `settle`
     inside = subprocess.Popen(
         command_line([sys.executable, *arguments]),
@@ -121,18 +125,21 @@ def enter(arguments: Sequence[str]) -> NoReturn:
         preexec_fn=lambda: _end_with(ours),  # noqa: PLW1509  (we have no threads)
     )
 
-    def hand_on(number: int, _frame: FrameType | None) -> None:
-        if not asked:
-            signal.setitimer(signal.ITIMER_REAL, GRACE)
-        asked.append(number)
+    def tell() -> None:
+        """Hand the last signal on; as long as nobody is inside, try again soon."""
         children = _children(inside.pid)
         for child in children:
             with suppress(ProcessLookupError):
-                os.kill(child, number)
-        if not children:  # nobody is inside yet who could be told
-            inside.kill()
+                os.kill(child, asked[-1])
+        told.extend(children)
+        if len(told) == len(children):  # the first time that somebody was there, or nobody yet
+            signal.setitimer(signal.ITIMER_REAL, GRACE if children else AGAIN)
 
-    signal.signal(signal.SIGALRM, lambda _number, _frame: inside.kill())
+    def hand_on(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        tell()
+
+    signal.signal(signal.SIGALRM, lambda _number, _frame: inside.kill() if told else tell())
     for number in ENDING:
         signal.signal(number, hand_on)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
