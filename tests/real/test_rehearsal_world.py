@@ -122,6 +122,40 @@ def test_devices_of_the_kernel_are_there_as_long_as_their_daemon_runs() -> None:
     assert worlds.run(held) == [True, False, True, True, False]
 
 
+LATE = """
+import socket, sys, time
+late = socket.socket(socket.AF_UNIX)
+late.bind(sys.argv[1])
+time.sleep(0.5)
+late.listen()
+time.sleep(60)
+"""
+"""A program that binds its socket some time before it listens there."""
+
+
+def asked_early() -> str:
+    """What is said to somebody who asks such a program as soon as it is ready."""
+    draft = Draft()
+    draft.space(node("a/b"), Role.MACHINE)
+    asyncio.run(builder.build(draft.world(), lambda _: None))
+    path = "/run/late.sock"
+    asks = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    daemon = Daemon(
+        "late", node("a/b"), (sys.executable, "-c", LATE, path),
+        ready=f"unix:{path}", then=((sys.executable, "-c", asks, path),),
+    )  # fmt: skip
+    try:
+        asyncio.run(Daemons([daemon], Path("/run/held")).start("late"))
+    except EngineError as error:
+        return str(error)
+    return "answered"
+
+
+def test_a_socket_is_ready_only_when_it_listens() -> None:
+    """`wg` removes the socket of a wireguard-go that has bound it and does not listen yet."""
+    assert worlds.run(asked_early) == "answered"
+
+
 def waits() -> None:
     """Stand until somebody ends it."""
     asyncio.run(builder.build(_two_sites().world(), lambda _: None))

@@ -26,8 +26,8 @@ END_SECONDS: Final = 2.0
 KEPT_LINES: Final = 3
 LISTEN, UNCONNECTED = "0A", "07"
 """States of sockets in /proc/net (include/net/tcp_states.h)."""
-
-
+ACCEPTS: Final = 1 << 16
+"""The flag of Unix sockets that listen (include/uapi/linux/net.h, __SO_ACCEPTCON)."""
 KEPT: Final = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "TMPDIR"})
 """What of our environment programs get: the rest may be somebody's secrets."""
 
@@ -149,9 +149,9 @@ def _serves(daemon: Daemon) -> bool:
     kind, _, rest = daemon.ready.partition(":")
     if not kind:
         return True
-    if kind == "file":
-        return Path(rest).exists()
     with inside(daemon.space):
+        if kind == "unix":
+            return _listens_at(Path(rest))
         if kind == "device":
             names = Path("/proc/thread-self/net/dev").read_text(encoding="ascii")
             return any(line.partition(":")[0].strip() == rest for line in names.splitlines())
@@ -167,4 +167,13 @@ def _has_socket(table: Path, port: int, state: str) -> bool:
             fields = line.split()
             if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == state:
                 return True
+    return False
+
+
+def _listens_at(path: Path) -> bool:
+    """Does a socket listen there (proc(5), /proc/net/unix)?  A file that is only bound is there a moment earlier."""
+    for line in Path("/proc/thread-self/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
+        fields = line.split(maxsplit=7)
+        if len(fields) == 8 and int(fields[3], 16) & ACCEPTS and Path(fields[7]).resolve() == path.resolve():
+            return True
     return False

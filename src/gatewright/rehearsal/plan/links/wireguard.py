@@ -69,12 +69,15 @@ def plan(draft: Draft, routes: Routes, tunnel: Tunnel, ends: Sequence[End], firs
 
 
 def by_program(daemon: Daemon, device: str) -> Daemon:
-    """A device of wireguard-go's, which is there as long as that runs."""
+    """A device of wireguard-go's, which is there as long as that runs.
+
+    `wg` takes away the file of a socket that does not listen yet, and then asks the kernel for such a device.
+    """
     socket = f"/run/wireguard/{device}.sock"
     return structs.replace(
         daemon,
         command=("wireguard-go", "-f", device),
-        ready=f"file:{socket}",
+        ready=f"unix:{socket}",
         before=(("rm", "-f", socket),),
         environment={"LOG_LEVEL": "error", "WG_PROCESS_FOREGROUND": "1"},
     )
