@@ -16,7 +16,7 @@ from unittest import mock
 from msgspec import structs
 
 from gatewright.graph.names import resolvers, servers, table
-from gatewright.graph.network import reach, walker
+from gatewright.graph.network import carriers, forwarding, reach
 from gatewright.graph.network.firewalls import Guard, Ruling
 from gatewright.graph.network.policies import OPEN
 from gatewright.graph.resolve.rules import precedence
@@ -90,8 +90,8 @@ def _always(value: Any) -> Callable[[Changed], Changed]:
 MUTATIONS: dict[str, Mutation] = {
     "a firewall's default lets everything in": (Guard, "ruling", _default),
     "the last rule of a firewall decides": (Guard, "ruling", _last_rule),
-    "port forwards are not looked at": (walker, "_fits", _always(False)),
-    "links always come up": (walker.Walker, "_carrier", _comes_up),
+    "port forwards are not looked at": (forwarding, "fits", _always(False)),
+    "links always come up": (carriers.Carriers, "carrier", _comes_up),
     "network policies admit everybody": (reach, "admitted", _always(OPEN)),
     "overrides of one family hide the other": (resolvers, "_override", _no_leak),
     "wildcards of overrides cover their apex": (resolvers, "_override", _with_apex),

@@ -22,11 +22,11 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
+from gatewright.graph.network.carriers import OVERHEAD, USUAL_PORT
 from gatewright.graph.network.nodes import Cluster, Mtu, Place, Topology, Tunnel
 from gatewright.graph.network.placement import crossing
 from gatewright.graph.network.routing import endpoint_address, endpoint_port
 from gatewright.graph.network.topology import topology
-from gatewright.graph.network.walker import OVERHEAD, USUAL_PORT
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.places import ClusterSpec, SiteIntent

@@ -18,5 +18,8 @@ Questions (first argument a `Sight`), each in its own file:
 - `outages.down(sight) -> Down`: what is supposed not to work; `topology` and the ways know it
 - `announcing.unannounced(sight, place, address) -> str`: why nobody is left to announce a load balancer's address
 
+Inside: `routing` (where a packet goes next), `walker` (the stations that pass it on), `firewalls` and `crossing` (who
+refuses it), `forwarding` and `internet` (who translates it), `carriers` (what carries links), `packets` (all that is
+known of it).
 Counterpart: `graph.names`, which says which address a name leads to.
 """

@@ -2,40 +2,26 @@
 
 Every station returns the Way that the packet ends in.  Stations: a network (it is on the segment), a machine (it is
 being sent or forwarded there), a cluster (it comes from a pod), a link, the internet.  Nothing loops: a station that
-sees the same packet again ends it.  Counterpart: `ways`, which asks.
+sees the same packet again ends it.  Counterparts: `ways`, which asks; `crossing` (firewalls), `forwarding`, `internet`
+(translation) and `carriers` (links), which each decide one thing that stations act upon.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from gatewright.graph.network import cidrs
+from gatewright.graph.network import cidrs, forwarding
+from gatewright.graph.network.carriers import Carriers
 from gatewright.graph.network.cidrs import Address
-from gatewright.graph.network.firewalls import Direction, Guard, Guards, judge, nebula
+from gatewright.graph.network.crossing import crossed
+from gatewright.graph.network.firewalls import Direction, Guard, Guards, nebula
+from gatewright.graph.network.internet import Border
 from gatewright.graph.network.nodes import Machine, Net, Network, Place, StepKind, Topology, Tunnel, Way
 from gatewright.graph.network.packets import Packet, hosts
-from gatewright.graph.network.routing import Hop, Tables, endpoint_address, endpoint_port
+from gatewright.graph.network.routing import Hop, Tables
 from gatewright.kinds.intents.places import INTERNET, FirewallIntent, LinkType, PortForward
-
-# What a link takes from the packets that carry it, in octets, over IPv4; IPv6 headers are 20 longer.
-OVERHEAD = {LinkType.WIREGUARD: 60, LinkType.NEBULA: 60, LinkType.LIQO: 110}
-USUAL_PORT = {LinkType.WIREGUARD: 51820, LinkType.NEBULA: 4242, LinkType.LIQO: 51840}
-
-
-class Carrier(Struct, frozen=True):
-    """What carries a link: the packets that it leaves room for; the links that carry it, which are passed as well; the
-    way that fails where no end can dial another."""
-
-    mtu: int
-    links: tuple[str, ...] = ()
-    failed: Way | None = None
-
-    @property
-    def details(self) -> tuple[str, ...]:
-        return (f"carried by {', '.join(self.links)}",) if self.links else ()
 
 
 class Walker:
@@ -45,31 +31,9 @@ class Walker:
         self._map = topology
         self._tables = tables
         self._guards = guards
-        self._carriers: dict[Hop, Carrier] = {}
         self._nodes = frozenset(id_ for cluster in topology.clusters.values() for id_ in cluster.machines)
-        public: dict[str, set[str]] = defaultdict(set)
-        for machine in topology.machines.values():
-            for value in map(cidrs.address, machine.addresses):
-                if value is not None and value.version == 4 and cidrs.is_global(value) and self._open(machine, value):
-                    public[machine.site].add(str(value))
-        self._public = {site: found.pop() for site, found in public.items() if len(found) == 1}
-
-    def _open(self, machine: Machine, value: Address) -> bool:
-        """Does the internet know the way to a public address of a machine?"""
-        segments = [n for n in machine.networks if n != INTERNET and self._tables.connected(n, value) >= 0]
-        return not segments or any(self._map.networks[n].internet for n in segments)
-
-    def _outside(self, machine: Machine, version: int) -> bool:
-        """Has it an address of this family on the internet itself, that no network of its site holds?"""
-        segments = [name for name in machine.networks if name != INTERNET]
-        values = (cidrs.address(text) for text in machine.addresses)
-        return any(
-            value is not None
-            and value.version == version
-            and cidrs.is_global(value)
-            and not any(self._tables.connected(name, value) >= 0 for name in segments)
-            for value in values
-        )
+        self._border = Border(topology, tables)
+        self._carriers = Carriers(topology, self._sent)
 
     def walk(self, place: Place, wanted: Address, port: int, protocol: str) -> Way:
         """From a place to an address."""
@@ -127,9 +91,9 @@ class Walker:
     def _routed(self, network: Network, other: Network, packet: Packet) -> Way:
         """Between two networks of one site, by its router."""
         packet = packet.step(StepKind.ROUTE, f"{network.site}'s router takes it to {other.id}", other.origin)
-        packet, blocked = self._pass(packet, self._guards.networks.get(network.id, ()), Direction.OUTBOUND)
+        packet, blocked = crossed(packet, Direction.OUTBOUND, self._guards.networks.get(network.id, ()))
         if blocked is None:
-            packet, blocked = self._pass(packet, self._guards.networks.get(other.id, ()), Direction.INBOUND)
+            packet, blocked = crossed(packet, Direction.INBOUND, self._guards.networks.get(other.id, ()))
         return blocked or self._on_segment(other, packet)
 
     def _leave(self, network: Network, packet: Packet) -> Way:
@@ -141,31 +105,14 @@ class Walker:
         family = [net for net in network.cidrs if net.version == packet.wanted.version]
         if network.cidrs and not family:
             return packet.failed(f"{network.id} has no IPv{packet.wanted.version}")
-        packet, blocked = self._pass(packet, self._guards.networks.get(network.id, ()), Direction.OUTBOUND)
-        if blocked is None:
-            packet, blocked = self._pass(packet, self._guards.sites.get(network.site, ()), Direction.OUTBOUND)
-        return blocked or self._translated(network.id, network.site, packet)
+        guards = self._guards.networks.get(network.id, ()), self._guards.sites.get(network.site, ())
+        packet, blocked = crossed(packet, Direction.OUTBOUND, *guards)
+        return blocked or self._out(network.id, network.site, packet)
 
-    def _translated(self, name: str, site: str, packet: Packet) -> Way:
+    def _out(self, name: str, site: str, packet: Packet) -> Way:
         """Out to the internet with a source that it routes back."""
-        same = tuple(net for net in packet.sources if net.version == packet.wanted.version)
-        shut = [net for n in self._map.networks.values() if n.site == site and not n.internet for net in n.cidrs]
-        routed = tuple(
-            net for net in same if cidrs.is_global(net) and not any(cidrs.within(net, outer) for outer in shut)
-        )
-        if not routed and packet.wanted.version == 6 and same:
-            return packet.failed(
-                f"the sender's address is of {same[0]}, which the internet does not route: no way from {name}"
-                f" to {packet.wanted}"
-            )
-        if not routed and same:
-            public = self._public.get(site, "")
-            if public == str(packet.wanted):  # nobody comes to an address from that very address
-                public = ""
-            detail = (f"its source becomes {public}",) if public else ()
-            packet = packet.step(StepKind.NAT, f"{site or name} translates IPv4 to its public address", None, *detail)
-            routed = hosts((public,)) if public else ()
-        return self._on_the_internet(structs.replace(packet, sources=routed))
+        packet, ended = self._border.translated(packet, name, site)
+        return ended or self._on_the_internet(packet)
 
     def _lost(self, name: str, packet: Packet) -> Way:
         """Nothing routes a private address any further."""
@@ -210,7 +157,7 @@ class Walker:
             return _first(self._through(id_, hop, packet) for hop in hops)
         if not packet.has_source:
             return packet.failed(f"{id_} has no IPv{packet.wanted.version} address")
-        packet, blocked = self._pass(packet, self._guards.machines.get(id_, ()), Direction.OUTBOUND)
+        packet, blocked = crossed(packet, Direction.OUTBOUND, self._guards.machines.get(id_, ()))
         if blocked is not None:
             return blocked
         if direct >= 0:
@@ -222,9 +169,9 @@ class Walker:
         version = packet.wanted.version
         able = [network for network in segments if any(net.version == version for net in network.cidrs)]
         tries = [self._at_network(network.id, packet) for network in able or segments]
-        if cidrs.is_global(packet.wanted) and self._outside(machine, packet.wanted.version):
-            packet, blocked = self._pass(packet, self._guards.sites.get(machine.site, ()), Direction.OUTBOUND)
-            tries.append(blocked or self._translated(machine.id, machine.site, packet))
+        if cidrs.is_global(packet.wanted) and self._border.is_beside(machine, version):
+            packet, blocked = crossed(packet, Direction.OUTBOUND, self._guards.sites.get(machine.site, ()))
+            tries.append(blocked or self._out(machine.id, machine.site, packet))
         if not tries:
             return self._lost(machine.id, packet)
         if any(way.reached for way in tries):
@@ -238,10 +185,10 @@ class Walker:
         machine = self._map.machines[id_]
         guards = self._guards.machines.get(id_, ())
         for guard in guards:
-            forward = _forwarding(guard.firewall, packet)
-            if forward is not None:
-                return self._at_machine(id_, _translated_to(packet, guard.firewall, forward))
-        packet, blocked = self._pass(packet, guards, Direction.INBOUND)
+            translated = forwarding.by_guard(guard.firewall, packet)
+            if translated is not None:
+                return self._at_machine(id_, translated)
+        packet, blocked = crossed(packet, Direction.INBOUND, guards)
         return blocked or packet.step(StepKind.NODE, f"arrives at {id_}", machine.origin).arrived(id_)
 
     # --- a cluster ---
@@ -344,10 +291,11 @@ class Walker:
             packet = packet.step(StepKind.ROUTE, f"{place} sends it to {enter.place}, where {tunnel.name} starts")
         clear = tunnel.type is LinkType.DIRECT
         counts = clear or enter.place in self._map.machines
-        packet, blocked = self._pass(packet, self._at_end(enter.place, clear, place), Direction.OUTBOUND, counts)
+        guards = self._at_end(enter.place, clear, place)
+        packet, blocked = crossed(packet, Direction.OUTBOUND, guards, default_counts=counts)
         if blocked is not None:
             return blocked
-        carrier = self._carrier(hop, packet)
+        carrier = self._carriers.carrier(hop, packet)
         summary = f"through the {tunnel.type} link {tunnel.name} to {leave.place}"
         packet = packet.step(StepKind.LINK, summary, tunnel.origin, f"MTU {carrier.mtu}", *carrier.details)
         packet = packet.narrowed(carrier.mtu, f"link {tunnel.name}", tunnel.mtu_origin)
@@ -374,7 +322,8 @@ class Walker:
             if self._tables.has(machine, str(packet.wanted)):
                 return self._arrive(leave.place, structs.replace(packet, hidden=not clear))
             return self._beyond(tunnel, leave.place, packet, self._at_machine(leave.place, packet))
-        packet, blocked = self._pass(packet, self._at_end(leave.place, clear, ""), Direction.INBOUND, clear)
+        guards = self._at_end(leave.place, clear, "")
+        packet, blocked = crossed(packet, Direction.INBOUND, guards, default_counts=clear)
         if blocked is not None:
             return blocked
         if leave.place in self._map.clusters:
@@ -399,44 +348,8 @@ class Walker:
             return self._guards.networks.get(place, ()) + self._guards.sites.get(site, ())
         return ()
 
-    def _carrier(self, hop: Hop, packet: Packet) -> Carrier:
-        """What carries a link.  Links that carry links are looked at, what carries those is taken to be as it should:
-        nobody nests deeper on purpose, and links in a circle must come to an end."""
-        if packet.banned:
-            return self._plain(hop)
-        if hop not in self._carriers:
-            self._carriers[hop] = self._dialled(hop)
-        return self._carriers[hop]
-
-    def _dialled(self, hop: Hop) -> Carrier:
-        """A link comes up when one of its ends reaches the other where that is dialled."""
-        tunnel = self._map.tunnels[hop.tunnel]
-        overhead = OVERHEAD.get(tunnel.type, 0)
-        failed: Way | None = None
-        for here, there in ((hop.enter, hop.leave), (hop.leave, hop.enter)) if overhead else ():
-            start, end = tunnel.joints[here], tunnel.joints[there]
-            wanted = endpoint_address(end)
-            if wanted is None:
-                continue
-            port = endpoint_port(end) or USUAL_PORT[tunnel.type]
-            way = self._from_place(start.place, Packet(wanted, port, "udp", banned=frozenset((hop.tunnel,))))
-            if way.reached or way.unknown:
-                under = way.mtu.value if way.mtu is not None else 1500
-                return Carrier(min(tunnel.mtu, under - overhead - (20 if wanted.version == 6 else 0)), way.links)
-            failed = failed or way
-        return structs.replace(self._plain(hop), failed=failed)
-
-    def _plain(self, hop: Hop) -> Carrier:
-        """A link that is carried by the networks of its ends."""
-        tunnel = self._map.tunnels[hop.tunnel]
-        under = min(self._segment_mtu(tunnel.joints[end].place) for end in (hop.enter, hop.leave))
-        return Carrier(min(tunnel.mtu, under - OVERHEAD.get(tunnel.type, 0)))
-
-    def _segment_mtu(self, place: str) -> int:
-        names = self._map.machines[place].networks if place in self._map.machines else (place,)
-        return max((self._map.networks[n].mtu for n in names if n in self._map.networks), default=1500)
-
-    def _from_place(self, place: str, packet: Packet) -> Way:
+    def _sent(self, place: str, packet: Packet) -> Way:
+        """Sent by whoever is there, from an address that it has."""
         if place in self._map.machines:
             sources = hosts(self._map.machines[place].addresses)
             return self._at_machine(place, structs.replace(packet, sources=sources))
@@ -454,7 +367,7 @@ class Walker:
         if not cidrs.is_global(packet.wanted):
             return packet.failed(f"{wanted} is private: no way leads there over the internet")
         owner = self._map.owners.get(wanted)
-        if owner is not None and not self._open(self._map.machines[owner], packet.wanted):
+        if owner is not None and not self._border.routes_to(self._map.machines[owner], packet.wanted):
             return packet.failed(f"{wanted} is {owner}'s, in a network without a way from the internet")
         if owner is not None:
             return self._enter(self._map.machines[owner], packet)
@@ -464,34 +377,25 @@ class Walker:
         for name in self._tables.anywhere(packet.wanted):
             network = self._map.networks[name]
             if network.internet:
-                packet, blocked = self._into(network, packet)
+                guards = self._guards.sites.get(network.site, ()), self._guards.networks.get(name, ())
+                packet, blocked = crossed(packet, Direction.INBOUND, *guards)
                 return blocked or self._on_segment(network, packet)
         return packet.failed(f"the map does not say who has {wanted}", unknown=True)
 
     def _enter(self, machine: Machine, packet: Packet) -> Way:
         """From the internet to a machine: past what protects its site, the network that holds the address (all that the
         machine is in, where none does) and itself."""
-        packet, blocked = self._pass(packet, self._guards.sites.get(machine.site, ()), Direction.INBOUND)
         segments = [name for name in machine.networks if name != INTERNET]
         holding = [name for name in segments if self._tables.connected(name, packet.wanted) >= 0]
-        for name in holding or segments:
-            if blocked is None:
-                packet, blocked = self._pass(packet, self._guards.networks.get(name, ()), Direction.INBOUND)
+        inner = (self._guards.networks.get(name, ()) for name in holding or segments)
+        packet, blocked = crossed(packet, Direction.INBOUND, self._guards.sites.get(machine.site, ()), *inner)
         return blocked or self._arrive(machine.id, packet)
-
-    def _into(self, network: Network, packet: Packet) -> tuple[Packet, Way | None]:
-        """From the internet into a network: past what protects its site and it."""
-        packet, blocked = self._pass(packet, self._guards.sites.get(network.site, ()), Direction.INBOUND)
-        if blocked is None:
-            packet, blocked = self._pass(packet, self._guards.networks.get(network.id, ()), Direction.INBOUND)
-        return packet, blocked
 
     def _forwarded(self, forwards: Sequence[tuple[FirewallIntent, PortForward]], packet: Packet) -> Way:
         """At the public address of a router: what it forwards goes on inside; it lets in what it forwards."""
-        for firewall, forward in forwards:
-            if _fits(forward, packet):
-                packet = _translated_to(packet, firewall, forward)
-                return _first(self._from_router(firewall, packet))
+        found = forwarding.first(forwards, packet)
+        if found is not None:
+            return _first(self._from_router(*found))
         firewall = forwards[0][0]
         reason = f"{firewall.key.name} forwards no {packet.said} from {packet.wanted}"
         return packet.step(StepKind.FIREWALL, reason, firewall.origin).failed(reason, blocked_by=firewall.origin)
@@ -509,29 +413,6 @@ class Walker:
         if not names:
             yield self._lost(firewall.key.name, packet)
 
-    # --- firewalls ---
-
-    def _pass(
-        self, packet: Packet, guards: Sequence[Guard], direction: Direction, default_counts: bool = True
-    ) -> tuple[Packet, Way | None]:
-        """Past the firewalls of one place: the packet with what they said, and the Way that ends if they refuse."""
-        if not guards or not packet.judged:
-            return packet, None
-        seen = [guard for guard in guards if not (packet.hidden and guard.group)]
-        traffic = packet.traffic
-        if direction is Direction.OUTBOUND:  # rules outwards tell of whom it goes to
-            traffic = structs.replace(traffic, peer=cidrs.host(packet.wanted))
-        for ruling in judge(seen, direction, traffic):
-            if not ruling.explicit and (ruling.allowed or not default_counts):
-                continue
-            verb = "lets" if ruling.allowed else "does not let"
-            side = "in" if direction is Direction.INBOUND else "out"
-            summary = f"{ruling.name} {verb} {packet.said} {side}"
-            packet = packet.step(StepKind.FIREWALL, summary, ruling.origin)
-            if not ruling.allowed:
-                return packet, packet.failed(f"the firewall {summary}", blocked_by=ruling.origin)
-        return packet, None
-
 
 def _first(ways: Iterable[Way]) -> Way:
     """The first that arrives, else the first that fails for a reason that is known, else the first."""
@@ -547,26 +428,6 @@ def _of_each_family(own: Sequence[Net], usual: Sequence[Net]) -> tuple[Net, ...]
     """The sender's own addresses, and the usual ones of those families of which it names none."""
     named = {net.version for net in own}
     return (*own, *(net for net in usual if net.version not in named))
-
-
-def _forwarding(firewall: FirewallIntent, packet: Packet) -> PortForward | None:
-    wanted = str(packet.wanted)
-    return next((f for f in firewall.forwards if f.address in ("", wanted) and _fits(f, packet)), None)
-
-
-def _fits(forward: PortForward, packet: Packet) -> bool:
-    """Is this packet what is forwarded?  To another family nothing is."""
-    target = cidrs.address(forward.to_address)
-    same = target is not None and target.version == packet.wanted.version
-    return same and forward.port == packet.port and forward.protocol in ("any", packet.protocol)
-
-
-def _translated_to(packet: Packet, firewall: FirewallIntent, forward: PortForward) -> Packet:
-    target = cidrs.address(forward.to_address)
-    assert target is not None, "only what fits is translated"
-    summary = f"{firewall.key.name} forwards port {forward.port} to {target} port {forward.to_port}"
-    packet = packet.step(StepKind.NAT, summary, forward.origin)
-    return structs.replace(packet, wanted=target, port=forward.to_port)
 
 
 def _leads_to(tunnel: Tunnel, wanted: Address) -> bool:
