@@ -15,7 +15,7 @@ from unittest import mock
 
 from msgspec import structs
 
-from gatewright.graph.names import resolvers, servers, table
+from gatewright.graph.names import filtering, resolvers, servers, table
 from gatewright.graph.network import carriers, forwarding, reach
 from gatewright.graph.network.firewalls import Guard, Ruling
 from gatewright.graph.network.policies import OPEN
@@ -98,7 +98,7 @@ MUTATIONS: dict[str, Mutation] = {
     "wildcards of zones cover their apex": (table, "owner", _owner_with_apex),
     "the last upstream is asked first": (resolvers, "_upstreams", _backwards),
     "upstreams are always reached": (resolvers, "unreached", lambda _: _reached),
-    "private addresses pass rebind protection": (resolvers, "_filtered", lambda _: lambda *given: given[2]),
+    "private addresses pass rebind protection": (filtering, "filtered", lambda _: lambda *given: given[2]),
     "private views are not looked at": (resolvers, "_view_zone", _always(None)),
     "certificates are always trusted": (trust, "judge", _always((Trust.TRUSTED, ""))),
     "the shortest path goes first": (precedence, "_path", lambda path: lambda match: tuple(-n for n in path(match))),

@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.names import servers, upstreams
-from gatewright.graph.names.resolvers import is_private
+from gatewright.graph.names.filtering import is_private
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import ANYCAST
 from gatewright.graph.network import spots

@@ -25,7 +25,7 @@ from gatewright.check.matrix import Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.graph.names.nodes import NameStep, Resolution, Status
-from gatewright.graph.names.resolvers import MAX_STEPS
+from gatewright.graph.names.queries import MAX_STEPS
 from gatewright.graph.sight import Sight
 from gatewright.trace.hops import OutcomeKind
 

@@ -29,7 +29,7 @@ from gatewright.check.matrix import Cell, Fate, Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names, cname_loop, resolver_loop
 from gatewright.check.rules.resolver_points_at_resolver import dns_servers
-from gatewright.graph.names import resolvers
+from gatewright.graph.names import filtering, queries
 from gatewright.graph.names.nodes import PUBLIC
 from gatewright.graph.sight import Sight
 from gatewright.trace import edges
@@ -60,7 +60,7 @@ TOLD = (
 
 UNASKED = "resolver "
 """How the reason starts where a resolver is not reached, which resolver-unreachable tells."""
-GIVEN_UP = ("asked for the second time", f"given up after {resolvers.MAX_STEPS} steps")
+GIVEN_UP = ("asked for the second time", f"given up after {queries.MAX_STEPS} steps")
 NO_GLOBAL_ADDRESS = "which the internet does not route"
 """The network has IPv6 for its own use only: its clients do not even try (RFC 6724)."""
 
@@ -84,7 +84,7 @@ def _is_mine(sight: Sight, row: Row, cell: Cell, fate: Fate) -> bool:
         return False
     if fate.reason.startswith(UNASKED) or fate.address in sight.ask(dns_servers):
         return False
-    if resolvers.is_private(fate.address) and fate.kind == UNREACHABLE and fate.resolvers[-1:] == (PUBLIC,):
+    if filtering.is_private(fate.address) and fate.kind == UNREACHABLE and fate.resolvers[-1:] == (PUBLIC,):
         return False  # private-address-public
     works = _works(row, cell)
     if works and fate.reason.find(NO_GLOBAL_ADDRESS) >= 0:

@@ -28,7 +28,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
-from gatewright.graph.names import resolvers, zones
+from gatewright.graph.names import filtering, resolvers, zones
 from gatewright.graph.names.nodes import PUBLIC, Status
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.doors import door_addresses
@@ -107,7 +107,7 @@ def _is_record_of(zone: ZoneIntent, origin: Origin) -> bool:
 
 def _is_private(text: str) -> bool:
     if not text.startswith("100."):  # of carriers, in part
-        return resolvers.is_private(text)
+        return filtering.is_private(text)
     value = cidrs.address(text)
     return value is not None and not cidrs.is_global(value)
 

@@ -27,7 +27,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
-from gatewright.graph.names import resolvers, servers
+from gatewright.graph.names import filtering, servers
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.naming import ZoneIntent
@@ -55,7 +55,7 @@ def _works(row: Row, vantage: str) -> bool:
 
 
 def _dropped(said: str) -> bool:
-    return said.endswith(resolvers.REBIND)
+    return said.endswith(filtering.REBIND)
 
 
 def _finding(sight: Sight, row: Row, vantage: str, item: Resolution, *, works: bool) -> Finding:

@@ -2,75 +2,28 @@
 
 A walk goes from whom the client asks, through overrides, forwards, gateways' names, views and upstreams, to the zone
 that has the record, and on along CNAMEs.  Where several may answer, all are followed.  Counterparts: `servers` (how a
-resolver is configured), `zones` (what zones hold).
+resolver is configured), `zones` (what zones hold), `queries` (a walk so far), `filtering` (what becomes of answers from
+upstream).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping
-
-from msgspec import Struct
-
 from gatewright.base.origin import Origin
-from gatewright.graph.names import announced, cluster, servers, table, views, zones
-from gatewright.graph.names.nodes import PUBLIC, Edge, NameStep, Resolution, Status
+from gatewright.graph.names import announced, cluster, filtering, k8s_gateway, servers, table, views, zones
+from gatewright.graph.names.nodes import PUBLIC, Edge, Resolution, Status
+from gatewright.graph.names.queries import MAX_STEPS, Answers, Query
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import silent, unreached
 from gatewright.graph.names.zones import Found, Kind
-from gatewright.graph.network.doors import door_addresses
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
-from gatewright.kinds.intents.material import ServiceIntent
 from gatewright.kinds.intents.naming import Forwarding, GatewayNames, Override, Record
 
-MAX_STEPS = 16
 ADDRESS_TYPES = frozenset({"A", "AAAA"})
 TUNNEL_DOMAIN = ".cfargotunnel.com"
 NOWHERE = frozenset({"local", "internal", "arpa", "test", "invalid", "example", "localhost", "lan", "home", "corp"})
 """Top-level domains that the public DNS does not have."""
-PRIVATE = ("10.", "192.168.", "127.", "169.254.", "fc", "fd", "fe80:", *(f"172.{n}." for n in range(16, 32)))
-
-REBIND = "rebind protection drops private addresses"
-"""The end of the last step of an answer that a resolver emptied."""
-
-
-class Query(Struct, frozen=True, gc=False):
-    """A walk so far.  `first`: whom the client asked; `seen`: (resolver, name) pairs that were asked already.
-
-    `asker`: whoever asks next, a client's place or the Key of a resolver that passes the query on.
-    """
-
-    name: str
-    type: str
-    first: str
-    asked: tuple[str, ...] = ()
-    steps: tuple[NameStep, ...] = ()
-    seen: tuple[tuple[str, str], ...] = ()
-    asker: Place | Key | None = None
-
-    def said(self, who: str, summary: str, origin: Origin | None = None) -> Query:
-        """The walk with one more step."""
-        steps = (*self.steps, NameStep(who, summary, origin))
-        return Query(self.name, self.type, self.first, self.asked, steps, self.seen, self.asker)
-
-    def for_name(self, name: str) -> Query:
-        """The same walk, now after another name."""
-        return Query(name, self.type, self.first, self.asked, self.steps, self.seen, self.asker)
-
-    def past(self, who: str) -> Query:
-        """The same walk, with its name noted as asked of somebody."""
-        seen = (*self.seen, (who, self.name))
-        return Query(self.name, self.type, self.first, self.asked, self.steps, seen, self.asker)
-
-    def from_(self, asker: Key) -> Query:
-        """The same walk, passed on by a resolver."""
-        return Query(self.name, self.type, self.first, self.asked, self.steps, self.seen, asker)
-
-
-Answers = tuple[Resolution, ...]
 
 
 def resolutions(
@@ -91,30 +44,6 @@ def resolutions(
     return tuple(dict.fromkeys(found))
 
 
-# --- ends ---
-
-
-def _end(query: Query, status: Status, origin: Origin | None = None, zone: Key | None = None) -> Answers:
-    return (Resolution(status, query.first, query.asked, query.steps, canonical=query.name, zone=zone, origin=origin),)
-
-
-def _answer(query: Query, record: Record | Override, zone: Key | None = None) -> Answers:
-    ttl = record.ttl if isinstance(record, Record) else 0
-    return (
-        Resolution(
-            Status.ANSWER,
-            query.first,
-            query.asked,
-            query.steps,
-            addresses=record.values,
-            canonical=query.name,
-            ttl=ttl,
-            zone=zone,
-            origin=record.origin,
-        ),
-    )
-
-
 # --- from resolver to resolver ---
 
 
@@ -122,7 +51,7 @@ def _asked(sight: Sight, query: Query) -> Answers:
     """What a client hears from the resolver that it asks."""
     reason = sight.ask(silent, query.first)
     if reason:
-        return _end(query.said(query.first, f"{query.first} does not answer: {reason}"), Status.UNREACHED)
+        return query.said(query.first, f"{query.first} does not answer: {reason}").ended(Status.UNREACHED)
     return _ask(sight, query, query.first)
 
 
@@ -144,19 +73,19 @@ def _ask(sight: Sight, query: Query, ref: str) -> Answers:
         case ServerKind.CLUSTER:
             return _cluster(sight, query, who) or _upstreams(sight, query, who, who.upstreams, any_order=True)
     query = query.said(who.label, f"{who.label}: a resolver that the map does not describe")
-    return _end(query, Status.UNKNOWN)
+    return query.ended(Status.UNKNOWN)
 
 
 def _loop(query: Query, who: Server, pair: tuple[str, str]) -> Answers:
     again = "asked for the second time" if pair in query.seen else f"given up after {MAX_STEPS} steps"
     query = query.said(who.label, f"{who.label}: {query.name} {again}", who.origin)
-    return _end(query, Status.LOOP, who.origin)
+    return query.ended(Status.LOOP, who.origin)
 
 
 def _listed(sight: Sight, query: Query, who: Server) -> Answers:
     """What a resolver of the map says: its own words first, then whoever has the say for the longest domain."""
     if who.filters_ipv6 and query.type == "AAAA" and not who.upstream_only:
-        return _end(query.said(who.label, f"{who.label}: answers no AAAA", who.origin), Status.NODATA, who.origin)
+        return query.said(who.label, f"{who.label}: answers no AAAA", who.origin).ended(Status.NODATA, who.origin)
     if who.overrides:
         overrides = _override(sight, query, who)
         if overrides:
@@ -164,7 +93,7 @@ def _listed(sight: Sight, query: Query, who: Server) -> Answers:
             if answers:
                 return answers
             if who.implementation in servers.DNSMASQ and overrides[0].type in ADDRESS_TYPES:
-                return tuple(_kept(who, answer) for answer in _by_domain(sight, query, who))
+                return tuple(filtering.corrected(who, answer) for answer in _by_domain(sight, query, who))
     if who.records:
         answers = _own_records(sight, query, who)
         if answers:
@@ -174,13 +103,6 @@ def _listed(sight: Sight, query: Query, who: Server) -> Answers:
         if answers:
             return answers
     return _by_domain(sight, query, who)
-
-
-def _kept(who: Server, answer: Resolution) -> Resolution:
-    """dnsmasq knows that there is such a name, if only in the other family, and corrects upstreams that deny it."""
-    if answer.status is not Status.NXDOMAIN:
-        return answer
-    return _dropped(answer, who, f"{who.label}: there is such a name, whatever upstream says")
 
 
 def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
@@ -201,14 +123,14 @@ def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
                 return _forward(sight, query, who, forward)
             if domain in who.unread:
                 text = f"{who.label}: the zone file of {domain} is not among the input"
-                return _end(query.said(who.label, text, who.origin), Status.UNKNOWN, who.origin)
+                return query.said(who.label, text, who.origin).ended(Status.UNKNOWN, who.origin)
             if domain in who.domains:
                 text = f"{who.label}: {query.name} does not exist in {domain}"
-                return _end(query.said(who.label, text, who.origin), Status.NXDOMAIN, who.origin)
+                return query.said(who.label, text, who.origin).ended(Status.NXDOMAIN, who.origin)
             domain = domain.partition(".")[2]
     if not who.upstreams:
         query = query.said(who.label, f"{who.label}: refuses {query.name}, and asks nobody", who.origin)
-        return _end(query, Status.REFUSED, who.origin)
+        return query.ended(Status.REFUSED, who.origin)
     return _upstreams(sight, query, who, who.upstreams, any_order=who.any_order)
 
 
@@ -242,49 +164,15 @@ def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ..
         ref, reason = next(iter(reasons.items()))
         text = f"{who.label}: cannot ask {servers.server(sight, ref).label}: {reason}"
         query = query.said(who.label, text, who.origin)
-        return _end(query, Status.UNREACHED, who.origin)
+        return query.ended(Status.UNREACHED, who.origin)
     if who.rebind_protection or who.filters_ipv6:
-        return tuple(_filtered(query, who, resolution) for resolution in found)
+        return tuple(filtering.filtered(query, who, resolution) for resolution in found)
     return tuple(found)
 
 
 def _own_cluster(asker: Place | Key | None) -> Place | None:
     """Where the resolver of a client's own cluster is."""
     return Place("cluster", asker.id) if isinstance(asker, Place) and asker.kind == "cluster" else None
-
-
-def _filtered(query: Query, who: Server, resolution: Resolution) -> Resolution:
-    """What is left of an upstream's answer after rebind protection and the suppression of AAAA."""
-    if resolution.status is not Status.ANSWER and resolution.status is not Status.EDGE:
-        return resolution
-    if who.filters_ipv6 and query.type == "AAAA":
-        return _dropped(resolution, who, f"{who.label}: drops AAAA answers")
-    if who.rebind_protection and any(map(is_private, resolution.addresses)):
-        name = query.name
-        while name:
-            if name in who.rebind_exceptions:
-                return resolution
-            name = name.partition(".")[2]
-        return _dropped(resolution, who, f"{who.label}: {REBIND}")
-    return resolution
-
-
-def _dropped(resolution: Resolution, who: Server, text: str) -> Resolution:
-    steps = (*resolution.steps, NameStep(who.label, text, who.origin))
-    return Resolution(
-        Status.NODATA,
-        resolution.resolver,
-        resolution.asked,
-        steps,
-        canonical=resolution.canonical,
-        zone=resolution.zone,
-        origin=who.origin,
-    )
-
-
-def is_private(address: str) -> bool:
-    """Is it an address that the internet does not route?"""
-    return address.startswith(PRIVATE) or address == "::1"
 
 
 # --- what a resolver says itself ---
@@ -310,7 +198,7 @@ def _overridden(sight: Sight, query: Query, who: Server, overrides: tuple[Overri
     for override in overrides:
         if override.type == "NXDOMAIN":
             text = f"{who.label}: override {override.name} does not exist"
-            return _end(query.said(who.label, text, override.origin), Status.NXDOMAIN, override.origin), query
+            return query.said(who.label, text, override.origin).ended(Status.NXDOMAIN, override.origin), query
         if override.type == "PASS":
             return (), query
         if override.type == "CNAME":
@@ -325,12 +213,12 @@ def _overridden(sight: Sight, query: Query, who: Server, overrides: tuple[Overri
     if values:
         text = f"{who.label}: override {mine[0].name} {query.type} {', '.join(values)}"
         merged = mine[0] if len(mine) == 1 else Override(first.name, query.type, values, first.origin)
-        return _answer(query.said(who.label, text, mine[0].origin), merged), query
+        return query.said(who.label, text, mine[0].origin).answered(merged), query
     if not mine and any(override.others == "forward" for override in overrides):
         text = f"{who.label}: override {first.name} is {first.type} only, {query.type} is asked upstream"
         return (), query.said(who.label, text, first.origin)
     text = f"{who.label}: override {first.name} has no {query.type}"
-    return _end(query.said(who.label, text, first.origin), Status.NODATA, first.origin), query
+    return query.said(who.label, text, first.origin).ended(Status.NODATA, first.origin), query
 
 
 def _own_records(sight: Sight, query: Query, who: Server) -> Answers:
@@ -343,7 +231,7 @@ def _own_records(sight: Sight, query: Query, who: Server) -> Answers:
     record = node.get(query.type)
     if record is not None:
         text = f"{who.label}: {owner} {query.type} {', '.join(record.values)}"
-        return _answer(query.said(who.label, text, record.origin), record)
+        return query.said(who.label, text, record.origin).answered(record)
     record = node.get("CNAME")
     if record is not None:
         text = f"{who.label}: {owner} CNAME {record.values[0]}"
@@ -351,7 +239,7 @@ def _own_records(sight: Sight, query: Query, who: Server) -> Answers:
         return _ask(sight, query.for_name(record.values[0]), who.label)
     origin = next(iter(node.values())).origin
     query = query.said(who.label, f"{who.label}: {owner} has no {query.type}", origin)
-    return _end(query, Status.NODATA, origin)
+    return query.ended(Status.NODATA, origin)
 
 
 def _cluster(sight: Sight, query: Query, who: Server) -> Answers:
@@ -362,11 +250,11 @@ def _cluster(sight: Sight, query: Query, who: Server) -> Answers:
     said = cluster.service(sight, query.name, query.type, domain)
     query = query.said(who.label, f"{who.label}: {said.words}", said.origin)
     if said.status is not Status.ANSWER:
-        return _end(query, said.status, said.origin)
+        return query.ended(said.status, said.origin)
     if said.alias:
         return _ask(sight, query.for_name(said.alias), who.label)
     record = Record(query.name, query.type, said.addresses, said.origin or _nowhere())
-    return _answer(query, record)
+    return query.answered(record)
 
 
 def _nowhere() -> Origin:
@@ -378,90 +266,26 @@ def _nowhere() -> Origin:
 
 def _gateway_names(sight: Sight, query: Query, who: Server, names: GatewayNames, domain: str) -> Answers:
     """What k8s_gateway makes of routes and Services; nothing when it lets others answer."""
-    targets = _gateway_targets(sight, who, query.name, domain)
+    assert who.key is not None
+    targets = k8s_gateway.targets(sight, who.key, query.name, domain)
     if not targets:
         if names.fallthrough:
             return ()
         if query.name in names.domains:
             query = query.said(who.label, f"{who.label}: {query.name} has no {query.type}", names.origin)
-            return _end(query, Status.NODATA, names.origin)
+            return query.ended(Status.NODATA, names.origin)
         query = query.said(who.label, f"{who.label}: no route for {query.name}", names.origin)
-        return _end(query, Status.NXDOMAIN, names.origin)
+        return query.ended(Status.NXDOMAIN, names.origin)
     mine = targets.get(query.type)
     if mine:
         text = f"{who.label}: {query.name} {query.type} {', '.join(mine)}"
-        return _answer(query.said(who.label, text, names.origin), Record(query.name, query.type, mine, names.origin))
+        return query.said(who.label, text, names.origin).answered(Record(query.name, query.type, mine, names.origin))
     aliases = targets.get("CNAME")
     if aliases:
         query = query.said(who.label, f"{who.label}: {query.name} CNAME {aliases[0]}", names.origin)
         return _ask(sight, query.for_name(aliases[0]), who.label)
     query = query.said(who.label, f"{who.label}: {query.name} has no {query.type}", names.origin)
-    return _end(query, Status.NODATA, names.origin)
-
-
-def _gateway_targets(sight: Sight, who: Server, name: str, domain: str) -> Mapping[str, tuple[str, ...]]:
-    """Where the routes of a name lead, else those of the wildcard one label above."""
-    assert who.key is not None
-    found = sight.ask(routed, who.key, domain, name)
-    if found or name == domain:
-        return found
-    return sight.ask(routed, who.key, domain, "*." + name.partition(".")[2])
-
-
-def routed(sight: Sight, key: Key, domain: str, name: str) -> Mapping[str, tuple[str, ...]]:
-    """A question: what the k8s_gateway in a resolver has for this very name or wildcard, by type of record."""
-    names = sight.ask(servers.listed, key).gateway_names.get(domain)
-    if names is None:
-        return {}
-    found: dict[str, None] = {}
-    for gateway_id, route in announced.serving(sight, name):
-        if _told(sight, gateway_id, route, names):
-            addresses = announced.published if route.kind == "Ingress" else door_addresses
-            found.update(dict.fromkeys(sight.ask(addresses, gateway_id)))
-    if not found and (not names.resources or "Service" in names.resources):
-        found.update(dict.fromkeys(_service_targets(sight, name, domain)))
-    by_type: dict[str, list[str]] = defaultdict(list)
-    for target in found:
-        by_type[announced.record_type(target)].append(target)
-    return {kind: tuple(values) for kind, values in by_type.items()}
-
-
-def _told(sight: Sight, gateway_id: str, route: Key, names: GatewayNames) -> bool:
-    """Does this k8s_gateway look at such a route at this gateway?"""
-    kinds = names.resources or ("Ingress", "HTTPRoute", "TLSRoute", "GRPCRoute")
-    if route.kind not in kinds or not _names_hosts(sight, route):
-        return False
-    if names.gateways and gateway_id not in names.gateways:
-        return False
-    wanted = names.ingress_classes if route.kind == "Ingress" else names.classes
-    return not wanted or not frozenset(wanted).isdisjoint(sight.ask(classes_of, gateway_id))
-
-
-def _names_hosts(sight: Sight, key: Key) -> bool:
-    """Has the route hostnames of its own?  k8s_gateway does not look at those of listeners."""
-    route = sight.get(key, RouteIntent) if key.kind in announced.GATEWAY_API else None
-    return route is None or bool(route.hostnames)
-
-
-def classes_of(sight: Sight, gateway_id: str) -> tuple[str, ...]:
-    """A question: the classes that a gateway is of or serves."""
-    gateway = sight.gateway(gateway_id)
-    intent = sight.get(gateway.key, GatewayIntent) if gateway else None
-    if intent is not None:
-        return (intent.class_name,)
-    return tuple(name for name in gateway.classes if name) if gateway else ()
-
-
-def _service_targets(sight: Sight, name: str, domain: str) -> tuple[str, ...]:
-    """A load balancer Service is found by the name that it is annotated with, or as service.namespace.domain."""
-    found = announced.annotated_addresses(sight, name)
-    labels = name.removesuffix("." + domain).split(".")
-    if found or len(labels) != 2:
-        return found
-    service = sight.get(Key("Service", labels[1], labels[0]), ServiceIntent)
-    if service is None or service.type != "LoadBalancer":
-        return ()
-    return sight.ask(announced.service_addresses, service.key)
+    return query.ended(Status.NODATA, names.origin)
 
 
 # --- zones ---
@@ -479,10 +303,10 @@ def _ours(sight: Sight, query: Query, who: Server, ref: str) -> Answers:
             found += _zone(sight, query, who, zone)
         else:
             text = f"{who.label}: refuses {query.name}, of which it has no zone in the view {view}"
-            found += _end(query.said(who.label, text, who.origin), Status.REFUSED, who.origin)
+            found += query.said(who.label, text, who.origin).ended(Status.REFUSED, who.origin)
     if not seen:
         text = f"{who.label}: refuses {query.name}, since the asker sees none of its views"
-        return _end(query.said(who.label, text, who.origin), Status.REFUSED, who.origin)
+        return query.said(who.label, text, who.origin).ended(Status.REFUSED, who.origin)
     return tuple(found)
 
 
@@ -491,16 +315,16 @@ def _public(sight: Sight, query: Query, who: Server) -> Answers:
     name = query.name
     if name.endswith(TUNNEL_DOMAIN):
         text = f"{name} leads nowhere by itself: the record that points to it has to be proxied"
-        return _end(query.said(who.label, text), Status.NODATA)
+        return query.said(who.label, text).ended(Status.NODATA)
     key = zones.zone_of(sight, zones.PUBLIC_VIEW, name)
     if key is not None:
         return _zone(sight, query, who, key)
     if "." not in name or name.rpartition(".")[2] in NOWHERE:
         query = query.said(who.label, f"public DNS: there is no {name.rpartition('.')[2]}")
-        return _end(query, Status.NXDOMAIN)
+        return query.ended(Status.NXDOMAIN)
     if announced.is_door(sight, name):
         return _door(query, who)
-    return _end(query.said(who.label, f"public DNS: the map has no zone of {name}"), Status.UNKNOWN)
+    return query.said(who.label, f"public DNS: the map has no zone of {name}").ended(Status.UNKNOWN)
 
 
 def _door(query: Query, who: Server) -> Answers:
@@ -508,7 +332,7 @@ def _door(query: Query, who: Server) -> Answers:
     name = query.name
     if query.type == "AAAA" and not name.startswith("dualstack."):
         query = query.said(who.label, f"public DNS: {name} has no AAAA as far as the map says")
-        return _end(query, Status.NODATA)
+        return query.ended(Status.NODATA)
     query = query.said(who.label, f"public DNS: {name} is a load balancer's own name")
     return (Resolution(Status.ANSWER, query.first, query.asked, query.steps, addresses=(name,), canonical=name),)
 
@@ -523,7 +347,7 @@ def _zone(sight: Sight, query: Query, who: Server, key: Key) -> Answers:
         case Kind.RECORDS:
             record = found.records[0]
             text = f"{label}: {found.owner} {query.type} {', '.join(record.values)}"
-            return _answer(query.said(who.label, text, record.origin), record, key)
+            return query.said(who.label, text, record.origin).answered(record, key)
         case Kind.PROXIED:
             return _edge(query, who, frame, found)
         case Kind.CNAME:
@@ -534,12 +358,12 @@ def _zone(sight: Sight, query: Query, who: Server, key: Key) -> Answers:
             return _alias(sight, query, who, frame, found)
         case Kind.DELEGATED:
             text = f"{label}: {found.owner} is delegated to {', '.join(found.records[0].values)}"
-            return _end(query.said(who.label, text, found.origin), Status.UNKNOWN, found.origin, key)
+            return query.said(who.label, text, found.origin).ended(Status.UNKNOWN, found.origin, key)
         case Kind.NODATA:
             query = query.said(who.label, f"{label}: {found.owner} has no {query.type}", found.origin)
-            return _end(query, Status.NODATA, found.origin, key)
+            return query.ended(Status.NODATA, found.origin, key)
     query = query.said(who.label, f"{label}: {query.name} does not exist", found.origin)
-    return _end(query, Status.NXDOMAIN, found.origin, key)
+    return query.ended(Status.NXDOMAIN, found.origin, key)
 
 
 def _alias(sight: Sight, query: Query, who: Server, frame: zones.Frame, found: Found) -> Answers:
