@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
@@ -190,3 +190,29 @@ class Sight:
         """The day on which the analysis runs."""
         self.reads["today",] = None
         return self._source.today
+
+
+def without(sight: Sight, kind_name: str, question: Callable[..., T], args: tuple[Any, ...], /) -> T:
+    """A question: what another one would be answered if there were no object of a kind; `args` are its arguments.
+
+    It goes down through all that is asked for it, and is remembered apart from what is answered with these objects.
+    """
+    return question(_Unaware(sight, kind_name), *args)
+
+
+class _Unaware(Sight):
+    """A Sight that sees no object of one kind by `all`.  What it reads counts as read by its asker."""
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, sight: Sight, kind_name: str) -> None:
+        super().__init__(sight._source)
+        self.reads, self.below = sight.reads, sight.below
+        self._kind = kind_name
+
+    def all(self, kind_name: str, kind: type[T]) -> list[T]:
+        return [] if kind_name == self._kind else super().all(kind_name, kind)
+
+    def ask(self, question: Callable[Concatenate[Sight, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        assert not kwargs, "questions take positional arguments"
+        return super().ask(without, self._kind, question, args)

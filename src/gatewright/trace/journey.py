@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from gatewright.base import hostnames
 from gatewright.base.errors import UsageError
 from gatewright.base.hostnames import Depth
+from gatewright.graph.names.kept import kept
 from gatewright.graph.names.nodes import Edge, Resolution, Status
 from gatewright.graph.network import reach
 from gatewright.graph.network.entry import entered
@@ -78,7 +79,7 @@ class Client(Struct, frozen=True):
 
     `place` None: the map does not say where it is.  `roots` None: it verifies no certificate; `name` is what it
     verifies where that is not the SNI.  `refusal`: the status that a proxy answers when it does not trust the next
-    one, 0 for the vantage itself; `vantage` its name.
+    one, 0 for the vantage itself; `vantage` its name.  `gateway`: the id of one, which keeps what it was answered.
     """
 
     place: Place | None
@@ -87,6 +88,7 @@ class Client(Struct, frozen=True):
     name: str = ""
     refusal: int = 0
     vantage: str = ""
+    gateway: str = ""
 
 
 def journey(
@@ -197,7 +199,10 @@ class _Traveller:
 
     def _resolutions(self, name: str, family: str, client: Client) -> tuple[Resolution, ...]:
         place = client.place or INTERNET_PLACE
-        return self._walks.resolutions(self._sight, client.resolvers, name, TYPES[family], place)
+        now = self._walks.resolutions(self._sight, client.resolvers, name, TYPES[family], place)
+        if not client.gateway:
+            return now
+        return kept(self._sight, client.gateway, (client.resolvers, name, TYPES[family], place), now)
 
     def _ask_resolver(self, trail: Trail, item: Resolution) -> Branch | None:
         """Can the vantage reach the resolver at all?  The failed branch when not."""
@@ -540,7 +545,7 @@ class _Traveller:
             sni=(tls.server_name or backend.dns_name) if tls is not None else "",
         )
         start = self._sight.ask(starts, gateway.id)[0]
-        client = Client(start.place, reach.resolvers_of(self._sight, start), None, refusal=502)
+        client = Client(start.place, reach.resolvers_of(self._sight, start), None, refusal=502, gateway=gateway.id)
         key = tunnels.service_key(backend.dns_name, backend.key.namespace)
         further: Iterator[Branch] = iter(())
         if key is not None and self._sight.get(key, ServiceIntent) is not None:
@@ -553,6 +558,9 @@ class _Traveller:
             yield from (_without_address(item, walked, gateway) for item in found)
         else:  # what answers there is not on the map: that is where it was sent on purpose
             way = self._sight.ask(reach.reach, gateway.id, backend.key)
+            own = dict.fromkeys(step for one in way.resolved for step in one.steps if step.resolver == gateway.id)
+            for step in own:
+                trail.hop(HopKind.RESOLVER, step.summary, step.origin)
             trail.passed(passages.hops(way.steps), links=way.links)
             yield trail.end(walked.outcome)
 

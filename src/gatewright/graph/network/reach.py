@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
+from gatewright.graph.names.kept import kept
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.names.resolvers import resolutions
 from gatewright.graph.names.servers import cluster_resolver
@@ -100,7 +101,7 @@ def reach(sight: Sight, gateway_id: str, key: BackendKey) -> Reach:
     tally = Tally()
     for start in sight.ask(starts, gateway_id):
         if found.name:
-            _outside_by_name(sight, start, found, tally)
+            _outside_by_name(sight, gateway_id, start, found, tally)
         for target in found.targets:
             tally.add(target, *_judged(sight, start, target))
     return tally.reach(found)
@@ -384,11 +385,12 @@ BROKEN = {
 }
 
 
-def _outside_by_name(sight: Sight, start: Start, found: Found, tally: Tally) -> None:
+def _outside_by_name(sight: Sight, gateway_id: str, start: Start, found: Found, tally: Tally) -> None:
     """Each answer that the gateway's resolver may give for an external name, and the way to each address."""
-    asked = resolvers_of(sight, start)
-    both = [sight.ask(resolutions, asked, found.name, type_, start.place) for type_ in ("A", "AAAA")]
-    answers = [answer for answers in both for answer in answers]
+    servers, answers = resolvers_of(sight, start), list[Resolution]()
+    for type_ in ("A", "AAAA"):
+        lookup = (servers, found.name, type_, start.place)
+        answers += kept(sight, gateway_id, lookup, sight.ask(resolutions, *lookup))
     tally.resolved.update(dict.fromkeys(answers))
     addresses = tuple(dict.fromkeys(address for answer in answers for address in answer.addresses))
     for address in addresses:
