@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 from tests.support import worlds
 
 from gatewright.base.errors import EngineError
-from gatewright.rehearsal import builder, isolation, spaces
+from gatewright.rehearsal import builder, isolation, readiness, spaces
 from gatewright.rehearsal.daemons import Daemons
 from gatewright.rehearsal.plan.links import wireguard
 from gatewright.rehearsal.world import INTERNET, Chain, Daemon, Draft, Role, default_routes, node, site, vantage
@@ -142,7 +143,7 @@ def asked_early() -> str:
     asks = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
     daemon = Daemon(
         "late", node("a/b"), (sys.executable, "-c", LATE, path),
-        ready=f"unix:{path}", then=((sys.executable, "-c", asks, path),),
+        ready=(f"unix:{path}",), then=((sys.executable, "-c", asks, path),),
     )  # fmt: skip
     try:
         asyncio.run(Daemons([daemon], Path("/run/held")).start("late"))
@@ -154,6 +155,68 @@ def asked_early() -> str:
 def test_a_socket_is_ready_only_when_it_listens() -> None:
     """`wg` removes the socket of a wireguard-go that has bound it and does not listen yet."""
     assert worlds.run(asked_early) == "answered"
+
+
+def told() -> dict[str, bool]:
+    """Which conditions hold in a space where something is bound, listens and leads somewhere."""
+    draft = Draft()
+    draft.space(node("a/b"), Role.MACHINE)
+    asyncio.run(builder.build(draft.world(), lambda _: None))
+    space = node("a/b")
+    # Addresses of others can be bound in a world, so that it needs none of its own.
+    wire = ["link add wire type veth peer name end", "link set end up", "addr add 198.51.100.1/25 dev wire"]
+    asyncio.run(builder.batch(space, wire))
+    found = {}
+
+    def look(when: str, *conditions: str) -> None:
+        found.update({f"{when} {one}": readiness.holds(one, space, "starting\nserves\n") for one in conditions})
+
+    datagrams = [spaces.listener(space, address, 53, socket.SOCK_DGRAM) for address in ("192.0.2.1", "2001:db8::1")]
+    look("one", "udp:192.0.2.1:53", "udp:2001:db8::1:53", "udp:192.0.2.1:54", "udp:192.0.2.2:53", "udp:2001:db8::2:53")
+    with contextlib.closing(spaces.make_socket(space, socket.AF_INET, socket.SOCK_STREAM)) as bound:
+        bound.bind(("192.0.2.1", 80))
+        look("bound", "tcp:192.0.2.1:80")
+        bound.listen()
+        look("listening", "tcp:192.0.2.1:80", "tcp:192.0.2.2:80")
+    everywhere = spaces.listener(space, "::", 80)
+    look("everywhere", "tcp:2001:db8::2:80")
+    look("down", "device:wire", "device:other", "route:wire:198.51.100.0/25")
+    asyncio.run(builder.batch(space, ["link set wire up"]))
+    look("up", "route:wire:198.51.100.0/25", "route:wire:198.51.100.0/24", "route:lo:198.51.100.0/25")
+    look("said", "says:^serves$", "says:^serve$")
+    for one in (*datagrams, everywhere):
+        one.close()
+    return found
+
+
+def test_what_is_ready_is_so_there_and_nowhere_else() -> None:
+    found = worlds.run(told)
+    true = {words for words, holds in found.items() if holds}
+    assert true == {
+        "one udp:192.0.2.1:53", "one udp:2001:db8::1:53", "listening tcp:192.0.2.1:80", "everywhere tcp:2001:db8::2:80",
+        "down device:wire", "up route:wire:198.51.100.0/25", "said says:^serves$",
+    }  # fmt: skip
+    assert len(found) == 17
+
+
+def heard() -> list[int]:
+    """How often a program had said that it serves when it was taken to, in each of its lives."""
+    draft = Draft()
+    draft.space(node("a/b"), Role.MACHINE)
+    asyncio.run(builder.build(draft.world(), lambda _: None))
+    command = ("sh", "-c", "sleep 0.2; echo serves; exec sleep 60")
+    running = Daemons([Daemon("slow", node("a/b"), command, (readiness.OURS,))], Path("/run/held"))
+    found = []
+    for _ in range(2):
+        asyncio.run(running.start("slow"))
+        (log,) = Path("/run/held/logs").iterdir()
+        found.append(log.read_text().count("serves"))
+        asyncio.run(running.stop("slow"))
+    return found
+
+
+def test_what_was_said_in_an_earlier_life_counts_for_nothing() -> None:
+    assert worlds.run(heard) == [1, 2]
 
 
 def waits() -> None:
@@ -193,9 +256,9 @@ def test_nothing_is_left_after_a_kill(who: str) -> None:
         assert len(holders) >= 3  # unshare, process 1, and what that started
         inner = next(pid for pid in holders if pid != process.pid and b"waits" in _command(pid))
         os.kill(process.pid if who == "outer" else inner, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while _holders(mark) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert _holders(mark) == []

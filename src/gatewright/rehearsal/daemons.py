@@ -1,7 +1,8 @@
 """The programs of a World: started in their spaces, watched until they serve, stopped and started again by faults.
 
 They are children of process 1 of the rehearsal, so none of them outlives it.  Their output goes to a file each in the
-folder of the world.  Counterpart: `gateways`, which does the same for Envoys.
+folder of the world.  Counterparts: `readiness`, how it is known that they serve; `gateways`, which does the same for
+Envoys.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from gatewright.base.errors import EngineError
-from gatewright.rehearsal import builder, isolation
+from gatewright.rehearsal import builder, isolation, readiness
 from gatewright.rehearsal.spaces import inside
 from gatewright.rehearsal.world import Daemon, File, netns
 
@@ -24,10 +25,8 @@ READY_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.01
 END_SECONDS: Final = 2.0
 KEPT_LINES: Final = 3
-LISTEN, UNCONNECTED = "0A", "07"
-"""States of sockets in /proc/net (include/net/tcp_states.h)."""
-ACCEPTS: Final = 1 << 16
-"""The flag of Unix sockets that listen (include/uapi/linux/net.h, __SO_ACCEPTCON)."""
+MOST_SAID: Final = 1 << 20
+"""Octets of what a daemon says at its start that are looked at."""
 KEPT: Final = frozenset({"HOME", "LANG", "LC_ALL", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "TMPDIR"})
 """What of our environment programs get: the rest may be somebody's secrets."""
 
@@ -73,6 +72,7 @@ class Daemons:
         for command in daemon.before:
             await builder.run(daemon.space, self._words(command))
         log = self._log(name)
+        before = log.stat().st_size if log.exists() else 0
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         words = self._words(daemon.command)
         try:
@@ -86,7 +86,7 @@ class Daemons:
         finally:
             os.close(descriptor)
         self._running[name] = process
-        await self._ready(daemon, process)
+        await self._ready(daemon, process, before)
         for command in daemon.then:
             await builder.run(daemon.space, self._words(command))
         await builder.batch(daemon.space, daemon.after)
@@ -127,53 +127,25 @@ class Daemons:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return path
 
-    async def _ready(self, daemon: Daemon, process: subprocess.Popen[bytes]) -> None:
+    async def _ready(self, daemon: Daemon, process: subprocess.Popen[bytes], before: int) -> None:
+        """Wait until all conditions have held; `before`: octets that it had said in earlier lives."""
         deadline = time.monotonic() + READY_SECONDS
-        while not _serves(daemon):
-            if process.poll() is not None:
-                raise EngineError(f"{daemon.name} ended at once: {self._last_words(daemon.name)}")
-            if time.monotonic() > deadline:
-                words = self._last_words(daemon.name)
-                raise EngineError(f"{daemon.name} does not serve after {READY_SECONDS:g} s: {words}")
-            await asyncio.sleep(POLL_SECONDS)
+        for condition in daemon.ready:
+            while not readiness.holds(condition, daemon.space, self._said(daemon.name, before)):
+                if process.poll() is not None:
+                    raise EngineError(f"{daemon.name} ended at once: {self._last_words(daemon.name)}")
+                if time.monotonic() > deadline:
+                    words = self._last_words(daemon.name)
+                    raise EngineError(f"{daemon.name} does not serve after {READY_SECONDS:g} s: {words}")
+                await asyncio.sleep(POLL_SECONDS)
+
+    def _said(self, name: str, before: int) -> str:
+        with self._log(name).open("rb") as stream:
+            stream.seek(before)
+            return stream.read(MOST_SAID).decode(errors="replace")
 
     def _last_words(self, name: str) -> str:
         with contextlib.suppress(OSError):
             lines = self._log(name).read_text(errors="replace").strip().splitlines()
             return " · ".join(lines[-KEPT_LINES:]) or "without a word"
         return "without a word"
-
-
-def _serves(daemon: Daemon) -> bool:
-    """Is it there, by its `ready`?"""
-    kind, _, rest = daemon.ready.partition(":")
-    if not kind:
-        return True
-    with inside(daemon.space):
-        if kind == "unix":
-            return _listens_at(Path(rest))
-        if kind == "device":
-            names = Path("/proc/thread-self/net/dev").read_text(encoding="ascii")
-            return any(line.partition(":")[0].strip() == rest for line in names.splitlines())
-        port = int(rest.rpartition(":")[2])
-        state = LISTEN if kind == "tcp" else UNCONNECTED
-        return any(_has_socket(Path(f"/proc/thread-self/net/{kind}{family}"), port, state) for family in ("", "6"))
-
-
-def _has_socket(table: Path, port: int, state: str) -> bool:
-    """Does a table of the kernel's (proc(5), /proc/net/tcp) have a socket at this port in this state?"""
-    with contextlib.suppress(FileNotFoundError):
-        for line in table.read_text(encoding="ascii").splitlines()[1:]:
-            fields = line.split()
-            if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == state:
-                return True
-    return False
-
-
-def _listens_at(path: Path) -> bool:
-    """Does a socket listen there (proc(5), /proc/net/unix)?  A file that is only bound is there a moment earlier."""
-    for line in Path("/proc/thread-self/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
-        fields = line.split(maxsplit=7)
-        if len(fields) == 8 and int(fields[3], 16) & ACCEPTS and Path(fields[7]).resolve() == path.resolve():
-            return True
-    return False

@@ -18,6 +18,7 @@ from msgspec import Struct
 from gatewright.base.sensitive import Sensitive
 from gatewright.engines.dns.content import Listen, Plan
 from gatewright.engines.dns.server import DnsServer
+from gatewright.rehearsal.readiness import SERVES
 
 
 class Serving(Struct, frozen=True):
@@ -53,6 +54,7 @@ async def _serve(serving: Serving, folder: Path) -> None:
     try:
         server.apply(serving.plan)
         await server.settled()
+        print(SERVES, flush=True)
         await ended.wait()
     finally:
         await server.stop()

@@ -114,19 +114,18 @@ class File(Struct, frozen=True):
 class Daemon(Struct, frozen=True):
     """A program that runs in a space until the world ends, or a fault stops it.
 
-    `command`: `{folder}` in its words stands for the folder of the world. `ready`: how to know that it serves: "" as
-    soon as it runs, `device:NAME` when its space has that device, `tcp:ADDRESS:PORT` when it listens there,
-    `udp:ADDRESS:PORT` when something is bound there, `unix:PATH` when a socket listens there. `before`: commands to run
-    in its space before it. `after`: lines for `ip -batch` in its space once it is ready, and `then`: commands to run in
-    its space before those (such as `wg setconf`). `concerns`: what of the map it is, as faults name it (`link:wg-home`,
-    `resolver:adguard`). `needs`: the names of daemons that have to serve before it starts. `cleanup`: commands to run
-    in its space once it has been stopped.
+    `command`: `{folder}` in its words stands for the folder of the world. `ready`: how to know that it serves, by
+    conditions that `readiness` knows; none: it does as soon as it runs. `before`: commands to run in its space
+    before it. `after`: lines for `ip -batch` in its space once it is ready, and `then`: commands to run in its
+    space before those (such as `wg setconf`). `concerns`: what of the map it is, as faults name it (`link:wg-home`,
+    `resolver:adguard`). `needs`: the names of daemons that have to serve before it starts. `cleanup`: commands to
+    run in its space once it has been stopped.
     """
 
     name: str
     space: str
     command: tuple[str, ...]
-    ready: str = ""
+    ready: tuple[str, ...] = ()
     before: tuple[tuple[str, ...], ...] = ()
     then: tuple[tuple[str, ...], ...] = ()
     after: tuple[str, ...] = ()

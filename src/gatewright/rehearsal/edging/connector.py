@@ -21,6 +21,7 @@ from gatewright.base.hostnames import Depth
 from gatewright.rehearsal.edging import names, proxy, trust
 from gatewright.rehearsal.edging.proxy import Onward, Reply
 from gatewright.rehearsal.edging.settings import TUNNEL_PORT, ConnectorSettings, Rule
+from gatewright.rehearsal.readiness import SERVES
 
 IDLE: Final = 8
 """Streams that are kept open for requests to come."""
@@ -38,6 +39,7 @@ class Connector:
         self._settings = settings
         self._paths: dict[str, Any] = {rule.path: re2.compile(rule.path) for rule in settings.rules if rule.path}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_known = False
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -46,18 +48,26 @@ class Connector:
     async def _keep(self) -> None:
         """Keep one idle stream: as soon as it is used there is another."""
         while True:
+            first = b""
             try:
                 reader, writer = await proxy.dial(self._settings.edge, TUNNEL_PORT, None, "")
                 writer.write(f"{self._settings.tunnel}\n".encode())
+                self._has_tried()
                 first = await reader.read(proxy.CHUNK)
             except OSError:
-                first = b""
+                self._has_tried()
             if not first:
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
             task = asyncio.create_task(proxy.serve(reader, writer, self._decide, first))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _has_tried(self) -> None:
+        """It serves as soon as there is a stream, and also when the edge cannot be reached: that is to be seen."""
+        if not self._is_known:
+            print(SERVES, flush=True)
+        self._is_known = True
 
     def _rule(self, host: str, path: str) -> Rule | None:
         """The first rule that takes a request."""

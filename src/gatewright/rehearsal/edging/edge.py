@@ -26,6 +26,7 @@ from gatewright.engines.certificates.authority import PrivateAuthority
 from gatewright.rehearsal.edging import names, proxy, trust
 from gatewright.rehearsal.edging.proxy import Decide, Fields, Onward, Reply
 from gatewright.rehearsal.edging.settings import AUTHORITY, TUNNEL_PORT, EdgeSettings, Name, Zone
+from gatewright.rehearsal.readiness import SERVES
 
 REFUSED, UNREACHED, HANDSHAKE, UNTRUSTED, NO_TUNNEL = 521, 522, 525, 526, 530
 STREAM_SECONDS: Final = 1.5
@@ -54,6 +55,7 @@ class Edge:
             for port in self._settings.plain:
                 servers.append(await asyncio.start_server(self._handler(port, False), address, port))
             servers.append(await asyncio.start_server(self._connected, address, TUNNEL_PORT))
+        print(SERVES, flush=True)
         await asyncio.gather(*(server.serve_forever() for server in servers))
 
     # --- TLS ---

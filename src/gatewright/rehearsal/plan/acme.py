@@ -43,7 +43,7 @@ def plan(draft: Draft, sight: Sight) -> None:
             SPACE,
             SPACE,
             (PROGRAM, "-config", CONFIGURATION, "-dnsserver", f"{ADDRESS}:{PORT}"),
-            ready=f"tcp:{address}:{MANAGEMENT_PORT}",
+            ready=tuple(f"tcp:{address}:{port}" for port in (DIRECTORY_PORT, MANAGEMENT_PORT)),
             concerns=SPACE,
             environment={"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"},
         ),

@@ -19,9 +19,8 @@ from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.naming import Record, ZoneIntent
-from gatewright.rehearsal import world
+from gatewright.rehearsal import readiness, world
 from gatewright.rehearsal.edging.settings import (
-    TUNNEL_PORT,
     ConnectorSettings,
     EdgeSettings,
     Name,
@@ -119,14 +118,13 @@ def _edge(draft: Draft, provider: str, zones: tuple[Zone, ...]) -> None:
     sources = RANGES[provider][1] if provider in RANGES else ()
     settings = EdgeSettings(serving, sources, plain, encrypted, zones, resolver, BODY.get(provider, 0))
     file = File(f"{world.netns(space.name)}.json", msgspec.json.encode(settings))
-    ready = f"tcp:{serving[-1]}:{TUNNEL_PORT}"
-    draft.daemon(_program(space, "edge", file, ready, space.name), file)
+    draft.daemon(_program(space, "edge", file, space.name), file)
 
 
-def _program(space: SpaceDraft, module: str, file: File, ready: str, concerns: str) -> Daemon:
+def _program(space: SpaceDraft, module: str, file: File, concerns: str) -> Daemon:
     command = (sys.executable, "-m", f"gatewright.rehearsal.edging.{module}", f"{{folder}}/{file.path}")
     name = file.path.removesuffix(".json").replace("-", ":", 1)
-    return Daemon(name, space.name, command, ready, concerns=concerns)
+    return Daemon(name, space.name, command, (readiness.OURS,), concerns=concerns)
 
 
 # --- tunnels ------------------------------------------------------------------------------------
@@ -173,6 +171,6 @@ def _connector(draft: Draft, space: SpaceDraft, one: Cloudflared, number: int, p
     resolver = draft.resolver_of.get(space.name, "")
     settings = ConnectorSettings(one.intent.tunnel, draft.edges[CLOUDFLARE], rules, resolver, search)
     file = File(f"connector-{number}.json", msgspec.json.encode(settings))
-    daemon = _program(space, "connector", file, "", f"link:{one.link}" if one.link else space.name)
+    daemon = _program(space, "connector", file, f"link:{one.link}" if one.link else space.name)
     edge = next(known.name for known in draft.daemons if known.space == world.edge(CLOUDFLARE))
     draft.daemon(msgspec.structs.replace(daemon, needs=(edge,)), file)

@@ -58,7 +58,7 @@ def test_a_kernel_that_knows_wireguard_makes_the_devices_itself() -> None:
 
     assert {daemon.command[0] for daemon in by_program} == {"wireguard-go"}
     for daemon, other in zip(by_kernel, by_program, strict=True):
-        device = daemon.ready.removeprefix("device:")
+        device = daemon.ready[0].removeprefix("device:")
         assert daemon.before == (("ip", "link", "add", device, "type", "wireguard"),)
         assert daemon.cleanup == (("ip", "link", "del", device),)
         # All else is as with the program: keys, routes, what it waits for.

@@ -48,11 +48,13 @@ def plan(draft: Draft, routes: Routes, tunnel: Tunnel, ends: Sequence[End], firs
         configuration = _configuration(tunnel, end, others, overlay, device, dialled)
         certificate, key = authority.host(end.space.name, _interface(end, overlay), _subnets(end, overlay))
         folder = "{folder}/" + device
+        # Routes are the last that it makes, after its device is up; that is there long before.
+        last = next((one["route"] for one in reversed(configuration["tun"]["unsafe_routes"])), str(overlay))
         daemon = Daemon(
             name=f"link:{tunnel.name}@{end.space.name}",
             space=end.space.name,
             command=("nebula", "-config", f"{folder}/config.yml"),
-            ready=f"device:{device}",
+            ready=(f"route:{device}:{last}",),
             concerns=f"link:{tunnel.name}",
             needs=(*carried.needs, *beacons),
         )

@@ -77,7 +77,7 @@ def by_program(daemon: Daemon, device: str) -> Daemon:
     return structs.replace(
         daemon,
         command=("wireguard-go", "-f", device),
-        ready=f"unix:{socket}",
+        ready=(f"unix:{socket}",),
         before=(("rm", "-f", socket),),
         environment={"LOG_LEVEL": "error", "WG_PROCESS_FOREGROUND": "1"},
     )
@@ -88,7 +88,7 @@ def by_kernel(daemon: Daemon, device: str, kind: str = KERNEL) -> Daemon:
     return structs.replace(
         daemon,
         command=("sleep", "infinity"),
-        ready=f"device:{device}",
+        ready=(f"device:{device}",),
         before=(("ip", "link", "add", device, "type", kind),),
         cleanup=(("ip", "link", "del", device),),
     )

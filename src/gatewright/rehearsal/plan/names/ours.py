@@ -17,6 +17,7 @@ from gatewright.graph.names import serving
 from gatewright.graph.network.doors import gateways_at
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.naming import TsigKey
+from gatewright.rehearsal import readiness
 from gatewright.rehearsal.own_dns import Serving, encoded
 from gatewright.rehearsal.plan.names.placing import Spot
 from gatewright.rehearsal.world import Daemon, Draft, File
@@ -46,7 +47,7 @@ def serve(draft: Draft, sight: Sight, name: str, spot: Spot, views: Iterable[str
             name=f"resolver:{name}",
             space=spot.space,
             command=command,
-            ready=f"udp:{spot.listens[0]}:53",
+            ready=(readiness.OURS,),
             concerns=f"resolver:{name}",
         ),
         File(path, encoded(Serving(listen, plan)), secret=True),

@@ -6,6 +6,7 @@ says what for.  Counterpart: `behaviours`, which describes that one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
@@ -30,8 +31,6 @@ ABOUT_NAMES: Final = frozenset(
 )
 """Options of dnsmasq that only say how it answers.  No other is used: the rest concern the machine that it is on, read
 and write files there, or run programs (`conf-script`, `dhcp-script`), which no input may have us do."""
-
-TRANSFER_SECONDS: Final = 60
 
 
 class Secondary(Struct, frozen=True):
@@ -74,15 +73,15 @@ def realised(draft: Draft, wanted: Wanted) -> bool:
     return True
 
 
-def _daemon(draft: Draft, wanted: Wanted, command: tuple[str, ...], *files: File, then: tuple[str, ...] = ()) -> None:
-    address = wanted.what.spot.listens[0]
+def _daemon(draft: Draft, wanted: Wanted, command: tuple[str, ...], *files: File, ready: tuple[str, ...] = ()) -> None:
+    """`ready`: conditions beside the one that it is bound wherever it listens."""
+    bound = (f"udp:{address}:53" for address in wanted.what.spot.listens)
     draft.daemon(
         Daemon(
             name=f"resolver:{wanted.name}",
             space=wanted.what.spot.space,
             command=command,
-            ready=f"udp:{address}:53",
-            then=(then,) if then else (),
+            ready=(*bound, *ready),
             concerns=f"resolver:{wanted.name}",
             needs=wanted.needs,
         ),
@@ -234,14 +233,9 @@ def _bind(draft: Draft, wanted: Wanted) -> None:
     ]
     files.append(File(f"{wanted.folder}/named.conf", "\n".join([*lines, ""]).encode()))
     command = ("sh", "-c", 'cd "$0" && exec named -g -n 1 -c named.conf', f"{{folder}}/{wanted.folder}")
-    waited = [f"{{folder}}/{wanted.folder}/{n}.zone" for n, zone in enumerate(zones) if zone.domain in copied]
-    _daemon(draft, wanted, command, *files, then=_until(waited))
-
-
-def _until(paths: Iterable[str]) -> tuple[str, ...]:
-    """A command that waits for the zones that are copied."""
-    there = " && ".join(f'test -s "{path}"' for path in paths)
-    return ("timeout", str(TRANSFER_SECONDS), "sh", "-c", f"until {there}; do sleep 0.05; done") if there else ()
+    # It listens before it has read its zones, and answers SERVFAIL meanwhile.
+    serials = (f"says:zone {re.escape(domain)}/IN: (loaded|transferred) serial" for domain in copied)
+    _daemon(draft, wanted, command, *files, ready=("says:all zones loaded", *serials))
 
 
 def _policy(rewrites: Iterable[Rewrite]) -> Iterator[RecordSet]:
