@@ -127,7 +127,8 @@ class Live:
         where our DNS server says that the name is, whichever gateway that is.
         """
         parts = urlsplit(url)
-        where = self._destination(gateway, parts.hostname or "", parts.port or PORTS[parts.scheme], view)
+        port = parts.port or PORTS[parts.scheme]
+        where = self._destination(gateway, parts.hostname or "", port, view)
         if where is None:
             return Answer(error=f"no address for {parts.hostname}" if view else "nothing listens there")
         scheme = "https" if parts.scheme in ENCRYPTED else "http"
@@ -150,7 +151,8 @@ class Live:
         except httpx.TransportError as error:
             return Answer(error=f"{type(error).__name__}: {error}")
         echo = _echoed(response.content) if response.status_code == httpx.codes.OK else {}
-        return Answer(response.status_code, response.headers.get("location"), echo, response.headers)
+        location = _as_described(response.headers.get("location"), where[1], port)
+        return Answer(response.status_code, location, echo, response.headers)
 
     def _destination(self, gateway: str, host: str, port: int, view: str) -> tuple[str, int] | None:
         if not view:
@@ -180,6 +182,15 @@ class Live:
                 chat.send(message)
                 answers.append(str(chat.recv(timeout=ANSWER_SECONDS)))
             return tuple(answers)
+
+
+def _as_described(location: str | None, local: int, port: int) -> str | None:
+    """A redirect to the port that the client came to: its number here (8443 for who may not bind 443), as described."""
+    parts = urlsplit(location or "")
+    if not location or local == port or parts.port != local:
+        return location
+    described = "" if PORTS.get(parts.scheme) == port else f":{port}"
+    return parts._replace(netloc=parts.netloc.removesuffix(f":{local}") + described).geturl()
 
 
 def split_header(line: str) -> tuple[str, str]:
