@@ -174,9 +174,7 @@ class Walker:
             tries.append(blocked or self._out(machine.id, machine.site, packet))
         if not tries:
             return self._lost(machine.id, packet)
-        if any(way.reached for way in tries):
-            return _first(tries)
-        return next((way for way in tries if way.unknown), tries[0])  # out by one of them it may arrive
+        return _best(tries)  # out by one of them it may arrive
 
     def _arrive(self, id_: str, packet: Packet) -> Way:
         """At a machine that has the address: translated and sent on, or let in."""
@@ -204,12 +202,15 @@ class Walker:
         _, hops = self._tables.through(id_, packet.wanted, packet.banned)
         if hops:
             return _first(self._through(id_, hop, packet) for hop in hops)
+        families = {net.version for net in (*cluster.pod_cidrs, *packet.sources)}
+        if cluster.pod_cidrs and packet.wanted.version not in families:
+            return packet.failed(f"the pods of {id_} have no IPv{packet.wanted.version}")
         tries = (
-            self._at_machine(m, structs.replace(packet, sources=hosts(self._map.machines[m].addresses)))
+            self._at_machine(m, structs.replace(packet, sources=hosts(self._map.machines[m].addresses), tried=set()))
             for m in self._representatives(id_)
         )
         if cluster.machines:
-            return _first(tries)
+            return _best(tries)
         segments = [n for n in self._map.networks.values() if n.site == cluster.site]
         found = (self._at_network(n.id, structs.replace(packet, sources=n.cidrs)) for n in segments)
         return _first(found) if segments else packet.failed(f"the map does not say where {id_} runs", unknown=True)
@@ -422,6 +423,16 @@ def _first(ways: Iterable[Way]) -> Way:
             return way
         failed.append(way)
     return next((way for way in failed if not way.unknown), failed[0])
+
+
+def _best(ways: Iterable[Way]) -> Way:
+    """The first that arrives, else the first that may, else the first: where whoever sends it may choose."""
+    failed: list[Way] = []
+    for way in ways:
+        if way.reached:
+            return way
+        failed.append(way)
+    return next((way for way in failed if way.unknown), failed[0])
 
 
 def _of_each_family(own: Sequence[Net], usual: Sequence[Net]) -> tuple[Net, ...]:

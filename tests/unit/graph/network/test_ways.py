@@ -410,3 +410,35 @@ MENDED = {
 @pytest.mark.parametrize("case", MENDED.values(), ids=MENDED)
 def test_what_rehearsals_have_shown(case: Case) -> None:
     check(walk(SHUT, case.start, case.address, case.port), case)
+
+
+PODS = (
+    site(
+        "a",
+        network("lan", "10.1.0.0/24", "2001:db8:1::/64"),
+        node("free", "10.1.0.5", "2001:db8:1::5"),
+        node("shut", "10.1.0.6", "2001:db8:1::6"),
+        cluster("k", "shut", "free"),
+    ),
+    site("b", node("edge", PUBLIC4, PUBLIC6)),
+    firewall("shut", "node:a/shut", rule(), outbound=[rule("443", "tcp")], group=True),
+)
+
+FROM_PODS = {
+    "out by a node that nothing keeps from it": Case("cluster:a/k", PUBLIC4, 53, machine="b/edge"),
+    "perhaps by a node that nothing keeps from it": Case(
+        "cluster:a/k", "198.51.100.9", 53, reached=False, unknown=True, reason="does not say who has 198.51.100.9"
+    ),
+    "pods have the families of their cluster, whatever its nodes have": Case(
+        "cluster:a/k", PUBLIC6, reached=False, reason="the pods of a/k have no IPv6"
+    ),
+    "also for a neighbour of their node": Case(
+        "cluster:a/k", "2001:db8:1::6", reached=False, reason="the pods of a/k have no IPv6"
+    ),
+    "unless somebody says that they have an address": Case("cluster:a/k 2001:db8:1::99", PUBLIC6, machine="b/edge"),
+}
+
+
+@pytest.mark.parametrize("case", FROM_PODS.values(), ids=FROM_PODS)
+def test_packets_of_pods_leave_by_some_node(case: Case) -> None:
+    check(walk(PODS, case.start, case.address, case.port), case)
