@@ -38,9 +38,9 @@ from gatewright.rehearsal.world import Draft
 
 PROGRAMS = ("dnsmasq", "named", "unbound")
 FOLDER = Path("/run/names")
-SECONDS = 5.0
+SECONDS = 20.0
 EDGES = {"cloudflare": ("104.16.0.1", "2606:4700::1")}
-TOGETHER = 50
+TOGETHER = 12
 ROUNDS = 4
 """How often each question is asked: where any of several upstreams may answer, more than one does."""
 

@@ -180,6 +180,38 @@ def test_nobody_answers() -> None:
     assert shown(say(alone(Behaviour(forwards=(Forward("", (("dead",),)),))), "x.example.com")) == ("SERVFAIL", [])
 
 
+class Slow(Others):
+    """`late` answers once `next` has been asked, and `never` not at all."""
+
+    def __init__(self, **servers: Answering) -> None:
+        super().__init__(**servers)
+        self.come = asyncio.Event()
+
+    async def ask(self, address: str, query: dns.message.Message) -> dns.message.Message | None:
+        if address == "next":
+            self.come.set()
+        elif address == "late":
+            await self.come.wait()
+        elif address == "never":
+            await asyncio.Event().wait()
+        return await super().ask(address, query)
+
+
+@pytest.mark.parametrize("upstreams", [("never", "next"), ("never", "never", "next", "fails")])
+def test_whoever_is_silent_is_not_waited_for_alone(upstreams: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewright.rehearsal.nameserving.answering.NEXT_SECONDS", 0.01)
+    other = alone(Behaviour(zones=(ZoneData("", (a("*", "192.0.2.2"),)),)))
+    server = Answering(Behaviour(forwards=(Forward("", (upstreams,), True),)), Slow(next=other))
+    assert shown(say(server, "x.example.com"))[1] == ["x.example.com. 192.0.2.2"]
+
+
+def test_a_late_answer_counts_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gatewright.rehearsal.nameserving.answering.NEXT_SECONDS", 0.01)
+    late = alone(Behaviour(zones=(ZoneData("", (a("*", "192.0.2.1"),)),)))
+    server = Answering(Behaviour(forwards=(Forward("", (("late", "next"),), True),)), Slow(late=late))
+    assert shown(say(server, "x.example.com"))[1] == ["x.example.com. 192.0.2.1"]
+
+
 def test_rebind_protection_and_its_exceptions() -> None:
     up = alone(Behaviour(zones=(ZoneData("", (a("*.com", "10.0.0.1"), a("*.org", "198.51.100.1"))),)))
     behaviour = Behaviour(forwards=(Forward("", (("up",),)),), rebind_protection=True, rebind_exceptions=("ok.com",))

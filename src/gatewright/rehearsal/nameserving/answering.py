@@ -29,6 +29,9 @@ MOST_STEPS: Final = 16
 
 NEGATIVE_SECONDS: Final = 60
 
+NEXT_SECONDS: Final = 1.0
+"""After how long somebody else is asked as well."""
+
 PRIVATE: Final = tuple(
     ipaddress.ip_network(text)
     for text in (
@@ -198,15 +201,30 @@ class Answering:
         return self._filtered(name, rdtype, await asyncio.shield(underway))
 
     async def _asked(self, forward: Forward, name: str, rdtype: dns.rdatatype.RdataType) -> Said:
+        """Whoever is silent for a while is not waited for alone: the next is asked, too."""
         query = dns.message.make_query(name + ".", rdtype, use_edns=0, payload=1232)
-        for server in self._in_turn(forward):
-            for address in server:
-                answer = await self._asks.ask(address, query)
-                if answer is not None:
-                    said = Said(answer.rcode(), tuple(answer.answer), tuple(answer.authority))
-                    if said.rcode != dns.rcode.SERVFAIL:
-                        return said
-        return SERVFAIL
+        late: set[asyncio.Task[Said]] = set()
+        try:
+            for address in itertools.chain.from_iterable(self._in_turn(forward)):
+                asking = asyncio.create_task(self._asked_at(address, query))
+                late.add(asking)
+                done, _ = await asyncio.wait((asking,), timeout=NEXT_SECONDS)
+                if done and asking.result() is not SERVFAIL:
+                    return asking.result()
+            for answer in asyncio.as_completed(late):
+                if (said := await answer) is not SERVFAIL:
+                    return said
+            return SERVFAIL
+        finally:
+            for asking in late:
+                asking.cancel()
+
+    async def _asked_at(self, address: str, query: dns.message.Message) -> Said:
+        """What one of them says; SERVFAIL for nothing."""
+        answer = await self._asks.ask(address, query)
+        if answer is None or answer.rcode() == dns.rcode.SERVFAIL:
+            return SERVFAIL
+        return Said(answer.rcode(), tuple(answer.answer), tuple(answer.authority))
 
     def _in_turn(self, forward: Forward) -> Iterable[tuple[str, ...]]:
         if forward.in_order or not forward.to:
