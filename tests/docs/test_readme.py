@@ -41,7 +41,7 @@ ADDRESS = re.compile(r"127\.20\.0\.(?P<number>\d+)(?::(?P<port>\d+))?")
 PROGRAMS = ("curl", "dig")
 FOUND = re.compile(r"\d+ (errors?|warnings?)\b")  # the last line of `gatewright check`
 CONFIRMED = {"delivered": 0, "answered": 0, "refused": 1, "unreachable": 1, "no": 1}
-SECONDS = 60
+SECONDS = 120
 PRIVILEGED, SHIFT = 1024, 8000
 
 FILES = [

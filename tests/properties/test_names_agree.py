@@ -39,7 +39,7 @@ from support.named_worlds import CLIENTS, SEEDS, RRs, Told
 from support.random_routes import Manifest
 from support.random_worlds import text, write
 
-SECONDS = 20.0
+SECONDS = 60.0
 TYPES = ("A", "AAAA", "CNAME", "TXT", "MX", "NS", "SOA")
 ASKED = 40
 """Questions to each view of a world."""

@@ -99,9 +99,9 @@ async def _at(world: c.World, identity: str, host: str) -> int:
 
 # --- time between reads -------------------------------------------------------------------------
 
-PAUSE = 2.0
+PAUSE = 3.0
 """Longer than `READ`, which is longer than `GAP` by enough for a busy machine."""
-READ, GAP = 1.0, 0.3
+READ, GAP = 2.0, 0.2
 
 
 async def _paced(backend: b.Backend, seen: b.Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -34,7 +34,7 @@ Got = tuple[str, ...] | None
 def asked(port: int, name: str, type_: str, client: str) -> Got:
     """The data that a client gets, () for NODATA, None for NXDOMAIN."""
     query = dns.message.make_query(name, type_)
-    answer, _ = dns.query.udp_with_fallback(query, "127.0.0.1", port=port, timeout=10, source=client)
+    answer, _ = dns.query.udp_with_fallback(query, "127.0.0.1", port=port, timeout=60, source=client)
     if answer.rcode() == dns.rcode.NXDOMAIN:
         return None
     assert answer.rcode() == dns.rcode.NOERROR, (name, type_, dns.rcode.to_text(answer.rcode()))

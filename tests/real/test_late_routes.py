@@ -124,7 +124,7 @@ def test_a_body_that_goes_along_may_be_larger_than_what_envoy_usually_holds() ->
                 reader, writer = await asyncio.open_connection(*address)
                 head = f"POST / HTTP/1.1\r\nHost: {name}\r\nTransfer-Encoding: chunked\r\n\r\n{size:x}\r\n"
                 writer.write(head.encode() + b"x" * size + b"\r\n0\r\n\r\n")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     first = await reader.readuntil(b"\r\n")
                 assert int(first.split()[1]) == status, (name, size)
                 writer.close()

@@ -27,7 +27,7 @@ from gatewright.rehearsal.world import World
 
 pytestmark = pytest.mark.real
 
-SECONDS = 2.0
+SECONDS = 20.0
 SIDE_BY_SIDE = 32
 
 Asked = tuple[str, str, int]

@@ -19,7 +19,7 @@ from gatewright.rehearsal.rehearsal import Listener, Options, Rehearsal
 
 pytestmark = pytest.mark.real
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def _running(word: str) -> Iterator[int]:

@@ -21,7 +21,7 @@ from support.live import program
 pytestmark = pytest.mark.real
 
 EXAMPLES = needs.REPOSITORY / "examples"
-SECONDS = 60
+SECONDS = 120
 
 
 @dataclass(frozen=True)

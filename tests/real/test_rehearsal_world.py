@@ -49,12 +49,12 @@ def reaches() -> list[str]:
     asyncio.run(builder.build(_two_sites().world(), lambda _: None))
     listener = spaces.listener(vantage("far"), "198.18.0.1", 80)
     client = spaces.make_socket(node("home/one"), socket.AF_INET, socket.SOCK_STREAM)
-    client.settimeout(5)
+    client.settimeout(20)
     client.connect(("198.18.0.1", 80))
-    listener.settimeout(5)
+    listener.settimeout(20)
     source = listener.accept()[1][0]
     stranger = spaces.make_socket(vantage("far"), socket.AF_INET, socket.SOCK_STREAM)
-    stranger.settimeout(5)
+    stranger.settimeout(20)
     try:
         stranger.connect(("10.0.0.2", 80))
     except OSError as error:

@@ -329,7 +329,7 @@ def test_metrics_and_status_tell_of_certificates(run: Session, tmp_path: Path) -
     port = c.free_port()
 
     def metric(name: str) -> float:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
         found = [line for line in lines if line.startswith((f"{name} ", f"{name}{{"))]
         return sum(float(line.rpartition(" ")[2]) for line in found)
@@ -553,7 +553,7 @@ def everything_told(run: Session, *pages: str) -> str:
         subprocess.run(["ps", "axww", "-o", "args"], capture_output=True).stdout.decode(),
     ]
     for page in pages:
-        with urllib.request.urlopen(page, timeout=10) as answer:
+        with urllib.request.urlopen(page, timeout=60) as answer:
             told.append(answer.read().decode())
     return "\n".join(told)
 

@@ -328,7 +328,7 @@ def test_metrics_and_status_tell_of_names(run: Session) -> None:
     n.values(where, "nobody.example.com")
 
     def metric(line: str) -> float:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             found = [one for one in answer.read().decode().splitlines() if one.startswith(line)]
         return float(found[0].rpartition(" ")[2]) if found else 0.0
 

@@ -23,7 +23,7 @@ import dns.query
 from support.needs import binary
 
 KEY_NAME = "acme-key"
-_SECONDS = 30.0
+_SECONDS = 60.0
 _TRIES = 5
 HOST, ROOT = "127.0.0.1", "127.0.0.2"
 

@@ -13,7 +13,7 @@ from gatewright.engines.dns.content import Listen, Plan
 from gatewright.engines.dns.server import DnsServer
 
 LOOPBACK = (Listen("127.0.0.1", 0),)
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def has_ipv6() -> bool:

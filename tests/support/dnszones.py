@@ -102,7 +102,7 @@ def bind(folder: Path, zones: Mapping[str, str], extra: str = "") -> Iterator[in
             [program, "-g", "-c", str(folder / "named.conf"), "-n", "1"], stdout=log, stderr=log, cwd=folder
         )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while b"all zones loaded" not in (folder / "named.log").read_bytes():
             assert process.poll() is None, (folder / "named.log").read_text()
             assert time.monotonic() < deadline, (folder / "named.log").read_text()
@@ -110,4 +110,4 @@ def bind(folder: Path, zones: Mapping[str, str], extra: str = "") -> Iterator[in
         yield port
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)

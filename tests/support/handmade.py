@@ -46,7 +46,7 @@ for _module in (
     importlib.import_module(f"envoy.{_module}_pb2")
 
 ADS = {"ads": {}, "resource_api_version": "V3"}
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 def resource(type_url: str, name: str, value: dict[str, Any], *, on_demand: bool = False) -> Change:

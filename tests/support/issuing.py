@@ -32,7 +32,7 @@ START = datetime(2030, 6, 1, tzinfo=UTC).timestamp()
 DAY = 86400.0
 HOUR = 3600.0
 EC = PrivateKey("ECDSA")
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 
 def wanted(name: str = "a", *names: str, **more: object) -> Wanted:

@@ -29,8 +29,8 @@ import httpx
 from websockets.sync.client import connect
 
 READY_SECONDS = 120.0
-STOP_SECONDS = 30.0
-ANSWER_SECONDS = 20.0
+STOP_SECONDS = 60.0
+ANSWER_SECONDS = 60.0
 PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "tls": 443}
 ENCRYPTED = ("https", "wss", "tls")
 

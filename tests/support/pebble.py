@@ -19,7 +19,7 @@ from support import keys
 from support.needs import binary
 
 _START_SECONDS = 60.0
-_STOP_SECONDS = 10.0
+_STOP_SECONDS = 60.0
 _TRIES = 5
 
 
@@ -38,7 +38,7 @@ class Pebble:
 
     def _get(self, path: str) -> bytes:
         context = ssl.create_default_context(cafile=str(self.trust_file))
-        with urllib.request.urlopen(self.management + path, context=context, timeout=10) as answer:
+        with urllib.request.urlopen(self.management + path, context=context, timeout=60) as answer:
             found: bytes = answer.read()
             return found
 

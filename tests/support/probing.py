@@ -33,7 +33,7 @@ from support.mapped import World
 from support.random_ground import ground
 
 PORTS = (22, 80, 443, 8443)
-SECONDS = 5.0
+SECONDS = 20.0
 TOGETHER = 200
 
 

@@ -98,7 +98,7 @@ def ask(address: str, host: str, *, path: str = "/", trust: bytes = b"", user: s
     try:
         with spaces.inside(PHONE):
             wire = socket.socket(family, socket.SOCK_STREAM)
-        wire.settimeout(5)
+        wire.settimeout(20)
         wire.connect((address, 443 if trust else 80))
         if trust:
             wire = ssl.create_default_context(cadata=trust.decode()).wrap_socket(wire, server_hostname=host)
@@ -123,7 +123,7 @@ def resolves() -> bool:
     with spaces.inside(PHONE):
         wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with wire:
-        wire.settimeout(5)
+        wire.settimeout(20)
         wire.connect(("10.2.0.53", 53))
         try:
             wire.send(query.to_wire())
@@ -137,7 +137,7 @@ def ask_datagram(data: bytes) -> str:
     with spaces.inside(PHONE):
         wire = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with wire:
-        wire.settimeout(5)
+        wire.settimeout(20)
         wire.sendto(data, ("10.2.0.10", 53))
         return wire.recv(2000).decode()
 

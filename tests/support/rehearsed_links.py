@@ -36,7 +36,7 @@ PROBE = 3
 """IP_PMTUDISC_PROBE: never fragment, whatever is known of the way (ip(7), ipv6(7))."""
 
 DISCOVER = {4: (socket.IPPROTO_IP, 10), 6: (socket.IPPROTO_IPV6, 23)}
-SECONDS = 5.0
+SECONDS = 20.0
 LOST_SECONDS = 0.3
 PODS = {"aws/aws": "10.52.0.9", "homelab/talos00": "10.42.0.9"}
 

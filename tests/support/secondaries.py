@@ -14,7 +14,7 @@ import dns.name
 from gatewright.engines.dns.content import KeyConfig
 from support.needs import binary
 
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def free_port() -> int:

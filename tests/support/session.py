@@ -32,7 +32,7 @@ from support.live import READY_SECONDS, Live, program
 
 T = TypeVar("T")
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 GATEWAY = "infra/edge"
 PAUSE = 0.01
 """Between the requests of one client: a rate, not a wait."""

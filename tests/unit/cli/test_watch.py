@@ -17,7 +17,7 @@ from support.manifests import SERVED, UNSERVED
 
 pytest.importorskip("asyncinotify", reason="watching needs the run extra")
 
-SECONDS = 30
+SECONDS = 60
 
 
 class Watching:

@@ -35,7 +35,7 @@ class Others:
 
 def say(server: Answering, name: str, kind: str = "A") -> Said:
     async def ask() -> Said:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await server.answer(dns.name.from_text(name), dns.rdatatype.from_text(kind))
 
     return asyncio.run(ask())

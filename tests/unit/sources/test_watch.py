@@ -14,7 +14,7 @@ from gatewright.sources.files import FileSource
 from gatewright.sources.inotify import Following
 from gatewright.sources.watch import watch
 
-DEADLINE = 20
+DEADLINE = 60
 
 
 def service(name: str) -> str:

@@ -16,7 +16,7 @@ import dns.rrset
 from gatewright.engines.dns.aliases import Aliases
 from gatewright.engines.dns.content import Plan
 
-SECONDS = 10
+SECONDS = 60
 BOTH = 2
 
 

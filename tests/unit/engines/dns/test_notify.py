@@ -21,7 +21,7 @@ from support.zonal import client_key, key, plan, rrset, view
 
 KEY = key("secondary", secret=b"s" * 32)
 ZONE = "example.com/public"
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ from support import keys
 WEB = EchoService("shop", "web", 8080)
 API = EchoService("shop", "api", 9000)
 DNS = EchoService("infra", "dns", 53, Transport.UDP)
-DEADLINE = 10
+DEADLINE = 60
 
 
 @pytest.fixture
