@@ -156,6 +156,56 @@ def test_what_a_backend_answers_is_replaced_and_its_headers_gone() -> None:
     c.serve(everywhere(entry, refused=refused), scenario)
 
 
+class Hasty(asyncio.Protocol):
+    """A backend that waits for no body, has none to send, and says of the request what is not for it to say."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(b"HTTP/1.1 507 Full\r\nContent-Length: 0\r\nProxy-Connection: 1\r\n\r\n")
+        self.transport.close()
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 9", "Transfer-Encoding: chunked"])
+def test_a_request_that_is_still_arriving_is_answered_without_a_page(framing: str) -> None:
+    """Envoy cannot start such a request anew, and its filter for pages would forget an answer that has no body."""
+    refused = c.backend("refused", endpoints=(c.Endpoint("127.0.0.1", free_port()),))
+    auth = BasicAuthUsers(Sensitive(b"ann:{SHA}qUqP5cyxm6YcTAhz05Hph5gvu9M="), c.ORIGIN)
+    step = pages((400, 599), tells=TOLD)
+    statuses = {"/words": 502, "/empty": 502, "/gone": 503, "/refused": 503, "/hasty": 507, "/login": 401, "/in": 403}
+    entries = [
+        c.entry(Respond(502, "broken"), c.path("/words"), steps=(step,)),
+        c.entry(Respond(502, "broken", body=b""), c.path("/empty"), steps=(step,)),
+        *(c.entry(c.to(name), c.path(f"/{name}"), steps=(step,)) for name in ("gone", "refused", "hasty")),
+        c.entry(c.to("one"), c.path("/login"), steps=(auth, step)),
+        c.entry(c.to("one"), c.path("/in"), access=(Access(("127.9.0.0/16",), c.ORIGIN),), steps=(step,)),
+    ]
+
+    async def scenario() -> None:
+        server = await asyncio.get_running_loop().create_server(Hasty, "127.0.0.1", 0)
+        hasty = c.backend("hasty", endpoints=(c.Endpoint("127.0.0.1", server.sockets[0].getsockname()[1]),))
+        async with server, c.running(everywhere(*entries, gone=GONE, refused=refused, hasty=hasty)) as world:
+            for name in SPELLINGS:
+                for path, status in statuses.items():
+                    assert (await world.get(name, path, method="PUT")).backend == "pages", (name, path)
+                    head = await _head(world.port(), f"PUT {path} HTTP/1.1\r\nHost: {name}\r\n{framing}\r\n\r\n")
+                    assert head.startswith(f"HTTP/1.1 {status} "), (name, path, head)
+                    assert "proxy-connection" not in head.lower(), head
+
+    asyncio.run(scenario())
+
+
+async def _head(port: int, sent: str) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent.encode())
+    async with asyncio.timeout(DEADLINE):
+        head = await reader.readuntil(b"\r\n\r\n")
+    writer.close()
+    return head.decode()
+
+
 def test_scopes_of_pages_come_and_go_with_their_rules() -> None:
     with_page = everywhere(c.entry(Respond(500, "x"), steps=(pages((500, 500)),)))
     without = everywhere(c.entry(Respond(500, "x")))

@@ -166,9 +166,8 @@ def compile_steps(rule: Rule, context: Context, number: int) -> Steps | Refused:
                 compiled.append(_compiled(step, context))
     pages = [(filters.PAGES, error_page.config(made))] if made else []
     configs += pages
-    keep = error_page.keep(made)
-    if keep is not None:
-        kept = parts([keep])
+    if made:
+        kept = parts(error_page.notes(made))
         compiled.insert(0, kept)
         config = carrier(kept)
         assert config is not None  # it has no conditions

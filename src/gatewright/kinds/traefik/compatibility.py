@@ -44,7 +44,8 @@ MIDDLEWARES: Mapping[Support, Rows] = {
         "compress.minResponseBodyBytes": ({"includedContentTypes": _HTML, "minResponseBodyBytes": 10}, ""),
         "errors": (
             _PAGES,
-            "also for answers of middlewares before it (never a 401, which asks for credentials), told if it matters",
+            "also for answers of middlewares before it (never a 401, which asks for credentials), told if it matters; "
+            "whoever is answered while still sending gets no page",
         ),
         "errors.statusRewrites": ({**_PAGES, "statusRewrites": {"500": 503}}, ""),
         "forwardAuth": ({"address": _AUTH}, ""),

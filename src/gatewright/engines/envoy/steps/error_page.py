@@ -2,7 +2,9 @@
 
 Envoy starts the request anew, as a GET, in a scope of the page's own, which no Host leads to.  By then the router has
 removed our headers and the path is the page's: the scope is named again, and what the page's backend is told about the
-request was kept when it arrived.  Counterpart: `composite`, which puts this in the chain before all other steps.
+request was kept when it arrived.  It cannot start a request anew that is still arriving, and may then answer nothing at
+all, so such a request keeps the answer that it has.  Counterpart: `composite`, which puts this in the chain before
+all other steps.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
+from envoy.config.common.mutation_rules.v3 import mutation_rules_pb2
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2 as route
 from envoy.config.route.v3 import route_pb2, scoped_route_pb2
 from envoy.extensions.filters.common.set_filter_state.v3 import value_pb2
 from envoy.extensions.filters.http.custom_response.v3 import custom_response_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.set_filter_state.v3 import set_filter_state_pb2
 from envoy.extensions.http.custom_response.redirect_policy.v3 import redirect_policy_pb2
-from envoy.type.matcher.v3 import status_code_input_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2, status_code_input_pb2
 from google.protobuf.any_pb2 import Any
+from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import BoolValue
 from msgspec import Struct
 from xds.core.v3.extension_pb2 import TypedExtensionConfig
@@ -46,6 +51,8 @@ _ON_ARRIVAL: Final = {
     Variable.REQUEST_ID: "%REQ(X-REQUEST-ID)%",
 }
 """What the second request does not have any more."""
+_ARRIVED: Final = "proxy-connection"
+"""A header of answers that tells when the request had arrived whole.  Envoy takes this one off every answer."""
 
 
 class Page(Struct, frozen=True):
@@ -94,10 +101,10 @@ def config(pages: Iterable[Page]) -> Any:
     return pack(custom_response_pb2.CustomResponse(custom_response_matcher=matcher))
 
 
-def keep(pages: Iterable[Page]) -> Filter | None:
-    """The filter that keeps what is told later, if anything is."""
+def notes(pages: Iterable[Page]) -> list[Filter]:
+    """The filters that keep what is told later, if anything is, and note whether a request has arrived whole."""
     kept = {piece for made in pages for piece in made.kept}
-    return _keep(piece for piece in _ON_ARRIVAL if piece in kept) if kept else None
+    return [_note_arrival(), *([_keep(piece for piece in _ON_ARRIVAL if piece in kept)] if kept else [])]
 
 
 def _grouped(pages: ErrorPages) -> dict[tuple[str, int | None], list[int]]:
@@ -114,14 +121,19 @@ def _grouped(pages: ErrorPages) -> dict[tuple[str, int | None], list[int]]:
 
 def _add(matcher: xds.Matcher, codes: Iterable[int], policy: redirect_policy_pb2.RedirectPolicy) -> None:
     field = matcher.matcher_list.matchers.add()
-    status = status_code_input_pb2.HttpResponseStatusCodeMatchInput()
-    single = field.predicate.single_predicate
-    single.input.CopyFrom(TypedExtensionConfig(name="status", typed_config=pack(status)))
-    pattern = "|".join(map(str, codes))
-    single.value_match.safe_regex.CopyFrom(
+    both = field.predicate.and_matcher
+    both.predicate.append(_fits(status_code_input_pb2.HttpResponseStatusCodeMatchInput(), "|".join(map(str, codes))))
+    both.predicate.append(_fits(http_inputs_pb2.HttpResponseHeaderMatchInput(header_name=_ARRIVED), "[0-9]+"))
+    field.on_match.action.CopyFrom(TypedExtensionConfig(name="page", typed_config=pack(policy)))
+
+
+def _fits(what: Message, pattern: str) -> xds.Matcher.MatcherList.Predicate:
+    made = xds.Matcher.MatcherList.Predicate()
+    made.single_predicate.input.CopyFrom(TypedExtensionConfig(name="input", typed_config=pack(what)))
+    made.single_predicate.value_match.safe_regex.CopyFrom(
         regex_pb2.RegexMatcher(google_re2=regex_pb2.RegexMatcher.GoogleRE2(), regex=pattern)
     )
-    field.on_match.action.CopyFrom(TypedExtensionConfig(name="page", typed_config=pack(policy)))
+    return made
 
 
 def _resource(key: str) -> str:
@@ -181,6 +193,16 @@ def _keep(pieces: Iterable[Variable]) -> Filter:
         value.format_string.text_format_source.inline_string = _ON_ARRIVAL[piece]
         made.on_request_headers.append(value)
     return extension("envoy.filters.http.set_filter_state", made)
+
+
+def _note_arrival() -> Filter:
+    """The formatter says nothing until the last octet of the request is there, and then leaves what a backend says."""
+    edits = [
+        mutation_rules_pb2.HeaderMutation(remove=_ARRIVED),
+        mutation_rules_pb2.HeaderMutation(append=_told(_ARRIVED, "%REQUEST_DURATION%")),
+    ]
+    mutations = header_mutation_pb2.Mutations(response_mutations=edits)
+    return extension("envoy.filters.http.header_mutation", header_mutation_pb2.HeaderMutation(mutations=mutations))
 
 
 # --- where it comes from ------------------------------------------------------------------------

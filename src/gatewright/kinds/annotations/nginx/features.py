@@ -133,7 +133,8 @@ _SLIGHT = {
     "ssl-redirect": ("false", "on unless it says otherwise: 308 where the host has TLS; a slash at the end is kept"),
     "custom-http-errors": (
         "404,503\n@default-backend: errors",
-        "with a default-backend of the Ingress; it is not told X-Format and X-Service-Name",
+        "with a default-backend of the Ingress; it is not told X-Format and X-Service-Name, and whoever is answered "
+        "while still sending gets no page",
     ),
 }
 
