@@ -8,182 +8,31 @@ clusterwide policy every pod.  A rule names its peers in one way only, or Cilium
 
 Keys of labels lose their source (`k8s:`, `any:`); those that Cilium derives (`io.kubernetes.pod.namespace`,
 `io.cilium.k8s.namespace.labels.x`) stay as they are, and a selector that has one looks beyond its own namespace.
-`reserved:x` alone names an entity.  Counterpart: `networkpolicy`; `graph.network.policies` judges both.
+`reserved:x` alone names an entity.  Counterparts: `ciliumspec` (the fields), `networkpolicy`; `graph.network.policies`
+judges both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Sequence
 
-from msgspec import Meta, Struct, field
+from msgspec import Struct
 
 from gatewright.base.document import Document
 from gatewright.kinds import addressing, labelselector, syntax
-from gatewright.kinds.decode import Ignored, Object, Path, Report, Schema, decode, has_variable, key_of
+from gatewright.kinds.decode import Path, Report, decode, has_variable, key_of
 from gatewright.kinds.identity import Key, Selector
 from gatewright.kinds.intents import Lowered
 from gatewright.kinds.intents.policies import HttpAllow, Peer, PolicyIntent, PolicyRule, PortRange
 from gatewright.kinds.kind import Kind
 from gatewright.kinds.labelselector import LabelSelector
+from gatewright.kinds.operators import ciliumspec as written
 
 NAMESPACE = "io.kubernetes.pod.namespace"
 NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels."
 CLUSTER = "io.cilium.k8s.policy.cluster"
 SERVICE_ACCOUNT = "io.cilium.k8s.policy.serviceaccount"
 RESERVED = "reserved:"
-
-Entity = Literal[
-    "all", "world", "world-ipv4", "world-ipv6", "cluster", "host", "init", "ingress", "unmanaged", "remote-node",
-    "health", "none", "kube-apiserver",
-]  # fmt: skip
-Selectors = tuple[LabelSelector, ...] | None
-
-
-class _Port(Schema, frozen=True):
-    """`port` is text, "0" means every one."""
-
-    port: str
-    protocol: Literal["TCP", "UDP", "SCTP", "ICMP", "ICMPv6", "VRRP", "IGMP", "ANY", ""] = "ANY"
-    end_port: Annotated[int, Meta(ge=0, le=65535)] = 0
-
-
-class _HeaderMatch(Schema, frozen=True):
-    name: str
-    value: str = ""
-    mismatch: Literal["", "LOG", "ADD", "DELETE", "REPLACE"] = ""
-    secret: Ignored = None
-
-
-class _Http(Schema, frozen=True):
-    method: str = ""
-    path: str = ""
-    host: str = ""
-    headers: tuple[str, ...] = ()
-    header_matches: tuple[_HeaderMatch, ...] = ()
-
-
-class _Name(Schema, frozen=True):
-    match_name: str = ""
-    match_pattern: str = ""
-
-
-class _L7(Schema, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "kafka": "rules for Kafka are not judged; the port counts as open",
-        "l7proto": "rules of other protocols are not judged; the port counts as open",
-        "l7": "rules of other protocols are not judged; the port counts as open",
-    }
-    http: tuple[_Http, ...] | None = None
-    dns: tuple[_Name, ...] | None = None
-
-
-class _DenyPorts(Schema, frozen=True):
-    ports: tuple[_Port, ...] | None = ()
-
-
-class _Ports(_DenyPorts, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "serverNames": "which server names are let through is not judged; the port counts as open",
-        "listener": "the redirection to a listener is not followed; the port counts as open",
-        "originatingTLS": "",
-        "terminatingTLS": "",
-    }
-    rules: _L7 | None = None
-
-
-class _CidrRule(Schema, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "cidrGroupRef": "groups of CIDRs are not looked up; it counts as nobody",
-        "cidrGroupSelector": "groups of CIDRs are not looked up; it counts as nobody",
-    }
-    cidr: str = ""
-    except_: tuple[str, ...] | None = field(default=(), name="except")
-
-
-class _Authentication(Schema, frozen=True):
-    mode: Literal["disabled", "required", "test-always-fail"]
-
-
-class _NamedService(Schema, frozen=True):
-    service_name: str = ""
-    namespace: str = ""
-
-
-class _ServiceRef(Schema, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "k8sServiceSelector": "Services are not chosen by label here; it counts as nobody"
-    }
-    k8s_service: _NamedService | None = None
-
-
-class _From(Schema, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "fromGroups": "groups of a cloud provider are not known here; they count as nobody",
-        "fromRequires": "further requirements on peers are not judged",
-    }
-    from_endpoints: Selectors = None
-    from_nodes: Selectors = None
-    from_entities: tuple[Entity, ...] | None = None
-    from_cidr: tuple[str, ...] | None = field(default=None, name="fromCIDR")
-    from_cidr_set: tuple[_CidrRule, ...] | None = field(default=None, name="fromCIDRSet")
-    icmps: tuple[Ignored, ...] | None = None
-
-
-class _Ingress(_From, frozen=True):
-    to_ports: tuple[_Ports, ...] | None = None
-    authentication: _Authentication | None = None
-
-
-class _IngressDeny(_From, frozen=True):
-    to_ports: tuple[_DenyPorts, ...] | None = None
-
-
-class _To(Schema, frozen=True):
-    UNSUPPORTED: ClassVar[Mapping[str, str]] = {
-        "toGroups": "groups of a cloud provider are not known here; they count as nobody",
-        "toRequires": "further requirements on peers are not judged",
-    }
-    to_endpoints: Selectors = None
-    to_nodes: Selectors = None
-    to_entities: tuple[Entity, ...] | None = None
-    to_cidr: tuple[str, ...] | None = field(default=None, name="toCIDR")
-    to_cidr_set: tuple[_CidrRule, ...] | None = field(default=None, name="toCIDRSet")
-    to_services: tuple[_ServiceRef, ...] | None = None
-    icmps: tuple[Ignored, ...] | None = None
-
-
-class _Egress(_To, frozen=True):
-    to_fqdns: tuple[_Name, ...] | None = field(default=None, name="toFQDNs")
-    to_ports: tuple[_Ports, ...] | None = None
-    authentication: _Authentication | None = None
-
-
-class _EgressDeny(_To, frozen=True):
-    to_ports: tuple[_DenyPorts, ...] | None = None
-
-
-class _DefaultDeny(Schema, frozen=True):
-    ingress: bool | None = None
-    egress: bool | None = None
-
-
-class _Spec(Schema, frozen=True):
-    endpoint_selector: LabelSelector | None = None
-    node_selector: LabelSelector | None = None
-    ingress: tuple[_Ingress, ...] | None = None
-    ingress_deny: tuple[_IngressDeny, ...] | None = None
-    egress: tuple[_Egress, ...] | None = None
-    egress_deny: tuple[_EgressDeny, ...] | None = None
-    enable_default_deny: _DefaultDeny = _DefaultDeny()
-    description: Ignored = None
-    labels: Ignored = None
-    log: Ignored = None
-
-
-class CiliumPolicy(Object, frozen=True):
-    spec: _Spec | None = None
-    specs: tuple[_Spec, ...] | None = None
 
 
 class _Context(Struct, frozen=True):
@@ -199,12 +48,12 @@ class _Context(Struct, frozen=True):
 
 def lower(document: Document) -> Lowered:
     """Lower either kind; with `specs` the further ones are in `more` of the first."""
-    policy, problems = decode(document, CiliumPolicy)
+    policy, problems = decode(document, written.CiliumPolicy)
     report = Report(document, problems)
     if policy is None:
         return report.lowered(None)
     context = _Context(key_of(document), report)
-    specs: list[tuple[Path, _Spec]] = [(("specs", index), spec) for index, spec in enumerate(policy.specs or ())]
+    specs: list[tuple[Path, written.Spec]] = [(("specs", index), spec) for index, spec in enumerate(policy.specs or ())]
     if policy.spec is not None:
         specs.insert(0, (("spec",), policy.spec))
     if not specs:
@@ -230,7 +79,7 @@ def _with_more(first: PolicyIntent, more: tuple[PolicyIntent, ...]) -> PolicyInt
     )
 
 
-def _spec(spec: _Spec, path: Path, context: _Context) -> PolicyIntent:
+def _spec(spec: written.Spec, path: Path, context: _Context) -> PolicyIntent:
     pods, nodes = spec.endpoint_selector, spec.node_selector
     if (pods is None) == (nodes is None):
         context.report.invalid("a policy has either an endpointSelector or a nodeSelector", *path)
@@ -267,7 +116,7 @@ def _spec(spec: _Spec, path: Path, context: _Context) -> PolicyIntent:
 Way = tuple[str, Sequence[object] | None]
 
 
-def _sources(rule: _From) -> list[Way]:
+def _sources(rule: written.From) -> list[Way]:
     """The ways of naming peers that a rule for ingress has, each with its field."""
     return [
         ("fromEndpoints", rule.from_endpoints),
@@ -278,7 +127,7 @@ def _sources(rule: _From) -> list[Way]:
     ]
 
 
-def _targets(rule: _To) -> list[Way]:
+def _targets(rule: written.To) -> list[Way]:
     return [
         ("toEndpoints", rule.to_endpoints),
         ("toNodes", rule.to_nodes),
@@ -286,13 +135,11 @@ def _targets(rule: _To) -> list[Way]:
         ("toCIDR", rule.to_cidr),
         ("toCIDRSet", rule.to_cidr_set),
         ("toServices", rule.to_services),
-        ("toFQDNs", rule.to_fqdns if isinstance(rule, _Egress) else None),
+        ("toFQDNs", rule.to_fqdns if isinstance(rule, written.Egress) else None),
     ]
 
 
-def _lower_rule(
-    rule: _Ingress | _IngressDeny | _Egress | _EgressDeny, ways: list[Way], path: Path, context: _Context
-) -> list[PolicyRule]:
+def _lower_rule(rule: written.Rule, ways: list[Way], path: Path, context: _Context) -> list[PolicyRule]:
     """One PolicyRule for each of its `toPorts`, since each may have HTTP rules of its own."""
     origin = context.report.origin.at(*path)
     used = [(name, items) for name, items in ways if items is not None]
@@ -300,8 +147,9 @@ def _lower_rule(
     if len(filled) > 1:
         message = f"Cilium does not combine {filled[0]} and {filled[1]} in one rule and refuses the policy"
         context.report.invalid(message, *path, hint="make two rules of it")
-    deny = isinstance(rule, _IngressDeny | _EgressDeny)
-    if isinstance(rule, _Ingress | _Egress) and rule.authentication and rule.authentication.mode != "disabled":
+    deny = isinstance(rule, written.IngressDeny | written.EgressDeny)
+    asked = None if isinstance(rule, written.IngressDeny | written.EgressDeny) else rule.authentication
+    if asked is not None and asked.mode != "disabled":
         message = "mutual authentication of peers is not judged; they count as authenticated"
         context.report.unsupported(message, *path, "authentication")
     if rule.icmps and rule.to_ports:
@@ -322,7 +170,7 @@ def _lower_rule(
 
 
 def _on_ports(
-    group: _DenyPorts, peers: tuple[Peer, ...] | None, deny: bool, path: Path, context: _Context
+    group: written.DenyPorts, peers: tuple[Peer, ...] | None, deny: bool, path: Path, context: _Context
 ) -> PolicyRule | None:
     """None where no port is named that requests could use."""
     ports = tuple(
@@ -332,11 +180,12 @@ def _on_ports(
     )
     if not ports:
         return None
-    http = _http(group.rules, (*path, "rules"), context.report) if isinstance(group, _Ports) and group.rules else ()
+    rules = group.rules if isinstance(group, written.Ports) else None
+    http = _http(rules, (*path, "rules"), context.report) if rules is not None else ()
     return PolicyRule(context.report.origin.at(*path), peers, ports, http, deny)
 
 
-def _port(port: _Port, path: Path, report: Report) -> PortRange | None:
+def _port(port: written.Port, path: Path, report: Report) -> PortRange | None:
     protocol = port.protocol or "ANY"
     if protocol not in ("TCP", "UDP", "SCTP", "ANY"):
         return None
@@ -356,7 +205,7 @@ def _port(port: _Port, path: Path, report: Report) -> PortRange | None:
     return PortRange(protocol, number or None, port.end_port if number else 0)
 
 
-def _http(rules: _L7, path: Path, report: Report) -> tuple[HttpAllow, ...]:
+def _http(rules: written.L7, path: Path, report: Report) -> tuple[HttpAllow, ...]:
     for index, name in enumerate(rules.dns or ()):
         if name.match_pattern != "*":
             message = "which names may be looked up is not judged; every one counts as allowed"
@@ -392,11 +241,11 @@ def _peers(name: str, items: Sequence[object] | None, path: Path, context: _Cont
                 peers.append(Peer(origin, nodes=_labels(item, where, context)))
             case LabelSelector():
                 peers.append(_endpoints(item, where, context))
-            case _CidrRule() | _ServiceRef():
-                peers += (
-                    _cidr_rule(item, where, context) if isinstance(item, _CidrRule) else _service(item, where, context)
-                )
-            case _Name():
+            case written.CidrRule():
+                peers += _cidr_rule(item, where, context)
+            case written.ServiceRef():
+                peers += _service(item, where, context)
+            case written.Name():
                 named = (item.match_name.lower().removesuffix("."), item.match_pattern.lower().removesuffix("."))
                 if not any(named):
                     context.report.invalid("a matchName or a matchPattern is needed", *where)
@@ -409,7 +258,7 @@ def _peers(name: str, items: Sequence[object] | None, path: Path, context: _Cont
     return peers
 
 
-def _cidr_rule(rule: _CidrRule, path: Path, context: _Context) -> list[Peer]:
+def _cidr_rule(rule: written.CidrRule, path: Path, context: _Context) -> list[Peer]:
     """None for a group of CIDRs, which has been told of."""
     if not rule.cidr:
         return []
@@ -432,7 +281,7 @@ def _cidr(text: str, path: Path, context: _Context, *, bare: bool = False) -> st
     return found or ""
 
 
-def _service(reference: _ServiceRef, path: Path, context: _Context) -> list[Peer]:
+def _service(reference: written.ServiceRef, path: Path, context: _Context) -> list[Peer]:
     named = reference.k8s_service
     if named is None:
         return []
