@@ -47,6 +47,7 @@ from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
 from gatewright.kinds.intents.material import SecretIntent
 from gatewright.pipeline import Model
 from gatewright.system import files
+from gatewright.trace import trust
 
 PUBLIC: Final = "public"
 ACME: Final = "acme"
@@ -74,7 +75,7 @@ class Certificates:
         self._public_orders: list[tuple[Wanted, Issuer]] = []
         self._roots = b""
         self._ordered: list[Wanted] = []
-        self._ended: list[tuple[tuple[str, ...], Issued]] = []
+        self._ended: dict[Key, tuple[tuple[str, ...], Issued]] = {}
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -136,7 +137,7 @@ class Certificates:
             meant = only in ("", f"{wanted.target.namespace}/{wanted.target.name}")
             if issuer is not None and meant:
                 ended = self._past(wanted, issuer)
-                self._ended.append((wanted.names, ended))
+                self._ended[wanted.target] = wanted.names, ended
                 new[wanted.target] = _secret(wanted.target, ended)
         return self._model.provide(new).change
 
@@ -148,12 +149,13 @@ class Certificates:
     def for_door(self, gateway: Key, name: str) -> Issued | None:
         """The certificate of a door's own issuer for a hostname of it, or the one that it is said to have elsewhere.
 
-        Also one that has ended, which gateways of others would go on to show.
+        Also one that has ended, which gateways of others would go on to show; their default one for any name.
         """
-        for names, issued in itertools.chain(self._ended, self._doors.get(gateway, ())):
+        for names, issued in itertools.chain(self._ended.values(), self._doors.get(gateway, ())):
             if any(one == hostnames.ANY or hostnames.matches(one, name, Depth.ONE) for one in names):
                 return issued
-        return None
+        default = self._model.analysis.answer(trust.default_secret, f"{gateway.namespace}/{gateway.name}")
+        return self._ended[default][1] if default in self._ended else None
 
     def trust_for(self, vantage: VantageIntent) -> bytes:
         """The authorities that a Vantage trusts, PEM: `trust` of its description, and those that nobody judges."""

@@ -25,6 +25,9 @@ ADDRESSES = {"cloudflare": ("162.158.0.1", "2400:cb00::1")}
 BAD_SSL = 526
 """What Cloudflare answers when it does not trust the origin's certificate."""
 
+REFUSED = 521
+"""What Cloudflare answers where nothing listens at the origin's port."""
+
 UNREACHED = 522
 UNCONNECTED = 530
 """What Cloudflare answers where no cloudflared of a tunnel is connected (error 1033)."""

@@ -78,6 +78,11 @@ class Client(Struct, frozen=True):
     refusal: int = 0
     gateway: str = ""
 
+    @property
+    def refused(self) -> int:
+        """The status that is answered for a closed port, 0 for the vantage itself."""
+        return edges.REFUSED if self.refusal == edges.BAD_SSL else self.refusal
+
 
 class Legs:
     """The legs of one journey: each method takes a Trail so far and yields the branches that it grows into."""
@@ -158,7 +163,8 @@ class Legs:
                 return
             if passage.others:
                 names = ", ".join(passage.others)
-                yield trail.fails(OutcomeKind.REFUSED, f"connection refused: {names} does not listen on port {port}")
+                reason = f"connection refused: {names} does not listen on port {port}"
+                yield trail.fails(OutcomeKind.REFUSED, reason, client.refused)
             else:
                 yield trail.fails(OutcomeKind.UNKNOWN, f"nothing is known to answer at {way.address or address}:{port}")
             return
@@ -189,7 +195,7 @@ class Legs:
         if ended is not None:
             trail.hop(HopKind.GATEWAY, ended.reason, gateway.origin)
             lost = ended.kind is OutcomeKind.UNREACHABLE
-            yield trail.fails(ended.kind, ended.reason, (edges.UNREACHED if lost else 502) if client.refusal else 0)
+            yield trail.fails(ended.kind, ended.reason, edges.UNREACHED if lost and client.refusal else client.refused)
             return
         walked = self._walks.walk(self._sight, gateway, request)
         failure, stations = self._greet(trail, walked, request, client)

@@ -17,13 +17,13 @@ from gatewright.base.keypair import covers
 from gatewright.base.origin import Origin, is_made
 from gatewright.graph import solving
 from gatewright.graph.nodes import Certificate, Gateway, VirtualHost
-from gatewright.graph.objects import annotated_issuer
+from gatewright.graph.objects import ALL, annotated_issuer
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.doors import GatewayIntent, RouteIntent
+from gatewright.kinds.intents.doors import ControllerIntent, GatewayIntent, RouteIntent
 from gatewright.kinds.intents.issuance import CertificateIntent, IssuerIntent
-from gatewright.kinds.intents.material import SecretIntent
+from gatewright.kinds.intents.material import SecretIntent, TlsStoreIntent
 from gatewright.trace.branches import Trust
 
 # Organisations and names of authorities in the root programmes of browsers, as they write themselves.
@@ -124,7 +124,8 @@ def shown(sight: Sight, gateway: Gateway, host: VirtualHost | None, certificate:
 def _promised(
     sight: Sight, gateway: Gateway, host: VirtualHost, sni: str
 ) -> tuple[Key, str, Key | None, tuple[str, ...]] | None:
-    """The Secret, perhaps not there yet, that the listener or a route names for this host: arguments of `of_secret`."""
+    """The Secret, perhaps not there yet, that the listener or a route names for this host, or else the gateway's
+    default: arguments of `of_secret`."""
     intent = sight.get(gateway.key, GatewayIntent)
     for listener in intent.listeners if intent is not None else ():
         if intent is not None and listener.name == host.listener and listener.tls is not None:
@@ -140,7 +141,19 @@ def _promised(
         for use in route.tls if route is not None else ():
             if route is not None and use.secret is not None and (not use.hosts or _covered(use.hosts, sni)):
                 return use.secret, sni, annotated_issuer(route.annotations, route.key.namespace), use.hosts
-    return None
+    default = sight.ask(default_secret, gateway.id)
+    return (default, sni, None, ()) if default is not None else None
+
+
+def default_secret(sight: Sight, gateway_id: str) -> Key | None:
+    """A question: the Secret that a gateway's default certificate is to be in, there or not."""
+    gateway = sight.gateway(gateway_id)
+    intent = sight.get(gateway.key, ControllerIntent) if gateway is not None else None
+    named = [key for item in intent.listeners if item.tls for key in item.tls.certificates] if intent else []
+    if gateway is not None and gateway.pools_certificates:
+        stores = [one for one in sight.listed("tls-stores", ALL, TlsStoreIntent) if one.key.name == "default"]
+        named += [one.default_certificate for one in stores if one.default_certificate is not None]
+    return next(iter(named), None)
 
 
 def _fitting(sight: Sight, secrets: tuple[Key, ...], sni: str) -> Key:

@@ -157,6 +157,30 @@ def test_the_model_knows_what_has_ended_until_it_is_renewed(tmp_path: Path, cert
     assert certificates.for_door(Key("Gateway", "web", "edge"), "a.example.com") is None
 
 
+def test_a_default_certificate_that_ended_is_shown_for_any_name(tmp_path: Path, certificates: Certificates) -> None:
+    controller = """
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: edge, namespace: web}
+spec:
+  implementation: traefik
+  entryPoints: [{name: websecure, port: 443, protocol: HTTPS, tls: true}]
+  defaultCertificate: {name: a}
+---
+"""
+    model = _model(tmp_path, controller, _issuer("real", ACME.format(LETS_ENCRYPT)), _certificate("a", "real"))
+    certificates.provide(model)
+    door, other = Key("IngressController", "web", "edge"), Key("IngressController", "web", "other")
+    assert certificates.for_door(door, "*") is None
+    certificates.expire()
+    ended = certificates.for_door(door, "*")
+    assert ended is not None
+    assert certificates.for_door(door, "a.example.com") == ended
+    assert certificates.for_door(other, "*") is None
+    certificates.renew()
+    assert certificates.for_door(door, "*") is None
+
+
 def test_key_pairs_of_the_manifests_stay(tmp_path: Path, certificates: Certificates) -> None:
     pair = keys.pair("a.example.com", now=datetime.now(UTC), ca=True)
     lines = [
