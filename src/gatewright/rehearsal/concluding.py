@@ -14,6 +14,7 @@ from gatewright.rehearsal.compare import Comparison, compare, landmarks
 from gatewright.rehearsal.questions import all_predicted
 from gatewright.rehearsal.report import Cell, Expected
 from gatewright.rehearsal.world import World
+from gatewright.trace.hops import OutcomeKind
 
 
 class Judge:
@@ -27,6 +28,10 @@ class Judge:
     def compare(self, place: int, observations: Sequence[Observation]) -> Comparison:
         """The question at this place against what was met."""
         return compare(self.asked[place], self._said[place], observations, self._known)
+
+    def knows(self, place: int) -> bool:
+        """Does the model say how the question at this place ends, on any branch?"""
+        return any(branch.outcome.kind is not OutcomeKind.UNKNOWN for branch in self._said[place])
 
     def cells(self, seen: Sequence[Sequence[Observation]]) -> tuple[tuple[Cell, ...], tuple[Expected, ...]]:
         """All questions, and the Expectations that some were asked for.  `seen` in their order."""

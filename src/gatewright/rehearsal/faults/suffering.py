@@ -54,10 +54,16 @@ class Sufferer:
         was = {key: ground.model.provided(key) for key in supposed}
         await self._tell(supposed)
         did = await fault.react(ground)
-        during, seconds = await self._ask(asked, struck)
+        judge = self._judge(asked)
+        verdicts = [cell.verdict for cell in before]
+        during, seconds = await self._ask(
+            judge, struck, lambda place, now: is_settled(now, verdicts[place], knows=judge.knows(place))
+        )
         await self._tell(was)
         await fault.mend(ground)
-        after, _ = await self._ask(self._asked, time.monotonic())
+        after, _ = await self._ask(
+            self._judge(self._asked), time.monotonic(), lambda place, now: is_mended(now, everything[place].verdict)
+        )
         return Broken(
             fault.text,
             seconds,
@@ -66,7 +72,7 @@ class Sufferer:
             sum(map(works, before)),
             tuple(cell.number for cell, now in zip(before, during, strict=True) if works(cell) and not works(now)),
             tuple(cell.number for cell, now in zip(before, during, strict=True) if _moves(cell, now)),
-            tuple(now for cell, now in zip(everything, after, strict=True) if now.verdict is not cell.verdict),
+            tuple(now for cell, now in zip(everything, after, strict=True) if not is_mended(now.verdict, cell.verdict)),
         )
 
     async def _tell(self, changes: Mapping[Key, Intent | None]) -> None:
@@ -75,40 +81,48 @@ class Sufferer:
             change = self._ground.model.provide(changes).change
             await self._ground.gateways.apply(self._ground.model.graph, change)
 
-    async def _ask(self, asked: Sequence[Question], since: float) -> tuple[tuple[Cell, ...], float | None]:
+    def _judge(self, asked: Sequence[Question]) -> Judge:
+        return Judge(self._ground.model, self._ground.world, asked)
+
+    async def _ask(
+        self, judge: Judge, since: float, settles: Callable[[int, Verdict], bool]
+    ) -> tuple[tuple[Cell, ...], float | None]:
         """The cells as they become within the bound, and the seconds until all that work were seen to; None where one
-        is not, or none works."""
-        met = _Met(Judge(self._ground.model, self._ground.world, asked), since)
-        left: Sequence[int] = range(len(asked))
+        is not, or none works.  `settles`: need a question, by its place, not be asked again that came out so?"""
+        seen: dict[int, tuple[Observation, ...]] = {}
+        when: dict[int, float] = {}
+
+        def noting(places: Sequence[int]) -> Callable[[int, tuple[Observation, ...]], None]:
+            def note(number: int, observations: tuple[Observation, ...]) -> None:
+                place = places[number]
+                seen[place] = observations
+                if settles(place, judge.compare(place, observations).verdict):
+                    when[place] = time.monotonic() - since
+
+            return note
+
+        left: Sequence[int] = range(len(judge.asked))
         while left:
             self._clients.forget()
-            await self._clients.ask_all([asked[place] for place in left], self._told, met.noting(left))
-            left = [place for place in left if place not in met.when] if time.monotonic() - since < BOUND else ()
-        cells, _ = met.judge.cells([met.seen[place] for place in range(len(asked))])
-        working = [met.when.get(place, math.inf) for place, cell in enumerate(cells) if works(cell)]
+            await self._clients.ask_all([judge.asked[place] for place in left], self._told, noting(left))
+            left = [place for place in left if place not in when] if time.monotonic() - since < BOUND else ()
+        cells, _ = judge.cells([seen[place] for place in range(len(judge.asked))])
+        working = [when.get(place, math.inf) for place, cell in enumerate(cells) if works(cell)]
         last = max(working, default=math.inf)
         return cells, last if math.isfinite(last) else None
 
 
-class _Met:
-    """What was met of each question in the end, and `when` it agreed, in seconds since the fault."""
+def is_settled(now: Verdict, before: Verdict, *, knows: bool) -> bool:
+    """Is something as the model predicts while something else is broken?  Where it is not, it may still come to be.
 
-    def __init__(self, judge: Judge, since: float) -> None:
-        self.judge = judge
-        self.seen: dict[int, tuple[Observation, ...]] = {}
-        self.when: dict[int, float] = {}
-        self._since = since
+    So it may where the model is excused that was right before.  `knows`: does the model say how it ends?
+    """
+    return now is Verdict.AGREES or (now is Verdict.UNKNOWN and (before is Verdict.UNKNOWN or not knows))
 
-    def noting(self, places: Sequence[int]) -> Callable[[int, tuple[Observation, ...]], None]:
-        """For clients that ask the questions at these places."""
 
-        def note(number: int, observations: tuple[Observation, ...]) -> None:
-            place = places[number]
-            self.seen[place] = observations
-            if self.judge.compare(place, observations).verdict is not Verdict.DIFFERS:
-                self.when[place] = time.monotonic() - self._since
-
-        return note
+def is_mended(now: Verdict, before: Verdict) -> bool:
+    """Is it as it was before anything was broken, or better?"""
+    return now in (Verdict.AGREES, before)
 
 
 def works(cell: Cell) -> bool:

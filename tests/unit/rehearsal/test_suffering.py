@@ -1,0 +1,42 @@
+"""When a question need not be asked again, while something is broken and after it is mended."""
+
+from __future__ import annotations
+
+import pytest
+
+from gatewright.rehearsal.compare import Verdict
+from gatewright.rehearsal.faults.suffering import is_mended, is_settled
+
+AGREES, DIFFERS, UNKNOWN = Verdict.AGREES, Verdict.DIFFERS, Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "knows", "settled"),
+    [
+        (AGREES, AGREES, True, True),
+        (AGREES, DIFFERS, True, True),
+        (DIFFERS, AGREES, True, False),
+        (DIFFERS, DIFFERS, True, False),  # what the fault is predicted to do may still come to be
+        (UNKNOWN, UNKNOWN, True, True),
+        (UNKNOWN, AGREES, False, True),  # asking again makes the model no wiser
+        (UNKNOWN, AGREES, True, False),  # a tunnel that is not up yet is no reason to excuse the model
+    ],
+)
+def test_while_it_is_broken(now: Verdict, before: Verdict, knows: bool, settled: bool) -> None:
+    assert is_settled(now, before, knows=knows) is settled
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "mended"),
+    [
+        (AGREES, AGREES, True),
+        (AGREES, UNKNOWN, True),
+        (UNKNOWN, UNKNOWN, True),
+        (DIFFERS, DIFFERS, True),
+        (UNKNOWN, AGREES, False),
+        (DIFFERS, AGREES, False),
+        (DIFFERS, UNKNOWN, False),
+    ],
+)
+def test_after_it_is_mended(now: Verdict, before: Verdict, mended: bool) -> None:
+    assert is_mended(now, before) is mended
