@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct, structs
 
 from gatewright.base.problem import Problem
+from gatewright.graph.breaking import things
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.pipeline import Model
@@ -28,7 +29,7 @@ from gatewright.rehearsal.clients.asker import Clients
 from gatewright.rehearsal.compare import Comparison, Verdict
 from gatewright.rehearsal.concluding import Judge
 from gatewright.rehearsal.daemons import Daemons
-from gatewright.rehearsal.faults import Ground, parse, things
+from gatewright.rehearsal.faults import Ground, parse
 from gatewright.rehearsal.faults.suffering import Sufferer
 from gatewright.rehearsal.gateways import Gateways
 from gatewright.rehearsal.invent import invented

@@ -7,6 +7,7 @@ cert-manager will make it.  What nobody can tell from the manifests is UNKNOWN, 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 from cryptography import x509
 from msgspec import Struct
@@ -16,6 +17,7 @@ from gatewright.base.hostnames import Depth
 from gatewright.base.keypair import covers
 from gatewright.base.origin import Origin, is_made
 from gatewright.graph import solving
+from gatewright.graph.network.outages import certificates_down
 from gatewright.graph.nodes import Certificate, Gateway, VirtualHost
 from gatewright.graph.objects import ALL, annotated_issuer
 from gatewright.graph.sight import Sight
@@ -192,16 +194,18 @@ def of_secret(sight: Sight, key: Key, name: str, issuer: Key | None, names: tupl
         (*facts.names, *facts.addresses),
         authorities or (key,),
         issuer_name,
-        facts.not_after.date().isoformat() if past and facts.not_after is not None else "",
+        facts.not_after.date().isoformat() if past and facts.not_after is not None else _ended(sight, key),
         certificate.origin,
     )
 
 
 def _ended(sight: Sight, key: Key) -> str:
-    """The day on which the certificate ended that an issuer has made for a Secret, "" while it has not.
+    """The day on which the certificate of a Secret ended that an issuer makes, "" while it has not.
 
     Of one among the manifests nobody knows: it may well be an old copy.
     """
+    if f"{key.namespace}/{key.name}" in sight.ask(certificates_down):
+        return (sight.today() - timedelta(days=1)).isoformat()
     secret = sight.get(key, SecretIntent)
     if secret is not None and is_made(secret.origin):
         with suppress(ValueError, IndexError):

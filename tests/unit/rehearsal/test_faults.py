@@ -7,9 +7,9 @@ from ipaddress import IPv6Address
 import pytest
 
 from gatewright.base.errors import UsageError
+from gatewright.graph.breaking import Things
 from gatewright.rehearsal.faults import parse
 from gatewright.rehearsal.faults.announcing import advertisement, announcement
-from gatewright.rehearsal.faults.base import Things
 
 THINGS = Things(
     links=frozenset({"wg"}),

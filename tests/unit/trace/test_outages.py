@@ -70,3 +70,10 @@ def test_a_default_certificate_that_ended_is_not_trusted_by_a_strict_edge(model:
     outcome = ending(model).outcome
     assert (outcome.kind, outcome.status) == (OutcomeKind.REFUSED, 526)
     assert "expired on" in outcome.reason
+
+
+def test_a_certificate_that_is_supposed_to_have_ended_is_not_trusted(model: Model) -> None:
+    model.provide({DOWN: OutageIntent(DOWN, made("--break"), certificates=("traefik-aws/wildcard-aws-tls",))})
+    assert (ending(model).outcome.kind, ending(model).outcome.status) == (OutcomeKind.REFUSED, 526)
+    model.provide({DOWN: OutageIntent(DOWN, made("--break"), certificates=("traefik-aws/other",))})
+    assert ending(model).outcome.kind is OutcomeKind.DELIVERED

@@ -1,6 +1,7 @@
 """What is down: everything that is supposed not to work, put together.
 
-Counterparts: `topology`, which leaves links out; `walker` and `placement`, for machines; `names.resolvers`.
+Counterparts: `topology`, which leaves links out; `walker` and `placement`, for machines; `names.resolvers`;
+`trace.stopped` and `trace.trust`, for gateways and certificates.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ OUTAGE = "Outage"
 
 
 class Down(Struct, frozen=True):
-    """Links and resolvers by name, machines and gateways by id."""
+    """Links and resolvers by name, machines and gateways by id, certificates by their Secret ("namespace/name")."""
 
     links: frozenset[str] = frozenset()
     machines: frozenset[str] = frozenset()
     resolvers: frozenset[str] = frozenset()
     gateways: frozenset[str] = frozenset()
+    certificates: frozenset[str] = frozenset()
 
 
 def down(sight: Sight) -> Down:
@@ -30,6 +32,7 @@ def down(sight: Sight) -> Down:
         frozenset(name for one in all_ for name in one.machines),
         frozenset(name for one in all_ for name in one.resolvers),
         frozenset(name for one in all_ for name in one.gateways),
+        frozenset(name for one in all_ for name in one.certificates),
     )
 
 
@@ -51,3 +54,8 @@ def resolvers_down(sight: Sight) -> frozenset[str]:
 def gateways_down(sight: Sight) -> frozenset[str]:
     """A question: the gateways alone."""
     return sight.ask(down).gateways
+
+
+def certificates_down(sight: Sight) -> frozenset[str]:
+    """A question: the certificates alone."""
+    return sight.ask(down).certificates

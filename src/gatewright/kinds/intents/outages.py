@@ -16,7 +16,7 @@ class OutageIntent(Struct, frozen=True):
 
     `links` and `resolvers` by name, `machines` by id ("site/name"; a Kubernetes Node of no site: its name), `gateways`
     by id.  A link that is down is as if it were not there; a machine gives no answer, and runs nothing; a resolver is
-    silent; a gateway's ports are closed.
+    silent; a gateway's ports are closed.  `certificates`: those in these Secrets ("namespace/name") ended yesterday.
     """
 
     key: Key
@@ -25,3 +25,4 @@ class OutageIntent(Struct, frozen=True):
     machines: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()

@@ -5,10 +5,10 @@
 
 The two accounts are made apart: a Fault stops programs, devices and certificates of a world that stands, and never asks
 the model what comes of it; the model is told what is down (`Outage`, endpoints that are gone, Secrets that have ended),
-and never what was done.  A file for each kind of fault.  Counterpart: `suffering`, which asks, waits and compares.
+and never what was done.  A file for each kind of fault.  Counterparts: `suffering`, which asks, waits and compares;
+`graph.breaking`, what there is to break, and what `trace` and `check` suppose of the same.
 """
 
 from gatewright.rehearsal.faults.base import Fault as Fault
 from gatewright.rehearsal.faults.base import Ground as Ground
-from gatewright.rehearsal.faults.base import things as things
 from gatewright.rehearsal.faults.kinds import parse as parse

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gatewright.graph.breaking import EXPIRE, Things
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
-from gatewright.rehearsal.faults.base import Fault, Ground, Things, known
-
-ALL = "expire"
+from gatewright.rehearsal.faults.base import Fault, Ground
 
 
 class CertificateFault(Fault):
     """One certificate, by its Secret, or all of them.  The model is told by the Secrets themselves."""
 
     def aim(self, things: Things) -> None:
-        self._secret = "" if self.name == ALL else known("certificate", self.name, things.certificates)
+        found = things.find("certificate", self.name)
+        self._secret = "" if self.name == EXPIRE else next(iter(found))
 
     def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
         return {}

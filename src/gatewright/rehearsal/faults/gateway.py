@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gatewright.graph.breaking import Things, outage
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
-from gatewright.rehearsal.faults.base import Fault, Ground, Things, known, outage
+from gatewright.rehearsal.faults.base import Fault, Ground
 from gatewright.rehearsal.world import World
 
 
@@ -14,7 +15,7 @@ class GatewayFault(Fault):
     """An Envoy; the gateways that are the same one end with it."""
 
     def aim(self, things: Things) -> None:
-        self._id = known("gateway", self.name, things.gateways)
+        (self._id,) = things.find("gateway", self.name)
 
     def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
         spaces = self._spaces(ground.world)

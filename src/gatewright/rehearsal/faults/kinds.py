@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from gatewright.base.errors import UsageError
+from gatewright.graph.breaking import split
 from gatewright.rehearsal.faults.base import Fault
 from gatewright.rehearsal.faults.certificate import CertificateFault
 from gatewright.rehearsal.faults.gateway import GatewayFault
@@ -27,7 +27,5 @@ KINDS: Final[Mapping[str, Callable[[str, str], Fault]]] = {
 
 def parse(text: str) -> Fault:
     """A fault as users write it, KIND:NAME.  UsageError with what can be broken."""
-    kind, colon, name = text.partition(":")
-    if kind not in KINDS or not colon or not name:
-        raise UsageError(f"cannot break {text!r}: say {', '.join(f'{one}:...' for one in KINDS)}")
+    kind, name = split(text)
     return KINDS[kind](text, name)

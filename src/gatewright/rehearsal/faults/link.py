@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gatewright.graph.breaking import Things, outage
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.rehearsal.faults import devices
-from gatewright.rehearsal.faults.base import Fault, Ground, Things, known, outage
+from gatewright.rehearsal.faults.base import Fault, Ground
 from gatewright.rehearsal.world import World
 
 
@@ -15,7 +16,7 @@ class LinkFault(Fault):
     """The programs of a link end, and the wires of one that has none are taken down."""
 
     def aim(self, things: Things) -> None:
-        known("link", self.name, things.links)
+        things.find("link", self.name)
 
     def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
         return outage(links=(self.name,))

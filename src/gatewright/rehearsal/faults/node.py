@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
+from gatewright.graph.breaking import Things, outage, unready
 from gatewright.graph.network.nodes import Cluster, Topology
 from gatewright.graph.network.outages import machines_down
 from gatewright.graph.network.starts import starts
@@ -18,10 +19,9 @@ from gatewright.graph.network.topology import topology
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
-from gatewright.kinds.intents.material import EndpointsIntent
 from gatewright.rehearsal import builder
 from gatewright.rehearsal.faults import announcing, devices
-from gatewright.rehearsal.faults.base import Fault, Ground, Things, known, outage
+from gatewright.rehearsal.faults.base import Fault, Ground
 from gatewright.rehearsal.faults.moving import Below, Mover, below, reload, segment
 from gatewright.rehearsal.plan.announcers import announcers
 from gatewright.rehearsal.world import NameServer, World, node
@@ -40,7 +40,7 @@ class NodeFault(Fault):
     """One machine of the map."""
 
     def aim(self, things: Things) -> None:
-        self.machine = known("node", self.name, things.machines)
+        (self.machine,) = things.find("node", self.name)
         self._space = node(self.machine)
         self._movers: list[Mover] = []
         self._moved: dict[str, str] = {}
@@ -58,14 +58,9 @@ class NodeFault(Fault):
             await _end(ground, space)
 
     def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
-        listed = ground.model.analysis.answer(_endpoints)
         gone = {a for one in below(ground.world, self._space) for a in one.addresses}
         gone.update(ground.model.analysis.answer(_addresses, self.machine))
-        changed: dict[Key, Intent | None] = {}
-        for one in listed:
-            without = _without(one, gone)
-            if without != one:
-                changed[one.key] = without
+        changed = ground.model.analysis.answer(unready, frozenset(gone))
         was = {key: ground.model.provided(key) for key in changed}
         ground.model.provide(changed)
         self._planned = ground.imagine()
@@ -219,22 +214,9 @@ def _holder(world: World, address: str, machines: Iterable[str]) -> str:
 # --- what is described --------------------------------------------------------------------------
 
 
-def _endpoints(sight: Sight) -> tuple[EndpointsIntent, ...]:
-    """A question: all lists of endpoints."""
-    return tuple(
-        one for service in sight.values("endpoints") for one in sight.listed("endpoints", service, EndpointsIntent)
-    )
-
-
 def _addresses(sight: Sight, machine: str) -> tuple[str, ...]:
     """A question: the addresses of a machine."""
     return sight.ask(topology).machines[machine].addresses
-
-
-def _without(listed: EndpointsIntent, gone: frozenset[str] | set[str]) -> EndpointsIntent:
-    """A list of endpoints of which none is ready at these addresses."""
-    addresses = tuple(structs.replace(a, ready=a.ready and a.address not in gone) for a in listed.addresses)
-    return structs.replace(listed, addresses=addresses, more=tuple(_without(one, gone) for one in listed.more))
 
 
 def _plans(sight: Sight, machine: str) -> tuple[_Plan, ...]:

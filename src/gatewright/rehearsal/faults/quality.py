@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gatewright.base.errors import UsageError
+from gatewright.graph.breaking import Things, known
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.rehearsal import builder, isolation
 from gatewright.rehearsal.faults import devices
-from gatewright.rehearsal.faults.base import Fault, Ground, Things, known
+from gatewright.rehearsal.faults.base import Fault, Ground
 from gatewright.rehearsal.world import SWITCH, World, node
 
 BURST: Final = "32kb"

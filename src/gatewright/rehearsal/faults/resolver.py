@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gatewright.graph.breaking import Things, outage
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
-from gatewright.rehearsal.faults.base import Fault, Ground, Things, known, outage
+from gatewright.rehearsal.faults.base import Fault, Ground
 
 
 class ResolverFault(Fault):
     """The program that it is ends; nothing is at its port then."""
 
     def aim(self, things: Things) -> None:
-        known("resolver", self.name, things.resolvers)
+        things.find("resolver", self.name)
 
     def supposed(self, ground: Ground) -> Mapping[Key, Intent | None]:
         return outage(resolvers=(self.name,))
