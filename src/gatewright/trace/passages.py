@@ -5,10 +5,11 @@ from __future__ import annotations
 from msgspec import Struct, structs
 
 from gatewright.graph.network.announcing import unannounced
-from gatewright.graph.network.doors import gateways_at
+from gatewright.graph.network.doors import gateways_at, place_of
 from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place, Step, StepKind, Way
 from gatewright.graph.network.policies import Verdict
+from gatewright.graph.network.twice import ends_elsewhere
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
 from gatewright.trace.branches import NO_LIMITS, Limit, Limits
@@ -58,7 +59,12 @@ def passage(sight: Sight, place: Place, address: str, port: int, protocol: str) 
         return Passage(found, stations, limits)
     listening: list[str] = []
     others: list[str] = []
-    for gateway_id in sight.ask(gateways_at, found.address or address):
+    gateways = sight.ask(gateways_at, found.address or address)
+    here = [one for one in gateways if not ends_elsewhere(sight, found, sight.ask(place_of, one))]
+    if gateways and not here:
+        reason = f"{found.address} is {gateways[0]}'s on another network: the map does not say who has it here"
+        return Passage(structs.replace(found, reached=False, unknown=True, reason=reason), stations, limits)
+    for gateway_id in here:
         gateway = sight.gateway(gateway_id)
         ports = gateway.ports if gateway is not None else ()
         open_ = any(item.number == (found.port or port) and item.udp == (protocol == "udp") for item in ports)

@@ -13,6 +13,7 @@ from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import ANYCAST
 from gatewright.graph.network import spots
 from gatewright.graph.network.nodes import Place, Way
+from gatewright.graph.network.twice import ends_elsewhere
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import VantageIntent
@@ -107,6 +108,8 @@ def to_resolver(sight: Sight, vantage: str, resolver: str) -> Asking | None:
         return None  # nobody's address on the map, but packets get as far as the internet
     address, passage = next((item for item in known if item[1].way.reached), known[0])
     reason = sight.ask(upstreams.silent, resolver)
+    if who.key is not None and ends_elsewhere(sight, passage.way, sight.ask(upstreams.places, who.key)):
+        reason = f"{address} is {who.label}'s on another network"
     if reason and passage.way.reached:
         passage = structs.replace(passage, way=structs.replace(passage.way, reached=False, reason=reason))
     steps = tuple(hop.summary for hop in passage.hops)

@@ -174,9 +174,9 @@ class Way(Struct, frozen=True):
     """How packets get from a Place to an address and port, or why they do not.
 
     `reached`: they arrive at `address` (after address translation) and `port`, on machine `machine` ("" when it is an
-    address of no machine, such as a load balancer's).  `source`: the client's address as the far end sees it, ""
-    unknown.  `unknown`: the map does not say where the address is, so nobody can tell (reached is False then).
-    `links` are the names of those passed.
+    address of no machine, such as a load balancer's; `segment` is the network that holds it then).  `source`: the
+    client's address as the far end sees it, "" unknown.  `unknown`: the map does not say where the address is, so that
+    nobody can tell (reached is False then).  `links` are the names of those passed.
     """
 
     reached: bool
@@ -185,6 +185,7 @@ class Way(Struct, frozen=True):
     address: str = ""
     port: int = 0
     machine: str = ""
+    segment: str = ""
     source: str = ""
     mtu: Mtu | None = None
     links: tuple[str, ...] = ()

@@ -90,8 +90,8 @@ class Packet(Struct, frozen=True):
     def failed(self, reason: str, *, unknown: bool = False, blocked_by: Origin | None = None) -> Way:
         return self._end(False, reason, "", unknown, blocked_by)
 
-    def arrived(self, machine: str = "") -> Way:
-        return self._end(True, "", machine, False, None)
+    def arrived(self, machine: str = "", segment: str = "") -> Way:
+        return structs.replace(self._end(True, "", machine, False, None), segment=segment)
 
     def _end(self, reached: bool, reason: str, machine: str, unknown: bool, blocked_by: Origin | None) -> Way:
         source = self.source

@@ -70,7 +70,7 @@ class Walker:
         connected = self._tables.connected(id_, packet.wanted)
         linked, hops = self._tables.through(id_, packet.wanted, packet.banned)
         routed, neighbours = self._tables.neighbours(network.site, packet.wanted)
-        if connected >= 0 and connected >= max(linked, routed):
+        if connected >= 0 and connected >= linked:  # whatever prefix of a neighbour is longer: nobody asks the router
             return self._on_segment(network, packet)
         if hops and linked >= routed:
             return _first(self._through(id_, hop, packet) for hop in hops)
@@ -86,7 +86,7 @@ class Walker:
             return self._arrive(machine, packet)
         summary = f"{packet.wanted} is on {network.id}"
         detail = "no node of the map has it: taken to be a load balancer's address or another host there"
-        return packet.step(StepKind.NETWORK, summary, network.origin, detail).arrived()
+        return packet.step(StepKind.NETWORK, summary, network.origin, detail).arrived(segment=network.id)
 
     def _routed(self, network: Network, other: Network, packet: Packet) -> Way:
         """Between two networks of one site, by its router."""
