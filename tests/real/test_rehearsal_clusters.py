@@ -17,8 +17,8 @@ from tests.support.needs import REPOSITORY, binary
 from gatewright.engines.echo.service import Transport
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.placement import home
-from gatewright.graph.network.reach import Reach, Reached, reach, reach_from
 from gatewright.graph.nodes import BackendKey
+from gatewright.graph.reach import Reach, Reached, reach, reach_from
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.material import ServiceIntent, ServicePort
 from gatewright.rehearsal import builder, daemons, ranges, spaces

@@ -15,8 +15,9 @@ from unittest import mock
 
 from msgspec import structs
 
+from gatewright.graph import reach
 from gatewright.graph.names import filtering, resolvers, servers, table
-from gatewright.graph.network import carriers, forwarding, reach
+from gatewright.graph.network import carriers, forwarding
 from gatewright.graph.network.firewalls import Guard, Ruling
 from gatewright.graph.network.policies import OPEN
 from gatewright.graph.resolve.rules import precedence

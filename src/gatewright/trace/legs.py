@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from msgspec import Struct, structs
 
 from gatewright.base import hostnames
+from gatewright.graph import reach
 from gatewright.graph.names.kept import kept
 from gatewright.graph.names.nodes import Edge, Resolution, Status
-from gatewright.graph.network import reach
 from gatewright.graph.network.entry import entered
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.outages import links_down

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from msgspec import Struct, structs
 
+from gatewright.graph import reach
 from gatewright.graph.names import resolvers
 from gatewright.graph.names.nodes import Resolution
-from gatewright.graph.network import policies, reach
+from gatewright.graph.network import policies
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.nodes import AskAuth, Backend, BackendKey, BasicAuthUsers, Entry, Gateway
 from gatewright.graph.sight import Sight

@@ -12,9 +12,9 @@ from msgspec import Struct
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.parties import Party, PartyKind
 from gatewright.graph.network.policies import KUBERNETES, Verdict, admitted, concerning
-from gatewright.graph.network.reach import Target, targets
 from gatewright.graph.network.starts import starts
 from gatewright.graph.nodes import BackendKey
+from gatewright.graph.reach import Target, targets
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.policies import PolicyIntent
 

@@ -34,8 +34,8 @@ from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
 from gatewright.check.rules._admission import Denial, denials, rule_for
 from gatewright.graph.network.nodes import StepKind
-from gatewright.graph.network.reach import Reach, reach
 from gatewright.graph.nodes import BackendKey, Forward, VirtualHost
+from gatewright.graph.reach import Reach, reach
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import ExpectationIntent

@@ -14,12 +14,11 @@ Questions (first argument a `Sight`), each in its own file:
 - `entry.entered(sight, gateway_id, place, source, port, protocol) -> Verdict`: do policies let a client into a gateway?
 - `placement.home(sight, namespace) -> Home`: the cluster and machines on which the pods of a namespace run
 - `starts.starts(sight, gateway_id) -> tuple[Start, ...]`: where a gateway's own connections start, and as which Party
-- `reach.reach(sight, gateway_id, backend_key) -> Reach`: from a gateway to each endpoint of a backend
 - `outages.down(sight) -> Down`: what is supposed not to work; `topology` and the ways know it
 - `announcing.unannounced(sight, place, address) -> str`: why nobody is left to announce a load balancer's address
 
 Inside: `routing` (where a packet goes next), `walker` (the stations that pass it on), `firewalls` and `crossing` (who
 refuses it), `forwarding` and `internet` (who translates it), `carriers` (what carries links), `packets` (all that is
 known of it).
-Counterpart: `graph.names`, which says which address a name leads to.
+Counterparts: `graph.names`, which says which address a name leads to; `graph.reach`, which asks both.
 """

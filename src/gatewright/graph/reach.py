@@ -1,8 +1,8 @@
 """From a gateway to each endpoint of a backend: pod networks, policies, and the ways to what is outside of the cluster.
 
 What is judged is what a gateway connects to, the pod and its own port, never the Service's address.  Without a site map
-only policies are judged, for nobody knows any way then.  Counterparts: `placement`, which says where pods run;
-`policies`, which judges; `ways`, for addresses that are no pod's.
+only policies are judged, for nobody knows any way then.  Counterparts: `graph.names`, for backends that are names; in
+`graph.network`, `placement` (where pods run), `policies` (which judges) and `ways` (addresses that are no pod's).
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import yaml
 
 from gatewright.graph.analysis import Analysis
 from gatewright.graph.network.nodes import Place
-from gatewright.graph.network.reach import Reach, reach, reach_from
 from gatewright.graph.nodes import BackendKey, Change
+from gatewright.graph.reach import Reach, reach, reach_from
 from gatewright.kinds.intents.policies import HttpAllow
 from support.lowering import lowered
 from support.modelled import intents
