@@ -69,7 +69,7 @@ class Branch(Struct, frozen=True):
     """One way in which the request can go.  `resolver` answered with `address`; `outcome` is how it ended.
 
     `gateways`, `links`, `resolvers`: what was passed, in order.  `redirects`: the locations that the client was sent
-    to and followed, with the status of each.
+    to and followed, with the status of each; `turned`: how many of `gateways` it had passed before the last.
     """
 
     family: str
@@ -83,6 +83,7 @@ class Branch(Struct, frozen=True):
     links: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
     redirects: tuple[tuple[int, str], ...] = ()
+    turned: int = 0
 
 
 class Journey(Struct, frozen=True):
@@ -97,7 +98,7 @@ class Trail:
     """A branch as it grows: what was passed so far.  Forked where the request can go several ways."""
 
     __slots__ = ("address", "family", "gateways", "hops", "limits", "links", "redirects", "resolver", "resolvers",
-                 "trust")  # fmt: skip
+                 "trust", "turned")  # fmt: skip
 
     def __init__(self, family: str) -> None:
         self.family = family
@@ -110,6 +111,7 @@ class Trail:
         self.links: tuple[str, ...] = ()
         self.resolvers: tuple[str, ...] = ()
         self.redirects: tuple[tuple[int, str], ...] = ()
+        self.turned = 0
 
     def fork(self) -> Trail:
         """The same way so far, to go on differently."""
@@ -117,7 +119,7 @@ class Trail:
         other.family, other.resolver, other.address = self.family, self.resolver, self.address
         other.hops, other.limits, other.trust = self.hops, self.limits, self.trust
         other.gateways, other.links, other.resolvers = self.gateways, self.links, self.resolvers
-        other.redirects = self.redirects
+        other.redirects, other.turned = self.redirects, self.turned
         return other
 
     def hop(self, kind: HopKind, summary: str, origin: Origin | None = None, details: tuple[str, ...] = ()) -> None:
@@ -132,7 +134,7 @@ class Trail:
     def end(self, outcome: Outcome) -> Branch:
         return Branch(
             self.family, self.resolver, self.address, self.hops, outcome, self.limits, self.trust,
-            self.gateways, self.links, self.resolvers, self.redirects,
+            self.gateways, self.links, self.resolvers, self.redirects, self.turned,
         )  # fmt: skip
 
     def fails(self, kind: OutcomeKind, reason: str, status: int = 0) -> Branch:

@@ -175,6 +175,7 @@ class _Traveller:
         by = next((hop.origin for hop in reversed(branch.hops) if hop.kind in REDIRECTING), None)
         trail.hop(HopKind.RESPONSE, f"{outcome.status} to {location}, which the client follows", by)
         trail.redirects += ((outcome.status, location),)
+        trail.turned = len(trail.gateways)
         if _identity(target) in seen:
             reason = f"redirect loop: {request.url} is redirected to {location}, which was asked for already"
             yield trail.end(structs.replace(outcome, kind=OutcomeKind.REFUSED, reason=reason))

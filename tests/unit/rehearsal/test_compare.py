@@ -392,6 +392,26 @@ def test_what_only_a_server_knows_is_no_disagreement() -> None:
     assert compared(branch(), said(401)).verdict is Verdict.DIFFERS
 
 
+def test_only_gateways_since_the_last_redirect_are_met_at_the_address() -> None:
+    """The first one has redirected: whoever is at the address that was connected to last is another one."""
+    moved = {"redirects": ((301, "https://side.test/"),), "gateways": (EDGE, INNER), "turned": 1, "address": SIDE_DOOR}
+    met = {"redirects": ((301, "https://side.test/"),), "address": SIDE_DOOR}
+    inner = structs.replace(ECHO, peer="10.0.0.2")
+    assert compared(branch(**moved), seen(echo=inner, **met)).agrees
+    assert not compared(branch(**moved | {"turned": 0}), seen(echo=inner, **met)).agrees
+    kept_out = branch(Outcome(OutcomeKind.UNREACHABLE, reason="a firewall"), **moved | {"gateways": (EDGE,)})
+    assert compared(kept_out, failed(Ended.TIMEOUT, **met)).agrees
+
+
+def test_a_certificate_that_only_stands_in_is_not_held_against_the_model() -> None:
+    """The door described has none that fits, and its clients would go away; here one is made for the name."""
+    wrong = Outcome(OutcomeKind.UNTRUSTED, reason="Secret shop/tls is for other.test, not for app.test")
+    made = Hop(HopKind.TLS, "SNI app.test: terminated with a certificate of the private CA")
+    shown = Hop(HopKind.TLS, "SNI app.test: terminated with Secret shop/tls (other.test)")
+    assert compared(branch(wrong, trust=Trust.NAME_MISMATCH, hops=(made,)), seen()).verdict is Verdict.UNKNOWN
+    assert compared(branch(wrong, trust=Trust.NAME_MISMATCH, hops=(shown,)), seen()).verdict is Verdict.DIFFERS
+
+
 def test_who_answers_outside_of_the_map_is_not_known() -> None:
     out = branch(outcome(endpoints=("api.elsewhere.test:443",)))
 

@@ -72,7 +72,7 @@ def test_redirects_are_followed_as_the_client_would(world: World) -> None:
     assert branch.outcome.kind is OutcomeKind.DELIVERED
     assert branch.outcome.virtual_host == "both.example.com"
     assert branch.redirects == ((302, "http://both.example.com/"),)
-    assert branch.gateways == ("web/edge", "web/edge")
+    assert (branch.gateways, branch.turned) == (("web/edge", "web/edge"), 1)
 
 
 def test_a_redirect_loop_is_refused(world: World) -> None:

@@ -42,6 +42,7 @@ LOOP: Final = 508
 TOO_LARGE: Final = 413
 SWITCHED: Final = 101
 SAYS_NOTHING: Final = frozenset({204, 304})
+PRIVATE_CA: Final = "a certificate of the private CA"
 _CLOSED_PORT: Final = re.compile(r"connection refused|has no port|nothing listens on port|does not listen on port")
 _FORCED: Final = re.compile(r"/status/(\d{3})(?:\?|$)")
 
@@ -83,6 +84,13 @@ def followed_further(branch: Branch, seen: Observation) -> Judgement:
 
 def _unforeseen(branch: Branch, seen: Observation) -> str:
     """Why the model cannot be wrong here: it said that it takes something for granted, or what is not on the map."""
+    shown = next((hop.summary for hop in reversed(branch.hops) if hop.kind is HopKind.TLS), "")
+    if (
+        branch.outcome.kind is OutcomeKind.UNTRUSTED
+        and shown.endswith(PRIVATE_CA)
+        and seen.ended is not Ended.UNTRUSTED
+    ):
+        return f"the door described has no certificate for the name ({branch.outcome.reason}); here one is made for it"
     if branch.outcome.kind is not OutcomeKind.DELIVERED or seen.echo is not None:
         return ""
     assumed = [hop.summary for hop in branch.hops if hop.kind is HopKind.FILTER and "goes on if" in hop.summary]
@@ -275,18 +283,20 @@ _JUDGES: Final = {
 
 
 def _other_gateways(branch: Branch, seen: Observation, known: Landmarks, notes: list[str]) -> Iterator[str]:
-    """Who was met, by the address that was connected to and the one that the backend was called from."""
+    """Who was met since the last redirect, by the address that was connected to and the one that the backend was called
+    from."""
     first, last = known.first_gateways(seen), known.last_gateways(seen)
-    told = f"the model goes by {', '.join(branch.gateways) or 'no gateway'}"
-    if not branch.gateways:
+    passed = branch.gateways[branch.turned :]
+    told = f"the model goes by {', '.join(passed) or 'no gateway'}"
+    if not passed:
         if first & last:
             yield f"{told}; reality by {', '.join(sorted(first & last))}"
         return
     if first and any(hop.kind is HopKind.EDGE for hop in branch.hops):
         yield f"the model goes to {branch.address}; reality straight to {', '.join(sorted(first))}"
-    elif first and branch.gateways[0] not in first:
+    elif first and passed[0] not in first:
         yield f"{told}; reality connects to {', '.join(sorted(first))}"
-    if last and branch.gateways[-1] not in last:
+    if last and passed[-1] not in last:
         yield f"{told}; the backend is called by {', '.join(sorted(last))}"
     if not first and not last and seen.ended is Ended.ANSWERED:
         notes.append("which gateway it was does not show: all addresses are translated on the way")
