@@ -120,7 +120,8 @@ class Trace(Struct):
     """One walk through one gateway.
 
     What it passed, for those who go on from there: the VirtualHost, its rule, the Backend's key, and for TLS whether
-    the gateway `terminated` it and with which certificate (None: one of a certificate engine).
+    the gateway `terminated` it and with which certificate (None: one of a certificate engine).  `streaming`: bytes are
+    passed on, so that no HTTP answer can come from the gateway.
     """
 
     outcome: Outcome
@@ -129,4 +130,5 @@ class Trace(Struct):
     rule: Rule | None = None
     backend: BackendKey | None = None
     terminated: bool = False
+    streaming: bool = False
     certificate: Certificate | None = None

@@ -424,7 +424,7 @@ def _without_address(branch: Branch, walked: Walked, gateway: Gateway) -> Branch
     said = branch.outcome
     if said.status or said.kind not in (OutcomeKind.ABSENT, OutcomeKind.UNREACHABLE):
         return branch
-    status = answer.unreached(gateway.implementation) if walked.outcome.status and not walked.passed_through else 0
+    status = answer.unreached(gateway.implementation) if not walked.streaming else 0
     refused = structs.replace(walked.outcome, kind=OutcomeKind.REFUSED, status=status, reason=said.reason)
     return structs.replace(branch, outcome=refused)
 

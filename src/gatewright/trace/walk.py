@@ -98,7 +98,6 @@ class _Walk:
         self._outcome = Outcome(OutcomeKind.REFUSED, gateway=gateway.id)
         self._trace = Trace(self._outcome)
         self._hops = self._trace.hops
-        self._streaming = False  # bytes are passed on: no HTTP answer can come from the gateway
 
     def run(self) -> Trace:
         self._trace.outcome = self._through_gateway()
@@ -173,7 +172,7 @@ class _Walk:
     # --- streams: the first rule takes all ---------------------------------------------------
 
     def _stream(self, port: Port, family: Family) -> Outcome:
-        self._streaming = True
+        self._trace.streaming = True
         name = self._request.sni if family in (Family.PASSTHROUGH, Family.TERMINATED) else ""
         host = lookup.virtual_host(self._graph, self._gateway, port.number, family, name)
         if host is None:
@@ -319,11 +318,11 @@ class _Walk:
             self._hop(HopKind.FILTER, f"response headers: {answer.describe(edit)}", rule.origin)
         total = sum(share.weight for share in action.backends)
         if not total:
-            return self._refuse(0 if self._streaming else action.status, "all backends have weight 0")
+            return self._refuse(0 if self._trace.streaming else action.status, "all backends have weight 0")
         shares = tuple(
             Share(
                 BackendName.of(s.backend) if s.backend else None,
-                0 if self._streaming else s.status,
+                0 if self._trace.streaming else s.status,
                 round(100 * s.weight / total, 2),
             )
             for s in action.backends
@@ -334,8 +333,8 @@ class _Walk:
         self._trace.backend = chosen.backend
         if chosen.backend is None:
             self._hop(HopKind.BACKEND, chosen.reason, chosen.origin)
-            return self._refuse(0 if self._streaming else chosen.status, chosen.reason)
-        if self._streaming:
+            return self._refuse(0 if self._trace.streaming else chosen.status, chosen.reason)
+        if self._trace.streaming:
             sent = answer.untouched(self._request)
         else:
             sent = answer.sent(rule, action, chosen, self._request, matched)
@@ -356,7 +355,7 @@ class _Walk:
             self._hop(HopKind.ENDPOINTS, f"{backend.pods} (no EndpointSlice lists them)", backend.origins[0])
             return structs.replace(self._outcome, kind=kind, status=200 if http else 0)
         if backend is None or not (backend.endpoints or backend.dns_name):
-            status = 503 if http and not self._streaming else 0
+            status = 503 if http and not self._trace.streaming else 0
             return self._refuse(status, backend.reason if backend else f"{BackendName.of(key)} is gone")
         places = tuple(f"{e.address}:{e.port}" for e in backend.endpoints) or (f"{backend.dns_name}:{key.port}",)
         self._hop(HopKind.ENDPOINTS, ", ".join(places), backend.origins[-1])

@@ -33,7 +33,8 @@ class Walked(Struct, frozen=True):
     """What becomes of a request in a gateway.
 
     `shown`: the certificate that the client meets, `greeting` how many hops until then.
-    `passed_through`: TLS goes on to the backend, whose certificate nobody knows.  `external`: the backend is a name
+    `passed_through`: TLS goes on to the backend, whose certificate nobody knows.  `streaming`: the gateway passes bytes
+    on, and closes the connection where an answer of HTTP would tell of a failure.  `external`: the backend is a name
     that the gateway looks up (ExternalName).
     """
 
@@ -44,6 +45,7 @@ class Walked(Struct, frozen=True):
     shown: Shown | None = None
     greeting: int = 0
     passed_through: bool = False
+    streaming: bool = False
     external: Backend | None = None
 
 
@@ -141,6 +143,7 @@ def _walked(sight: Sight, gateway: Gateway, request: Request) -> tuple[Walked, b
         shown=shown,
         greeting=greeting,
         passed_through=request.encrypted and not trace.terminated and trace.outcome.kind is OutcomeKind.DELIVERED,
+        streaming=trace.streaming,
     )
     if trace.backend is None:
         return found, by_client
@@ -174,7 +177,7 @@ def _reaching(sight: Sight, gateway: Gateway, request: Request, found: Walked, b
     outcome = found.outcome
     # Of an external name's addresses a gateway takes one that answers; pods get their share whether they do or not.
     if not way.reached and not (way.name and any(one.ok for one in way.endpoints)):
-        status = unreached(gateway.implementation) if outcome.status else 0
+        status = 0 if found.streaming else unreached(gateway.implementation)
         if way.name:
             stations = (*stations, *hops(way.steps))
         stations = (*stations, Hop(HopKind.RESPONSE, f"{status} {way.reason}" if status else way.reason))

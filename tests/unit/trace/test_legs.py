@@ -67,6 +67,33 @@ def test_a_policy_that_forgets_the_gateway_closes_the_way_to_the_backend(world: 
     assert HopKind.POLICY in kinds(branch)
 
 
+PASSED_THROUGH = """
+---
+apiVersion: traefik.io/v1alpha1
+kind: IngressRouteTCP
+metadata: {name: through, namespace: web, annotations: {kubernetes.io/ingress.class: web}}
+spec:
+  entryPoints: [websecure]
+  routes: [{match: HostSNI(`both.example.com`), services: [{name: BACKEND, port: 80}]}]
+  tls: {passthrough: PASSED}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nameless, namespace: web}
+spec: {type: ExternalName, externalName: gone.example.com, ports: [{port: 80}]}
+"""
+
+
+@pytest.mark.parametrize("passed", ["true", "false"])
+@pytest.mark.parametrize("backend", ["app", "nameless"])
+def test_who_passes_bytes_on_closes_where_the_backend_is_not_reached(world: World, passed: str, backend: str) -> None:
+    """What is said then is no HTTP, though what the client speaks is."""
+    more = POLICY + PASSED_THROUGH.replace("PASSED", passed).replace("BACKEND", backend)
+    ask = world({"data: {ca.crt: AUTHORITY}": "data: {}" + more}, names=("both.example.com",))
+    (branch,) = ask("phone", "https://both.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 0), branch
+
+
 def test_http_rules_of_a_policy_answer_403(world: World) -> None:
     ask = world({"data: {ca.crt: AUTHORITY}": "data: {}" + HTTP_POLICY})
     (refused,) = ask("phone", "http://app.example.com/", "4")
