@@ -141,7 +141,9 @@ def _promised(
     for entry in host.entries:
         route = sight.get(entry.rule.route, RouteIntent)
         for use in route.tls if route is not None else ():
-            if route is not None and use.secret is not None and (not use.hosts or _covered(use.hosts, sni)):
+            # Which server block a certificate is for is said by names of hosts, not by what clients ask for.
+            mine = not use.hosts or any(hostnames.covers(own, host.key.hostname, Depth.ONE) for own in use.hosts)
+            if route is not None and use.secret is not None and mine:
                 return use.secret, sni, annotated_issuer(route.annotations, route.key.namespace), use.hosts
     default = sight.ask(default_secret, gateway.id)
     return (default, sni, None, ()) if default is not None else None

@@ -56,3 +56,17 @@ def test_what_cert_manager_will_make_is_judged_by_its_issuer(world: World, direc
     ask = world({"data: {tls.crt: CERT, tls.key: KEY}": "data: {}", "data: {ca.crt: AUTHORITY}": "data: {}" + more})
     (branch,) = ask("phone", "https://app.example.com/", "4")
     assert branch.trust is trust
+
+
+@pytest.mark.parametrize(("host", "trust"), [("app.example.com", Trust.TRUSTED), ("'*.example.com'", Trust.UNKNOWN)])
+def test_a_certificate_is_for_the_hosts_that_it_is_named_for(world: World, host: str, trust: Trust) -> None:
+    """The names that an Ingress lists under `tls` are hosts of its rules: one that is `*` is not meant by others."""
+    more = ISSUED.replace("DIRECTORY", "acme-v02.api.letsencrypt.org")
+    ask = world({
+        "data: {tls.crt: CERT, tls.key: KEY}": "data: {}",
+        "data: {ca.crt: AUTHORITY}": "data: {}" + more,
+        "implementation: traefik\n": "implementation: ingress-nginx\n",
+        "{host: app.example.com, http: &to-app": f"{{host: {host}, http: &to-app",
+    })  # fmt: skip
+    (branch,) = ask("phone", "https://app.example.com/", "4")
+    assert (branch.gateways, branch.trust) == (("web/edge",), trust)
