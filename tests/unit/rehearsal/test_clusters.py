@@ -127,6 +127,27 @@ def test_policies_are_in_the_spaces_of_the_pods_that_they_select(tmp_path: Path)
     assert _rules(draft, pod("other", "client-0"), Chain.INPUT) == []
 
 
+def test_a_gateway_on_its_nodes_ports_is_let_in_by_whatever_address_its_node_goes_by(tmp_path: Path) -> None:
+    """Nobody says what its pods are, so that policies may mean them; to another node they come through the tunnel."""
+    text = """
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: door, namespace: doors}
+spec:
+  implementation: ingress-nginx
+  addresses: [192.168.1.12]
+  settings: {hostPorts: true, runsOn: [{node: home/n2}]}
+---
+"""
+    shut = policy("p", "{podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}]}]}")
+    served = workload("apps", "web", "http:8080") + service("apps", "web", "80:8080")
+    draft = _draft(tmp_path, MAP + text + served + shut)
+    admitted = " ".join(_rules(draft, pod("apps", "web-0"), Chain.INPUT))
+    inside = [a for a in draft.spaces[node("home/n2")].addresses if a.startswith("10.42.")]
+    assert len(inside) == 1
+    assert f"ip saddr {{ {inside[0]}, 192.168.1.12 }}" in admitted
+
+
 def test_no_policies_where_the_cluster_enforces_none(tmp_path: Path) -> None:
     text = KUBERNETES.replace("encapsulation: vxlan", "encapsulation: vxlan\n      enforcesPolicies: false")
     assert _rules(_draft(tmp_path, text), pod("apps", "web-0"), Chain.INPUT) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, structs
 
@@ -69,21 +69,27 @@ def members(draft: Draft, sight: Sight, cluster: Cluster) -> Members:
         if who is not None:
             partial = who.workload is None and not who.told
             found.append(Member(one.space, machine, who.namespace, who.labels, addresses, partial, who.ports))
-    found += _on_nodes(draft, sight, cluster)
     machines = tuple(world.machines[id_] for id_ in cluster.machines)
-    nodes = {m.id: (*draft.spaces[node(m.id)].addresses, *_addresses(world, m)) for m in machines}
-    return Members(cluster, tuple(found), machines, {id_: tuple(dict.fromkeys(a)) for id_, a in nodes.items()})
+    every = {m.id: (*draft.spaces[node(m.id)].addresses, *_addresses(world, m)) for m in machines}
+    nodes = {id_: tuple(dict.fromkeys(addresses)) for id_, addresses in every.items()}
+    return Members(cluster, (*found, *_on_nodes(draft, sight, nodes)), machines, nodes)
 
 
-def _on_nodes(draft: Draft, sight: Sight, cluster: Cluster) -> Iterator[Member]:
-    """Gateways in the space of their node that are pods nevertheless: they take its ports, not its network."""
-    names = {node(id_): id_ for id_ in cluster.machines}
+def _on_nodes(draft: Draft, sight: Sight, nodes: Mapping[str, tuple[str, ...]]) -> Iterator[Member]:
+    """Gateways in the space of their node that are pods nevertheless: they take its ports, not its network.
+
+    Which of its addresses they connect from depends on the way: those in tunnels and the pod network count, too.
+    """
+    names = {node(id_): id_ for id_ in nodes}
     for spot in draft.gateways:
-        if spot.space not in names:
+        machine = names.get(spot.space)
+        gateway = sight.gateway(spot.gateway)
+        if machine is None or gateway is None:
             continue
         pods = sight.ask(pods_of, spot.gateway)
-        if pods.labels and not any(workload.host_network for workload in pods.workloads):
-            made = _gateway(sight, spot.gateway, spot.space, names[spot.space], spot.sources)
+        is_pod = bool(pods.labels) or gateway.settings.host_ports
+        if is_pod and not any(workload.host_network for workload in pods.workloads):
+            made = _gateway(sight, spot.gateway, spot.space, machine, nodes[machine])
             yield structs.replace(made, own_space=False)
 
 
