@@ -15,7 +15,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row
 from gatewright.check.rules import RULES
 from gatewright.check.run import SEVERITIES, Checker, Report
-from gatewright.cli import complete, output
+from gatewright.cli import breaking, complete, output
 from gatewright.cli.reports import FORMATS, pieces
 from gatewright.cli.reports.shown import Shown, locate
 from gatewright.pipeline import Model
@@ -26,6 +26,7 @@ Examples:
   gatewright check manifests/
   gatewright check . --from phone-away --host '*.example.com' -o wide
   gatewright check . --watch
+  gatewright check . --break link:wg-home --fail-on never     # what would still work
   gatewright check . -o sarif > gatewright.sarif
   gatewright check . --fail-on error --skip host-port-surge
   kubectl get all,ingress,gateway,httproute -A -o yaml | gatewright check - site-map.yaml
@@ -65,6 +66,7 @@ WATCHABLE = ("table", "wide")
     "--host", "hosts", multiple=True, metavar="NAME",
     help="Show these hostnames only in the matrix; * is a wildcard; repeatable.",
 )  # fmt: skip
+@breaking.option(f"Suppose that this is broken: {breaking.SUPPOSED}; repeatable, all at once.")
 @click.option("--matrix/--no-matrix", default=True, help="Print the matrix of hostnames and vantages.  [default: yes]")
 @click.option("--watch", is_flag=True, help="Go on, and print what each change of the files changes.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
@@ -75,6 +77,7 @@ def command(
     skip: tuple[str, ...],
     vantages: tuple[str, ...],
     hosts: tuple[str, ...],
+    faults: tuple[str, ...],
     matrix: bool,
     watch: bool,
     paths: tuple[str, ...],
@@ -87,9 +90,11 @@ def command(
     """
     if watch and (form not in WATCHABLE or "-" in paths):
         raise UsageError("--watch follows files, and prints as table or wide")
+    if watch and faults:
+        raise UsageError("--watch and --break do not go together: what is saved would stand again")
     choice = Choice(_ids(only), _ids(skip), vantages, hosts, matrix)
     with collector.paused():  # what is made is needed until it is printed
-        model, checker = examine(paths, output.StatusLine().progress)
+        model, checker = examine(paths, output.StatusLine().progress, faults)
         found = report(model, checker)
         if matrix:
             _know(found.matrix, choice, model)
@@ -97,7 +102,7 @@ def command(
         documents = model.documents()
         is_empty = not documents.read and not documents.unknown
         if chosen.findings or not is_empty:
-            _print(pieces(form, _shown(chosen, model)))
+            _print(pieces(form, _shown(chosen, model, faults)))
         if is_empty:  # a folder that was mistyped in CI must not look clean
             raise UsageError(f"there is no manifest that can be read in {' '.join(paths)}")
     if watch:
@@ -117,12 +122,14 @@ def _print(text: Iterable[str]) -> None:
         click.echo()
 
 
-def examine(paths: tuple[str, ...], say: Callable[[str], None]) -> tuple[Model, Checker]:
-    """Read everything and apply all rules.  UsageError when a path cannot be read."""
+def examine(paths: tuple[str, ...], say: Callable[[str], None], faults: tuple[str, ...] = ()) -> tuple[Model, Checker]:
+    """Read everything and apply all rules, with `faults` broken.  UsageError when a path cannot be read, and for what
+    there is not to break."""
     model = Model()
     try:
         say("reading …")
         model.read(paths)
+        breaking.suppose(model, faults)
         checker = Checker(model.analysis, RULES)
         checker.run(lambda done, whole: say(f"checking {done} of {whole} …"))
     finally:
@@ -171,13 +178,14 @@ class Choice(Struct, frozen=True):
         return structs.replace(row, cells=tuple(cell for cell in row.cells if cell.vantage in self.vantages))
 
 
-def _shown(chosen: Report, model: Model) -> Shown:
+def _shown(chosen: Report, model: Model, faults: tuple[str, ...]) -> Shown:
     return Shown(
         findings=tuple(locate(item, model.locator) for item in chosen.findings),
         matrix=chosen.matrix,
         suppressed=tuple((locate(item, model.locator), word) for item, word in chosen.suppressed),
         documents=model.documents(),
         rules=RULES,
+        broken=faults,
     )
 
 

@@ -32,6 +32,13 @@ def expectations(ctx: click.Context, _param: click.Parameter, incomplete: str) -
     return [name for name in sorted({key.name for key in keys}) if name.startswith(incomplete)]
 
 
+def faults(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """What can be broken."""
+    from gatewright.graph.breaking import words
+
+    return [word for word in _model(ctx).analysis.answer(words) if word.startswith(incomplete)]
+
+
 def views(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """The names of views."""
     from gatewright.graph.names import serving

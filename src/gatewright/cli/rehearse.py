@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from gatewright.base.errors import UsageError
-from gatewright.cli import complete, output
+from gatewright.cli import breaking, complete, output
 
 EPILOG = """\b
 Examples:
@@ -55,11 +55,7 @@ PRIVATE = Path("/run")
     help="Ask what differs again, one by one, and keep the packets.",
 )  # fmt: skip
 @click.option("--capture-all", is_flag=True, help="With --capture: keep the packets of everything that is asked.")
-@click.option(
-    "--break", "faults", multiple=True, metavar="WHAT",
-    help="Break something and ask again: link:NAME, node:NAME, resolver:NAME, gateway:ID, certificate:expire,"
-    " latency:WHERE=50ms, rate:WHERE=1mbit; repeatable, each alone.",
-)  # fmt: skip
+@breaking.option(f"Break something and ask again: {breaking.SUPPOSED}, {breaking.MEASURED}; repeatable, each alone.")
 @click.option("--keep", is_flag=True, help="Let the world stand until Ctrl-C, for gatewright enter.")
 @click.option("--estimate", is_flag=True, help="Tell what would be built and what it takes; build nothing.")
 @click.option("--if-allowed", is_flag=True, help="Where namespaces are not allowed, say why and exit with 0.")

@@ -10,7 +10,7 @@ import click
 
 from gatewright.base.errors import UsageError
 from gatewright.base.origin import Locator
-from gatewright.cli import hops, journeys, output
+from gatewright.cli import breaking, hops, journeys, output
 from gatewright.graph.nodes import Gateway, Graph
 from gatewright.pipeline import Model
 from gatewright.trace import vantages
@@ -27,6 +27,7 @@ Examples:
   gatewright trace -X POST -H 'Content-Type: application/json' http://api.example.com/v1 .
   gatewright trace --gateway edge --sni other.example.com https://app.example.com .
   gatewright trace --from phone-on-the-internet https://grafana.example.com .
+  gatewright trace --from phone --break link:wg-home https://grafana.example.com .
   gatewright trace --from all --family 6 https://grafana.example.com manifests/ site.yaml
   kubectl get all,ingress,httproute,gateway -A -o yaml | gatewright trace https://app.example.com -
 \b
@@ -56,6 +57,7 @@ def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> l
     "--family", type=click.Choice(["4", "6", "both"]),
     help="With --from: IPv4, IPv6 or both.  [default: what the vantage has]",
 )  # fmt: skip
+@breaking.option(f"With --from: suppose that this is broken: {breaking.SUPPOSED}; repeatable, all at once.")
 @click.option("-X", "--method", default="GET", show_default=True, help="HTTP method.")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'K: V'", help="Add a request header; repeatable.")
 @click.option("--sni", metavar="NAME", help="TLS server name to send; '' for none.  [default: the URL's host]")
@@ -74,6 +76,7 @@ def command(
     paths: tuple[str, ...],
     starts: tuple[str, ...],
     family: str | None,
+    faults: tuple[str, ...],
     method: str,
     headers: tuple[str, ...],
     sni: str | None,
@@ -88,18 +91,22 @@ def command(
     URL is what the client asks for; its scheme may be http, https, ws, wss, grpc, grpcs, tcp, tls or udp.  PATH is a
     manifest, a folder (read recursively) or - for standard input.  Each hop is printed with the file and line that
     decided it.  With --from the whole path is walked: every answer of every resolver, each link, firewall and edge.
+    With --break the model supposes that things are down; gatewright rehearse shows the same for real.
     """
     if family and not starts:
         raise UsageError("--family goes with --from: without it nobody asks for an address")
+    if faults and not starts:
+        raise UsageError("--break goes with --from: without it the request stands before the gateways already")
     if starts and (gateway or client != LOOPBACK):
         raise UsageError("--gateway and --client go without --from: the vantage decides both")
     asked = request(url, method, headers, sni, client)
     model = Model()
     graph = model.read(paths).graph
     if starts:
+        breaking.suppose(model, faults)
         found = journeys.find(model.analysis, starts, family, asked)
         _report(model, problems=problems, quiet=quiet)
-        _print_journeys(asked, found, model.locator, form)
+        _print_journeys(asked, found, faults, model.locator, form)
         sys.exit(1 if journeys.failed(found, family) else 0)
     chosen = _gateways(graph, asked, gateway)
     traces = [walk(graph, item, asked) for item in chosen]
@@ -117,15 +124,16 @@ def _report(model: Model, *, problems: bool, quiet: bool) -> None:
         output.problems(model.problems(), model.locator, every=problems)
 
 
-def _print_journeys(asked: Request, found: list[Journey], locator: Locator, form: str) -> None:
+def _print_journeys(asked: Request, found: list[Journey], faults: tuple[str, ...], locator: Locator, form: str) -> None:
     if form == "text":
-        click.echo("\n\n".join(journeys.text(asked, item, locator) for item in found))
+        texts = (journeys.text(asked, item, locator) for item in found)
+        click.echo("\n\n".join(filter(None, (breaking.line(faults), *texts))))
         return
     branches = [branch for item in found for branch in item.branches]
     worst = next((b for b in branches if b.outcome.kind not in journeys.FINE), branches[0] if branches else None)
     traces = [Trace(worst.outcome, list(worst.hops))] if worst is not None else []
     told = [journeys.document(item, locator) for item in found]
-    click.echo(output.machine({**document(asked, traces, locator), "journeys": told}, form))
+    click.echo(output.machine({**document(asked, traces, locator), "broken": list(faults), "journeys": told}, form))
 
 
 def _gateways(graph: Graph, asked: Request, name: str | None) -> list[Gateway]:

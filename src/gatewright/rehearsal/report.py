@@ -73,8 +73,8 @@ class Expected(Struct, frozen=True):
 
 
 class Broken(Struct, frozen=True):
-    """What something's failure did.  `fault` as the user called it; `seconds` until what still works worked again, None
-    where nothing came back; `cells` as they were then.
+    """What something's failure did.  `fault` as the user called it; `seconds` until all that still works was seen to
+    work, None where not all of it was, or nothing is left; `cells` as they were then.
 
     `did`: what the world did about it by itself, in sentences.  `worked`: how many cells did before; by their numbers,
     `lost` are those of them that did not then, `moved` those that went another way.  `after`: the cells that are not
@@ -88,6 +88,13 @@ class Broken(Struct, frozen=True):
     lost: tuple[int, ...] = ()
     moved: tuple[int, ...] = ()
     after: tuple[Cell, ...] = ()
+
+    @property
+    def returned(self) -> str:
+        """In words: how long it took.  Asking is part of it, so that it is a bound for what was not interrupted."""
+        if self.seconds is not None:
+            return f"what still works was seen to within {self.seconds:.1f} s"
+        return "nothing is left that works" if len(self.lost) == self.worked else "not all that should still work does"
 
 
 class RehearsalReport(Struct, frozen=True):

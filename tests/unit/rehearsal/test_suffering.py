@@ -6,6 +6,7 @@ import pytest
 
 from gatewright.rehearsal.compare import Verdict
 from gatewright.rehearsal.faults.suffering import is_mended, is_settled
+from gatewright.rehearsal.report import Broken
 
 AGREES, DIFFERS, UNKNOWN = Verdict.AGREES, Verdict.DIFFERS, Verdict.UNKNOWN
 
@@ -40,3 +41,15 @@ def test_while_it_is_broken(now: Verdict, before: Verdict, knows: bool, settled:
 )
 def test_after_it_is_mended(now: Verdict, before: Verdict, mended: bool) -> None:
     assert is_mended(now, before) is mended
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lost", "said"),
+    [
+        (1.84, (), "what still works was seen to within 1.8 s"),
+        (None, (0, 1), "nothing is left that works"),
+        (None, (1,), "not all that should still work does"),
+    ],
+)
+def test_how_long_it_took_in_words(seconds: float | None, lost: tuple[int, ...], said: str) -> None:
+    assert Broken("link:wg", seconds, (), worked=2, lost=lost).returned == said

@@ -23,6 +23,7 @@ def _frame(shown: Shown) -> dict[str, Any]:
     """The report with an empty matrix in its place."""
     return {
         "version": VERSION,
+        "broken": list(shown.broken),
         "findings": [finding_document(item) for item in shown.findings],
         "suppressed": [
             {**finding_document(item), "reason": word.reason, "until": word.until or None}

@@ -29,13 +29,14 @@ class Located(Struct, frozen=True):
 
 
 class Shown(Struct, frozen=True):
-    """Everything that a format may print.  `rules` are those that were applied."""
+    """Everything that a format may print.  `rules` are those that were applied; `broken` what is supposed to be."""
 
     findings: tuple[Located, ...]
     matrix: tuple[Row, ...]
     suppressed: tuple[tuple[Located, Suppression], ...]
     documents: Documents
     rules: tuple[Rule, ...]
+    broken: tuple[str, ...] = ()
 
     def count(self, severity: Severity) -> int:
         """How many findings of this severity there are."""

@@ -11,7 +11,7 @@ import click
 from gatewright.base.problem import Severity
 from gatewright.check.expectations import asked_at
 from gatewright.check.matrix import Cell, Row
-from gatewright.cli import output
+from gatewright.cli import breaking, output
 from gatewright.cli.output import COLOURS
 from gatewright.cli.reports.shown import Located, Shown
 from gatewright.trace.hops import OutcomeKind
@@ -42,13 +42,14 @@ WELL = frozenset({OutcomeKind.DELIVERED.value, OutcomeKind.RESPONSE.value, Outco
 
 def short(shown: Shown) -> str:
     """Findings and a matrix of signs."""
-    return _join("\n\n".join(findings(shown.findings, wide=False)), _matrix(shown.matrix), _summary(shown))
+    told = "\n\n".join(findings(shown.findings, wide=False))
+    return _join(breaking.line(shown.broken), told, _matrix(shown.matrix), _summary(shown))
 
 
 def wide(shown: Shown) -> str:
     """Findings with all of their hosts, and every cell of the matrix with its outcome in words."""
     told = "\n\n".join(findings(shown.findings, wide=True))
-    return _join(told, _every_cell(shown.matrix), _accepted(shown), _summary(shown))
+    return _join(breaking.line(shown.broken), told, _every_cell(shown.matrix), _accepted(shown), _summary(shown))
 
 
 def _join(*parts: str) -> str:

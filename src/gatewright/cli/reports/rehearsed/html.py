@@ -136,10 +136,7 @@ def _expectations(shown: Rehearsed) -> Iterator[Markup]:
 
 def _fault(shown: Rehearsed, fault: Broken, prefix: str) -> Iterator[Markup]:
     yield tag("h2", f"Broken: {fault.fault}")
-    back = (
-        "nothing came back" if fault.seconds is None else f"what still works worked again after {fault.seconds:.1f} s"
-    )
-    yield tag("p", back)
+    yield tag("p", fault.returned)
     yield _matrix(fault.cells, prefix)
     yield from (_question(shown, cell, prefix) for cell in fault.cells)
 

@@ -160,11 +160,8 @@ def _expected(item: Expected, locator: Locator) -> Iterator[str]:
 
 
 def _broken(fault: Broken, locator: Locator) -> str:
-    back = (
-        "nothing came back" if fault.seconds is None else f"what still works worked again after {fault.seconds:.1f} s"
-    )
     works = f"{fault.worked - len(fault.lost)} of {fault.worked} cells still work"
-    head = f"{click.style(f'broken: {fault.fault}', bold=True)}  {works}; {back}"
+    head = f"{click.style(f'broken: {fault.fault}', bold=True)}  {works}; {fault.returned}"
     cells = {cell.number: cell for cell in fault.cells}
     told = [f"  {said}" for said in fault.did]
     for word, numbers in (("lost", fault.lost), ("moved", fault.moved)):
