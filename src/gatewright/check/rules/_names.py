@@ -42,6 +42,16 @@ def answers(sight: Sight, who: Standing, host: str, family: str) -> tuple[Resolu
     return resolvers.resolutions(sight, who.resolvers, asked(host), TYPE[family], who.place)
 
 
+def unanswered(sight: Sight, row: Row) -> Iterator[tuple[Cell, Standing, Resolution]]:
+    """All that the vantages are answered that get no address for a hostname from some resolver."""
+    for cell in row.cells:
+        if not any(fate.kind == OutcomeKind.UNREACHABLE and not fate.address for fate in cell.fates):
+            continue
+        who = client(sight, cell.vantage)
+        if who is not None:
+            yield from ((cell, who, item) for item in answers(sight, who, row.host, cell.family))
+
+
 def pairs(row: Row) -> Iterator[tuple[Cell, Cell]]:
     """The cells of each vantage that has both families: IPv4 and IPv6."""
     fours = {cell.vantage: cell for cell in row.cells if cell.family == "4"}

@@ -27,7 +27,6 @@ from gatewright.check.rules import _names
 from gatewright.graph.names.nodes import NameStep, Resolution, Status
 from gatewright.graph.names.queries import MAX_STEPS
 from gatewright.graph.sight import Sight
-from gatewright.trace.hops import OutcomeKind
 
 ID = "cname-loop"
 ALIASES = (" CNAME ", " ALIAS ")
@@ -35,29 +34,23 @@ ALIASES = (" CNAME ", " ALIAS ")
 
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
     """A name whose aliases go round in a circle."""
-    for cell in row.cells:
-        if not any(fate.kind == OutcomeKind.UNREACHABLE and not fate.address for fate in cell.fates):
-            continue
-        who = _names.client(sight, cell.vantage)
-        if who is None:
-            continue
-        for item in _names.answers(sight, who, row.host, cell.family):
-            found = circle(item, _names.asked(row.host))
-            chain = () if found else endless(item)
-            if found or chain:
-                names = [name for name, _ in found or chain]
-                yield Finding(
-                    ID,
-                    Severity.ERROR,
-                    f"aliases go round in a circle: {' → '.join((*names, names[0]))}"
-                    if found
-                    else f"aliases lead on and on: {' → '.join(names)} → …",
-                    "the name has no address: resolvers give up and answer SERVFAIL",
-                    f"give {names[0]} an address, or an alias that ends at one",
-                    _names.places(*(step.origin for _, step in found or chain)) or (who.origin,),
-                    (cell.vantage,),
-                    (row.host,),
-                )
+    for cell, who, item in _names.unanswered(sight, row):
+        found = circle(item, _names.asked(row.host))
+        chain = () if found else endless(item)
+        if found or chain:
+            names = [name for name, _ in found or chain]
+            yield Finding(
+                ID,
+                Severity.ERROR,
+                f"aliases go round in a circle: {' → '.join((*names, names[0]))}"
+                if found
+                else f"aliases lead on and on: {' → '.join(names)} → …",
+                "the name has no address: resolvers give up and answer SERVFAIL",
+                f"give {names[0]} an address, or an alias that ends at one",
+                _names.places(*(step.origin for _, step in found or chain)) or (who.origin,),
+                (cell.vantage,),
+                (row.host,),
+            )
 
 
 def circle(item: Resolution, asked: str) -> tuple[tuple[str, NameStep], ...]:

@@ -35,7 +35,6 @@ from gatewright.graph.names import servers
 from gatewright.graph.names.nodes import Resolution, Status
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.naming import ResolverIntent
-from gatewright.trace.hops import OutcomeKind
 
 ID = "resolver-loop"
 FORWARDS = ": forwards "
@@ -45,25 +44,19 @@ FORWARDS = ": forwards "
 def check(sight: Sight, row: Row) -> Iterable[Finding]:
     """A name about which resolvers ask one another."""
     name = _names.asked(row.host)
-    for cell in row.cells:
-        if not any(fate.kind == OutcomeKind.UNREACHABLE and not fate.address for fate in cell.fates):
-            continue
-        who = _names.client(sight, cell.vantage)
-        if who is None:
-            continue
-        for item in _names.answers(sight, who, row.host, cell.family):
-            found = () if circle(item, name) else ring(item)
-            if found:
-                yield Finding(
-                    ID,
-                    Severity.ERROR,
-                    f"resolvers ask one another in a circle: {' → '.join((*found, found[0]))}",
-                    "names that none of them knows are never answered: queries time out or get SERVFAIL",
-                    f"let {_names.either(found)} ask a resolver outside of the circle, or answer for the domain itself",
-                    _names.places(*_places(sight, item, found)) or (who.origin,),
-                    (cell.vantage,),
-                    (row.host,),
-                )
+    for cell, who, item in _names.unanswered(sight, row):
+        found = () if circle(item, name) else ring(item)
+        if found:
+            yield Finding(
+                ID,
+                Severity.ERROR,
+                f"resolvers ask one another in a circle: {' → '.join((*found, found[0]))}",
+                "names that none of them knows are never answered: queries time out or get SERVFAIL",
+                f"let {_names.either(found)} ask a resolver outside of the circle, or answer for the domain itself",
+                _names.places(*_places(sight, item, found)) or (who.origin,),
+                (cell.vantage,),
+                (row.host,),
+            )
 
 
 def ring(item: Resolution) -> tuple[str, ...]:
