@@ -10,15 +10,13 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from gatewright.base.sensitive import Sensitive
 from gatewright.engines.dns.content import Listen, Plan
 from gatewright.engines.dns.server import DnsServer
 from gatewright.rehearsal.readiness import SERVES
+from gatewright.system.channel import decode_body, encode_body
 
 
 class Serving(Struct, frozen=True):
@@ -30,19 +28,7 @@ class Serving(Struct, frozen=True):
 
 def encoded(serving: Serving) -> bytes:
     """For the file; there are keys in it."""
-    return msgspec.msgpack.encode(serving, enc_hook=_reveal)
-
-
-def _reveal(value: Any) -> Any:
-    if isinstance(value, Sensitive):
-        return value.reveal()
-    raise NotImplementedError(type(value).__name__)
-
-
-def _conceal(kind: type, value: Any) -> Any:
-    if kind is Sensitive:
-        return Sensitive(value)
-    raise NotImplementedError(kind.__name__)
+    return encode_body(serving)
 
 
 async def _serve(serving: Serving, folder: Path) -> None:
@@ -63,7 +49,7 @@ async def _serve(serving: Serving, folder: Path) -> None:
 def main() -> int:
     """Serve until SIGTERM."""
     file, folder = map(Path, sys.argv[1:3])
-    asyncio.run(_serve(msgspec.msgpack.decode(file.read_bytes(), type=Serving, dec_hook=_conceal), folder))
+    asyncio.run(_serve(decode_body(file.read_bytes(), Serving), folder))
     return 0
 
 

@@ -7,19 +7,31 @@ What the messages are is the engines' business.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from gatewright.base.sensitive import Sensitive
+
+T = TypeVar("T")
 
 MOST_OCTETS: Final = 1 << 30
 
 
 def encode(message: msgspec.Struct) -> bytes:
     """One frame."""
-    body = msgspec.msgpack.encode(message, enc_hook=_encode)
+    body = encode_body(message)
     return len(body).to_bytes(4) + body
+
+
+def encode_body(message: msgspec.Struct) -> bytes:
+    """What is in a frame; with the secrets that are in the message."""
+    return msgspec.msgpack.encode(message, enc_hook=_encode)
+
+
+def decode_body(body: bytes, shape: type[T]) -> T:
+    """The message in a frame.  msgspec.DecodeError where there is none of that shape."""
+    return msgspec.msgpack.decode(body, type=shape, dec_hook=_decode)
 
 
 class Receiver:
