@@ -1,7 +1,8 @@
 """Which addresses pods and Services of a cluster have, where the map leaves it open too.
 
 A node's pods are in the podCIDRs of its Node, else in a slice of the cluster's.  A cluster without either whose pods
-are not encapsulated gives them addresses of its nodes' own networks, as clouds do; others take what nobody else uses.
+are not encapsulated gives them addresses of its nodes' own networks, as clouds do, and so does one of which that is not
+said where a load balancer of the cloud reaches into it; others take what nobody else uses.
 Counterparts: `invent`, which gives Services pods and addresses; `plan.clusters`, which gives them to spaces.
 """
 
@@ -14,9 +15,9 @@ from zlib import crc32
 
 from gatewright.base.errors import UsageError
 from gatewright.graph.network.addresses import allocations
-from gatewright.graph.network.doors import door_addresses
+from gatewright.graph.network.doors import OUTSIDE, door_addresses
 from gatewright.graph.network.nodes import Cluster, Machine
-from gatewright.graph.network.placement import encapsulation
+from gatewright.graph.network.placement import encapsulation, home
 from gatewright.graph.network.topology import topology
 from gatewright.graph.objects import ALL, SERVICES
 from gatewright.graph.sight import Sight
@@ -50,13 +51,24 @@ def pod_ranges(sight: Sight, cluster: Cluster, machine: Machine) -> tuple[Net, .
     if found:
         return tuple(found[version] for version in sorted(found))
     world = sight.ask(topology)
-    if sight.ask(encapsulation, cluster.id) == "none":
+    kind = sight.ask(encapsulation, cluster.id)
+    if kind == "none" or (not kind and _is_reached_from_outside(sight, cluster)):
         nets = (net for name in machine.networks for net in world.networks[name].cidrs)
         for net in nets:
             found.setdefault(net.version, net)
     if found:
         return tuple(found[version] for version in sorted(found))
     return (_slice(_unused(sorted(world.clusters).index(cluster.id)), number),)
+
+
+def _is_reached_from_outside(sight: Sight, cluster: Cluster) -> bool:
+    """Has it a door that is none of its pods, as load balancers of clouds are?"""
+    doors = (sight.gateway(gateway_id) for gateway_id in sight.gateways())
+    return any(
+        door.implementation in OUTSIDE and sight.ask(home, door.key.namespace).cluster == cluster.id
+        for door in doors
+        if door is not None
+    )
 
 
 def service_ranges(sight: Sight, cluster: Cluster) -> tuple[Net, ...]:

@@ -101,6 +101,15 @@ def test_load_balancers_that_are_known_by_hostname_are_in_the_cloud() -> None:
     assert spots["ingress/alb"].sources[0].startswith("10.0.")
 
 
+def test_an_address_of_a_segment_without_nodes_is_announced_there_by_the_router(tmp_path: Path) -> None:
+    text = MAP.replace("networks: [", "networks: [{name: services, cidrs: [10.9.0.0/24]}, ")
+    written = CONTROLLER.replace("ADDRESSES", "10.9.0.50").replace("MORE", "")
+    draft = planned(model_of_text(text + written + workload("infra", "edge", node="n2"), tmp_path))
+    lines = draft.spaces["site:home"].lines
+    assert "neigh add proxy 10.9.0.50 dev eth0" in lines
+    assert "route replace 10.9.0.50/32 via 192.168.1.12 dev eth1" in lines
+
+
 def test_what_is_nowhere_is_said(tmp_path: Path) -> None:
     text = CONTROLLER.replace("ADDRESSES", "10.99.0.1").replace("MORE", "")
     draft = planned(model_of_text(text, tmp_path))

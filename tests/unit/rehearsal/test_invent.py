@@ -107,6 +107,19 @@ def test_pods_that_are_not_encapsulated_and_of_no_range_have_addresses_of_their_
     assert other.addresses[0].address.startswith("10.128.")
 
 
+def test_pods_of_which_nothing_is_known_are_within_reach_of_the_clouds_load_balancer(tmp_path: Path) -> None:
+    text = MAP.replace("encapsulation: vxlan", "").replace('podCIDRs: [10.42.0.0/16, "fd42::/56"]', "podCIDRs: []")
+    text += service("apps", "web", "80:80")
+    alb = """
+apiVersion: gatewright.dev/v1alpha1
+kind: IngressController
+metadata: {name: alb, namespace: apps}
+spec: {implementation: alb, addresses: [203.0.113.9]}
+"""
+    assert _endpoints(_model(tmp_path, text), "web").addresses[0].address.startswith("10.128.")
+    assert _endpoints(_model(tmp_path, text + "---" + alb), "web").addresses[0].address.startswith("192.168.1.")
+
+
 def test_a_name_decides_the_address(tmp_path: Path) -> None:
     found = _endpoints(_model(tmp_path, MAP + workload("apps", "web") + service("apps", "web", "80:80")), "web")
     assert found.addresses[0].address == f"10.42.0.{10 + crc32(b'apps/web-0') % 245}"

@@ -234,7 +234,10 @@ class _Doors:
                 self._draft.note(f"{announcing} cannot hand {address} on to {machine.id}", space.origin)
 
     def _routed(self, router: SpaceDraft, machine: Machine, address: str) -> None:
-        """As BGP would have it: the site's router knows the node."""
+        """As BGP would have it: the site's router knows the node.  It answers for the address where that is at home."""
+        for network, device, _ in joined.segments(self._draft, router.name):
+            if _in(self._map.networks[network], address):
+                announce(router, device, address)
         for via in (a for a in machine.addresses if family(a) == family(address)):
             found = (
                 device

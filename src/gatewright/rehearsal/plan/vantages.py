@@ -7,7 +7,7 @@ names is added by `plan.names`.  Counterpart: `trace.vantages`, which says where
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -88,10 +88,10 @@ class _Vantages:
         prefixed: list[str] = []
         for family in intent.families:
             nets = [net for net in network.cidrs if net.version == int(family)]
-            address = given.get(family) or (self._some(nets[0]) if nets else "")
-            if address:
+            own = [given[family]] if family in given else [self._some(net) for net in _usual(nets)]
+            for address in own:
                 held = [net.prefixlen for net in nets if ip_address(address) in net]
-                sources[family] = address
+                sources.setdefault(family, address)
                 prefixed.append(f"{address}/{max(held)}" if held else str(ip_network(address)))
         space = self._space(intent)
         device = self._draft.join(network.id, space, prefixed, network.mtu)
@@ -115,6 +115,14 @@ class _Vantages:
     def _add(self, intent: VantageIntent, space: SpaceDraft, sources: Mapping[str, str]) -> None:
         ordered = {family: sources[family] for family in intent.families if family in sources}
         self._draft.vantages.append(VantageSpot(intent.key.name, space.name, intent.families, ordered))
+
+
+def _usual(nets: Sequence[Net]) -> list[Net]:
+    """Of which prefixes of a segment, all of one family, a host has addresses: of one, in IPv6 of a global one too."""
+    found = list(nets[:1])
+    if found and found[0].version == 6 and not cidrs.is_global(found[0]):
+        found += [net for net in nets if cidrs.is_global(net)][:1]
+    return found
 
 
 def _given(intent: VantageIntent) -> dict[str, str]:

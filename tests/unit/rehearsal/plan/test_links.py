@@ -67,6 +67,13 @@ def test_a_kernel_that_knows_wireguard_makes_the_devices_itself() -> None:
         )  # fmt: skip
 
 
+def test_an_end_that_nothing_is_reached_through_has_no_empty_list_of_what_is() -> None:
+    a, b = (site(name, network("lan", f"10.{n}.0.0/24"), node("n", f"10.{n}.0.5")) for n, name in ((1, "a"), (2, "b")))
+    draft = _planned(a, b, link("bare", end("node:a/n"), end("network:b/lan", "10.2.0.0/24")))
+    files = [file.content for file in draft.files.values()]
+    assert [b"AllowedIPs" in content for content in files] == [True, False]  # `wg` takes no empty one
+
+
 def test_keys_are_in_no_command() -> None:
     draft = _planned(*homes())
     private = draft.files["wg0.conf"].content.decode().split("PrivateKey = ")[1].split("\n")[0]

@@ -59,6 +59,14 @@ def test_vantages_get_addresses_that_nobody_else_has_and_no_rule_singles_out() -
     assert found["phone"].space == "vantage:phone"
 
 
+def test_vantages_where_a_provider_gives_global_addresses_have_one_beside_the_local() -> None:
+    vantage = VantageIntent(Key("Vantage", "", "phone"), at("phone"), spot("network:home/lan"))
+    both = site("home", lan("lan", "192.168.1.0/24", "fd00:1::/64", "2001:db8:1::/64"))
+    (wire,) = (wire for wire in planned(both, vantage).world().wires if wire.one.space == "vantage:phone")
+    assert [address.partition("::")[0] for address in wire.one.addresses[1:]] == ["fd00:1", "2001:db8:1"]
+    assert len(wire.one.addresses) == 3
+
+
 def test_security_groups_of_one_place_add_up() -> None:
     named = (("a", "22"), ("b", "80"))
     groups = [firewall(name, "node:cloud/edge", rule(port, "tcp"), group=True) for name, port in named]

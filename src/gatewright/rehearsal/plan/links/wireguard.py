@@ -129,8 +129,9 @@ def _configuration(end: End, keys: Sequence[X25519PrivateKey], number: int, peer
     lines = ["[Interface]", f"PrivateKey = {private}", f"ListenPort = {end.port}"]
     for peer in peers:
         public = base64.b64encode(keys[peer.end].public_key().public_bytes_raw()).decode()
-        nets = ", ".join(map(str, peer.allowed))
-        lines += ["[Peer]", f"PublicKey = {public}", f"AllowedIPs = {nets}"]
+        lines += ["[Peer]", f"PublicKey = {public}"]
+        if peer.allowed:  # `wg` takes no empty list
+            lines.append(f"AllowedIPs = {', '.join(map(str, peer.allowed))}")
         if peer.at:
             lines += [f"Endpoint = {peer.at}", f"PersistentKeepalive = {KEEPALIVE}"]
     return "\n".join([*lines, ""])
