@@ -23,7 +23,6 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Iterable
-from contextlib import suppress
 from typing import Protocol
 
 from gatewright.sources.inotify import Following
@@ -112,15 +111,19 @@ class _Changing:
 
 
 async def _wait(descriptor: int, seconds: float | None) -> None:
-    """Until there is something to read, or time is up."""
-    loop, readable = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(descriptor, readable.set)
+    """Until there is something to read, or time is up.
+
+    Not by `asyncio.timeout`, which takes a Ctrl-C that came while the caller worked for the end of a short time.
+    """
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, over.set)
+    late = loop.call_later(seconds, over.set) if seconds is not None else None
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await readable.wait()
+        await over.wait()
     finally:
         loop.remove_reader(descriptor)
+        if late is not None:
+            late.cancel()
 
 
 def _has_something(path: str) -> bool:

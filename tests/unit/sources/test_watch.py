@@ -10,6 +10,7 @@ import pytest
 from asyncinotify import Inotify
 
 from gatewright.base.errors import EngineError
+from gatewright.sources import watch as watch_module
 from gatewright.sources.files import FileSource
 from gatewright.sources.inotify import Following
 from gatewright.sources.watch import watch
@@ -93,15 +94,18 @@ def test_files_come_change_and_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", ["a.yaml", "."])
-def test_a_file_that_an_editor_saves_does_not_blink(tmp_path: Path, named: str) -> None:
+def test_a_file_that_an_editor_saves_does_not_blink(
+    tmp_path: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The pauses are the editor's, between its steps; nobody waits for anything by them."""
+    monkeypatch.setattr(watch_module, "_GRACE", 10.0)  # far more than the editor takes, on any machine
     path = tmp_path / "a.yaml"
     path.write_text(service("a"))
     watching = Watching(tmp_path / named)
 
     async def steps() -> None:
         path.rename(tmp_path / "a.yaml~")
-        await asyncio.sleep(0.03)  # less than the grace
+        await asyncio.sleep(0.03)
         path.write_text(service("a") + "---\n" + service("b"))
         await watching.has("a", "b")
         with path.open("w") as file:
@@ -286,3 +290,23 @@ def test_what_was_moved_away_is_not_followed_and_a_right_to_read_is_told(tmp_pat
         (root / "a.yaml").chmod(0o600)
         assert following.changed() == {str(root / "a.yaml")}
         assert not following.lost
+
+
+def test_an_interruption_while_the_caller_works_is_not_the_end_of_a_wait() -> None:
+    """As Ctrl-C does it: the task is cancelled while it runs; the wait that comes next is over at once."""
+    reader, writer = os.pipe()
+
+    async def follow() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await watch_module._wait(reader, 0.0)
+
+    async def main() -> None:
+        following = asyncio.create_task(follow())
+        await asyncio.wait((following,))
+        assert following.cancelled()
+
+    asyncio.run(main())
+    os.close(reader)
+    os.close(writer)
