@@ -3,7 +3,8 @@
 Up to release 1.5 Gateway API wants a hostname of a listener to be served by HTTPRoutes or by GRPCRoutes: the later
 route of the other kind is refused, with the "Accepted" condition false (GRPCRoute, "Cross Serving"); since 1.6 an
 implementation may serve both.  Gatewright serves the kind of the oldest route.  Of two header matches with one name
-only the first counts; a TCPRoute has one rule that is used.
+only the first counts; a TCPRoute has one rule that is used.  And where two Ingresses, or two routes, have a rule for
+the same host and path, the older one gets all requests, whatever the other one says about who may pass.
 
     kind: GRPCRoute
     spec: {hostnames: [api.example.com]}     # an older HTTPRoute has api.example.com at the same listener

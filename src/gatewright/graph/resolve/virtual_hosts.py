@@ -30,6 +30,7 @@ from gatewright.graph.resolve.placement.canaries import ITSELF, Alternative, Can
 from gatewright.graph.resolve.placement.hosts import overlap, specialise
 from gatewright.graph.resolve.rules import entries as rules
 from gatewright.graph.resolve.rules import options
+from gatewright.graph.resolve.rules.displaced import displaced
 from gatewright.graph.resolve.rules.entries import DEFAULT_PORTS
 from gatewright.graph.resolve.rules.filters import Effects, by_word_of_peers, fold, redirect, unsecured
 from gatewright.graph.resolve.rules.precedence import (
@@ -89,6 +90,9 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
     tls, problems = host_tls(view, gateway, listener, key, [*routes, *others])
     found.problems += problems
     entries = tls.kept(entry for _, entry in found.entries)
+    if not in_one_order(gateway):  # there, rules of less specific hosts are asked at this one, too
+        own = {gateway.key, *(route.key for route in routes if route.doors is not None)}
+        found.problems += displaced(entries, key.hostname, own)
     host = VirtualHost(
         key=key,
         listener=listener.name,

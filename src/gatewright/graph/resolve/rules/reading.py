@@ -85,15 +85,15 @@ def in_vain(match: Match, gateway: Gateway, rule: Rule, *, by_expression: bool) 
         meant = find(path.value, reading)
         if meant is None:
             continue
-        protects = _protects(rule) and not path.negate
-        guarded = ", so what it protects is open" if protects else ""
+        guards = protects(rule) and not path.negate
+        guarded = ", so what it protects is open" if guards else ""
         message = f"{rule.id}: no request has the path {path.value}: {_SEES[reading]}{guarded}"
         hint = f"write {meant}" if meant else "remove it: no text stands for these octets"
-        severity = Severity.ERROR if protects else Severity.WARNING
+        severity = Severity.ERROR if guards else Severity.WARNING
         yield Problem("path-never-matches", message, rule.origin, severity, hint)
 
 
-def _protects(rule: Rule) -> bool:
+def protects(rule: Rule) -> bool:
     """Does a rule keep somebody out?"""
     refuses = isinstance(rule.action, Respond) and rule.action.status >= 400
     return bool(rule.access) or refuses or any(isinstance(step, _LOCKS) for step in rule.steps)
