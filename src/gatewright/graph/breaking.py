@@ -59,7 +59,9 @@ class Things(Struct, frozen=True):
 
     def find(self, kind: str, name: str) -> frozenset[str]:
         """Who is meant by a name, which may lack its first part where that is clear.  UsageError with what there is."""
-        if kind == "certificate" and name == EXPIRE and self.certificates:
+        if kind == "certificate" and name == EXPIRE:
+            if not self.certificates:
+                raise UsageError("there is no certificate that an issuer makes, and none to expire")
             return self.certificates
         return frozenset({known(kind, name, self.of(kind))})
 
