@@ -89,20 +89,21 @@ SHOWN = 10
 """How many Problems a command shows that was asked about something else."""
 
 
-def problems(found: tuple[Problem, ...], locator: Locator, *, every: bool) -> None:
-    """Print Problems on stderr, one line each: every one, or the first errors and a count of the rest."""
+def problems(
+    found: tuple[Problem, ...], locator: Locator, *, every: bool, rest_by: str = "--problems shows them"
+) -> None:
+    """Print Problems on stderr, one line each: every one, or the first errors and a count of the rest, of which
+    `rest_by` says how to be told."""
     errors = [item for item in found if item.severity is Severity.ERROR]
     shown = list(found) if every else errors[:SHOWN]
     for item in shown:
         line = problem_line(item.severity.value, place(item.origin, locator), item.message, item.hint)
         click.echo(line, err=True)
-    rest = Counter(item.severity for item in found) - Counter(item.severity for item in shown)
+    left = Counter(item.severity for item in found) - Counter(item.severity for item in shown)
     words = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-    counts = [f"{rest[level]} {word}{'s' if rest[level] > 1 else ''}" for level, word in words.items() if rest[level]]
+    counts = [count(left[level], word) for level, word in words.items() if left[level]]
     if counts:
-        click.echo(
-            click.style(f"{', '.join(counts)} more in the manifests (--problems shows them)", dim=True), err=True
-        )
+        click.echo(click.style(f"{', '.join(counts)} more in the manifests ({rest_by})", dim=True), err=True)
 
 
 WIDEST = 110

@@ -79,7 +79,7 @@ def rehearse(wishes: Wishes) -> int:
 
 
 def estimate(wishes: Wishes) -> int:
-    """Tell what would be built; 1 when this machine cannot bear it."""
+    """Tell what would be built; 2 when this machine cannot bear it."""
     with tempfile.TemporaryDirectory(prefix="gatewright-") as folder:
         silent = Listener(lambda _: None, lambda _: None, lambda _done, _whole: None)
         rehearsal = Rehearsal(wishes.options(Path(folder) / "world"), silent)
@@ -88,8 +88,9 @@ def estimate(wishes: Wishes) -> int:
     roles = Counter(space.role.value for space in world.spaces)
     needed, free = estimating.needed(world, len(asked)), estimating.available()
     missing = isolation.missing(rehearsal.needed())
+    told = ", ".join(output.count(number, role) for role, number in sorted(roles.items()))
     lines = [
-        f"{len(world.spaces)} namespaces: {', '.join(f'{number} {role}' for role, number in sorted(roles.items()))}",
+        f"{len(world.spaces)} namespaces: {told}",
         f"{output.count(len(world.wires), 'wire')}, {output.count(len(world.networks), 'network')},"
         f" {output.count(len(world.links), 'link')}",
         f"{output.count(len({spot.space for spot in world.gateways}), 'Envoy')} and"
@@ -104,7 +105,7 @@ def estimate(wishes: Wishes) -> int:
     refusal = "" if missing else isolation.refusal()
     lines += [click.style(refusal, fg="red")] if refusal else []
     click.echo("\n".join(lines))
-    return 1 if missing or refusal or estimating.is_too_large(world, len(asked)) else 0
+    return 2 if missing or refusal or estimating.is_too_large(world, len(asked)) else 0
 
 
 def _asked(rehearsal: Rehearsal) -> tuple[Question, ...]:
@@ -113,7 +114,7 @@ def _asked(rehearsal: Rehearsal) -> tuple[Question, ...]:
     documents = rehearsal.model.documents()
     if not documents.read and not documents.unknown:
         raise UsageError(f"there is no manifest that can be read in {' '.join(rehearsal.options.paths)}")
-    output.problems(problems, rehearsal.model.locator, every=False)
+    output.problems(problems, rehearsal.model.locator, every=False, rest_by="gatewright check tells of them")
     asked = rehearsal.questions()
     if not asked and rehearsal.options.only:
         raise UsageError(f"there is no Expectation and no hostname {' or '.join(rehearsal.options.only)}")

@@ -52,7 +52,7 @@ def command(form: str, only: tuple[str, ...], verbose: bool, paths: tuple[str, .
         raise UsageError("there is no such Expectation" if only else "there is no Expectation in what was read")
     found = [verdict for key in sorted(names) for verdict in analysis.answer(verdicts, key)]
     if form == "table":
-        output.problems(model.problems(), model.locator, every=False)
+        output.problems(model.problems(), model.locator, every=False, rest_by="gatewright check tells of them")
         click.echo(_table(found, model.locator, verbose=verbose))
     elif form == "junit":
         click.echo(_junit(found, model.locator))

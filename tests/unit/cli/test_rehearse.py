@@ -12,12 +12,15 @@ from xml.etree import ElementTree
 import click
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import structs
 
 from gatewright.base.errors import UsageError
 from gatewright.cli import cli, liveview
 from gatewright.cli.rehearse import BY_SUFFIX, FORMATS, command
 from gatewright.cli.reports import rehearsed
+from gatewright.cli.reports.rehearsed.shown import Rehearsed
 from gatewright.rehearsal import isolation
+from gatewright.rehearsal.report import Broken
 from support import needs
 from support.rehearsed_reports import SMALL, shown, world_of
 
@@ -88,7 +91,7 @@ def test_estimate_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "2 questions from 1 vantage" in result.stdout
     monkeypatch.setattr(isolation, "missing", lambda _names: ("nebula",))
     result = run("--estimate", str(SMALL))
-    assert (result.exit_code, result.stdout.splitlines()[-1]) == (1, "missing: apt-get install nebula")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (2, "missing: apt-get install nebula")
 
 
 @pytest.mark.parametrize(
@@ -216,6 +219,45 @@ def test_the_page_needs_nothing_else() -> None:
     assert text.count('class="question shows"') == 1
 
 
+# --- while something was broken -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken() -> Rehearsed:
+    """A node was down: one question was lost, and is not as before although the node is up again."""
+    whole = shown()
+    (lost, kept), (worse, _) = whole.report.cells, shown(differing=[0]).report.cells
+    fault = Broken(
+        "node:home/edge", 1.5, (worse, kept), ("web/app starts again",), 2, lost=(lost.number,), after=(worse,)
+    )
+    return structs.replace(whole, report=structs.replace(whole.report, faults=(fault,)))
+
+
+@pytest.mark.parametrize("form", ["table", "html"])
+def test_a_fault_is_told_whole(form: str, broken: Rehearsed) -> None:
+    text = re.sub(r"<[^>]+>", "", click.unstyle(rehearsed.text(form, broken)))
+    assert f"1 of 2 cells still work; {broken.report.faults[0].returned}" in text
+    assert "web/app starts again" in text
+    assert "lost: http://app.example.com/ from laptop over IPv4: delivered to web/app:80" in text
+    assert "mended, but not as before: http://app.example.com/ from laptop over IPv4" in text
+    assert text.count("→ no connection in time") == 2
+
+
+def test_the_page_of_a_fault_leads_to_its_accounts(broken: Rehearsed) -> None:
+    page = Page(rehearsed.text("html", broken))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_in_junit_a_fault_that_is_not_mended_fails(broken: Rehearsed) -> None:
+    (suite,) = ElementTree.fromstring(rehearsed.text("junit", broken))
+    failed = [case.get("classname") for case in suite if case.find("failure") is not None]
+    assert failed == ["agrees while node:home/edge is broken", "is as before when node:home/edge is mended"]
+
+
+# --- the drawing --------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: Path(path).name)
 def test_drawings_are_readable(example: str) -> None:
     from gatewright.cli.reports.rehearsed.drawing import svg
@@ -239,7 +281,32 @@ def test_drawings_are_readable(example: str) -> None:
         for other, x2, y2, w2, h2 in drawn[number + 1 :]:
             assert x + w <= x2 or x2 + w2 <= x or y + h <= y2 or y2 + h2 <= y, (one, other)
     for link in world.links:
-        assert f"link {link}"[:31] in "".join(root.itertext())
+        assert f"link {link}" in "".join(root.itertext())
+
+
+def test_a_tunnel_is_drawn_to_the_edge_that_it_dials() -> None:
+    from gatewright.cli.reports.rehearsed.drawing import svg
+
+    root = ElementTree.fromstring(svg(world_of(str(needs.REPOSITORY / "examples" / "gateway-split-dns"))))
+    space = "{http://www.w3.org/2000/svg}"
+    boxes = {group.findtext(f"{space}title"): group.find(f"{space}rect") for group in root.iter(f"{space}g")}
+    edge = boxes["edge:cloudflare"]
+    assert edge is not None
+    left, top, width, height = (float(edge.get(side, "nan")) for side in ("x", "y", "width", "height"))
+    ends = [path.get("d", "").rpartition("L")[2].split() for path in root.iter(f"{space}path")]
+    assert any(left < float(x) < left + width and float(y) == top + height for x, y in ends)
+
+
+def test_what_is_too_long_for_its_box_is_there_whole() -> None:
+    from gatewright.cli.reports.rehearsed.drawing import svg
+
+    world = world_of(str(SMALL))
+    long = f"infra/{'edge-' * 20}"
+    spots = tuple(structs.replace(spot, gateway=long) for spot in world.gateways)
+    root = ElementTree.fromstring(svg(structs.replace(world, gateways=spots)))
+    told = list(root.itertext())
+    assert long in told
+    assert any(text.endswith("…") and long.startswith(text[:-1]) for text in told)
 
 
 # --- while it goes on -------------------------------------------------------------------------------

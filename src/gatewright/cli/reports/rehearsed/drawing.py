@@ -11,7 +11,7 @@ from gatewright.cli.reports.rehearsed.markup import Markup, tag
 from gatewright.cli.reports.rehearsed.places import Box, Map, Place, Segment, arranged
 from gatewright.rehearsal.world import INTERNET, World
 
-BOX = 216
+BOX = 232
 ROW = 15
 GAP = 12
 HEAD = 24
@@ -19,8 +19,11 @@ PAD = 14
 ACROSS = 3
 """How many boxes stand beside each other in a network."""
 
-WIDEST = 1180
-LETTERS = 31
+LANE = 22
+"""How far the lines of links are from each other."""
+
+WIDEST = 1260
+LETTERS = 34
 """How many letters fit into a line of a box."""
 
 
@@ -153,7 +156,7 @@ class _Drawing:
             ends = sorted((spot.x, spot.y + spot.height) for spot in spots if spot is not None)
             if not ends:
                 continue
-            y += 22
+            y += LANE
             beside = 2 + (number * 3) % (GAP - 2)
             for x, bottom in ends:
                 turn = bottom + beside / 2
@@ -161,8 +164,21 @@ class _Drawing:
                     _path([(x + PAD, bottom), (x + PAD, turn), (x - beside, turn), (x - beside, y)], "link")
                 )
             self._lines.append(_path([(ends[0][0] - beside, y), (ends[-1][0] - beside, y)], "link"))
+            if len(ends) == 1:
+                self._to_the_edge(ends[0][0] - beside, y)
             self._above.append(_label(f"link {name}", ends[0][0] + 6, y - 4, "linkname"))
         return y
+
+    def _to_the_edge(self, x: float, y: float) -> None:
+        """From the lane of a tunnel that has one end here around on the right to the CDN that it dials."""
+        edges = [box.space for box in self._map.internet if box.kind == "edge"]
+        if len(edges) != 1:
+            return
+        edge, internet = self._spots[edges[0]], self._spots[INTERNET]
+        self._width += GAP
+        below, above = internet.y + internet.height + LANE, edge.x + edge.width - PAD
+        points = [(x, y), (self._width, y), (self._width, below), (above, below), (above, edge.y + edge.height)]
+        self._lines.append(_path(points, "link"))
 
 
 def _height(box: Box) -> float:
@@ -189,7 +205,8 @@ def _label(said: str, x: float, y: float, class_: str, kind: str = "") -> Markup
     room = LETTERS - (len(kind) + 1 if kind else 0)
     short = said if len(said) <= room or class_ in ("name", "linkname") else f"{said[: room - 1]}…"
     parts = [tag("tspan", kind, " ", class_="kind")] if kind else []
-    return tag("text", *parts, short.strip(), x=x, y=y, class_=class_)
+    whole = [tag("title", said)] if short != said else []
+    return tag("text", *whole, *parts, short.strip(), x=x, y=y, class_=class_)
 
 
 def _path(points: list[tuple[float, float]], class_: str) -> Markup:

@@ -15,7 +15,7 @@ from gatewright.cli.reports.rehearsed import drawing
 from gatewright.cli.reports.rehearsed.markup import Markup, joined, tag, text
 from gatewright.cli.reports.rehearsed.shown import Account, Rehearsed, label, observed, predicted
 from gatewright.cli.reports.rehearsed.style import STYLE
-from gatewright.cli.reports.rehearsed.table import SIGNS, summary
+from gatewright.cli.reports.rehearsed.table import NOT_AS_BEFORE, SIGNS, changed, outcome, summary
 from gatewright.rehearsal.compare import Verdict
 from gatewright.rehearsal.report import Broken, Cell
 
@@ -131,14 +131,26 @@ def _expectations(shown: Rehearsed) -> Iterator[Markup]:
         ]
         lines.append(tag("tr", *cells))
     yield tag("h2", "Expectations")
-    yield tag("div", tag("table", tag("tbody", *lines)), class_="wide")
+    yield tag("div", tag("table", tag("tbody", *lines), class_="expectations"), class_="wide")
 
 
 def _fault(shown: Rehearsed, fault: Broken, prefix: str) -> Iterator[Markup]:
     yield tag("h2", f"Broken: {fault.fault}")
-    yield tag("p", fault.returned)
+    yield tag("p", outcome(fault))
+    told = [tag("li", said) for said in fault.did]
+    told += [
+        tag("li", f"{word}: ", tag("a", label(cell), href=f"#{prefix}{cell.number}"), f": {cell.model}")
+        for word, cell in changed(fault)
+    ]
+    told += [
+        tag("li", f"{NOT_AS_BEFORE}: ", tag("a", label(one), href=f"#{prefix}after-{one.number}"), class_="difference")
+        for one in fault.after
+    ]
+    if told:
+        yield tag("ul", *told)
     yield _matrix(fault.cells, prefix)
     yield from (_question(shown, cell, prefix) for cell in fault.cells)
+    yield from (_question(shown, cell, f"{prefix}after-") for cell in fault.after)
 
 
 def _notes(shown: Rehearsed) -> Iterator[Markup]:

@@ -15,9 +15,10 @@ def render(shown: Rehearsed) -> str:
     cases = [("agrees", f"{_asked_for(cell)}{label(cell)}", _differences(cell, shown)) for cell in report.cells]
     cases += [("holds", _name(item), _failures(item, shown)) for item in report.expectations]
     cases += [
-        (f"agrees while {fault.fault} is broken", f"{_asked_for(cell)}{label(cell)}", _differences(cell, shown))
+        (f"{when} {fault.fault} is {done}", f"{_asked_for(cell)}{label(cell)}", _differences(cell, shown))
         for fault in report.faults
-        for cell in fault.cells
+        for when, done, cells in (("agrees while", "broken", fault.cells), ("is as before when", "mended", fault.after))
+        for cell in cells
     ]
     if report.ended:
         cases.append(("stands", "the world", list(report.ended)))

@@ -10,7 +10,7 @@ STYLE = """
   --soft: #151b23; --good: #3fb950; --goodground: #12261e; --bad: #f85149; --badground: #2d1316; --open: #d29922;
   --openground: #272115; --blue: #4493f8; --violet: #ab7df8; } }
 body { background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto;
-  max-width: 1240px; padding: 0 1rem; }
+  max-width: 1320px; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; } h3 { font-size: 1rem; margin: .2rem 0 .6rem;
   overflow-wrap: anywhere; } h4 { margin: 0 0 .4rem; color: var(--dim); font-weight: 600; }
 a { color: var(--blue); }
@@ -22,6 +22,8 @@ a { color: var(--blue); }
 .drawing, .wide { overflow-x: auto; }
 table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: .25rem .6rem; text-align: left;
   vertical-align: top; font-weight: 400; } thead th { background: var(--soft); font-size: .85em; }
+.matrix thead th, .expectations td:nth-child(-n + 3) { white-space: nowrap; }
+.matrix tbody th { overflow-wrap: anywhere; min-width: 11rem; }
 .matrix td { text-align: center; } .matrix td a { color: inherit; display: block; text-decoration: none; }
 td.agrees { background: var(--goodground); } td.differs { background: var(--badground); }
 td.unknown { background: var(--openground); }

@@ -19,6 +19,11 @@ from gatewright.rehearsal.report import Broken, Cell, Expected, RehearsalReport
 
 SIGNS: Final = {Verdict.AGREES: ("✓", "green"), Verdict.DIFFERS: ("✗", "red"), Verdict.UNKNOWN: ("?", "yellow")}
 
+STAGES: Final = ("reading", "planning", "building", "starting", "ordering")
+"""What it takes until a world stands."""
+
+NOT_AS_BEFORE: Final = "mended, but not as before"
+
 NARROW: Final = 80
 """With fewer columns, the two accounts stand one below the other."""
 
@@ -160,21 +165,26 @@ def _expected(item: Expected, locator: Locator) -> Iterator[str]:
 
 
 def _broken(fault: Broken, locator: Locator) -> str:
-    works = f"{fault.worked - len(fault.lost)} of {fault.worked} cells still work"
-    head = f"{click.style(f'broken: {fault.fault}', bold=True)}  {works}; {fault.returned}"
-    cells = {cell.number: cell for cell in fault.cells}
-    told = [f"  {said}" for said in fault.did]
-    for word, numbers in (("lost", fault.lost), ("moved", fault.moved)):
-        for cell in (cells[number] for number in numbers):
-            told.append(f"  {word}: {cell.url} {table.label(cell.vantage, cell.family)}: {cell.model}")
-    told += [
-        f"  mended, but not as before: {cell.url} {table.label(cell.vantage, cell.family)}" for cell in fault.after
-    ]
+    head = f"{click.style(f'broken: {fault.fault}', bold=True)}  {outcome(fault)}"
+    told = [*fault.did, *(f"{word}: {label(cell)}: {cell.model}" for word, cell in changed(fault))]
+    told += [f"{NOT_AS_BEFORE}: {label(cell)}" for cell in fault.after]
     lines = [line for one in told for line in output.paragraph(output.harmless(one), "", "    ")]
     differing = [
         side_by_side(cell, locator) for cell in (*fault.cells, *fault.after) if cell.verdict is Verdict.DIFFERS
     ]
     return "\n\n".join(["\n".join([head, *lines, _matrix(fault.cells)]), *differing])
+
+
+def outcome(fault: Broken) -> str:
+    """What was left while something was broken, in a line."""
+    return f"{fault.worked - len(fault.lost)} of {fault.worked} cells still work; {fault.returned}"
+
+
+def changed(fault: Broken) -> Iterator[tuple[str, Cell]]:
+    """The cells that were lost, and those that went another way."""
+    cells = {cell.number: cell for cell in fault.cells}
+    for word, numbers in (("lost", fault.lost), ("moved", fault.moved)):
+        yield from ((word, cells[number]) for number in numbers)
 
 
 def _notes(report: RehearsalReport, locator: Locator) -> str:
@@ -214,6 +224,6 @@ def summary(report: RehearsalReport) -> str:
 
 
 def _times(report: RehearsalReport) -> str:
-    standing = sum(report.timings.get(stage, 0.0) for stage in ("reading", "planning", "building", "starting"))
+    standing = sum(report.timings.get(stage, 0.0) for stage in STAGES)
     asking = report.timings.get("asking", 0.0)
     return f"stood in {standing:.1f} s, asked in {asking:.1f} s" if report.timings else ""
