@@ -158,8 +158,13 @@ def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ..
         query = query.from_(who.key)
     reasons = {ref: sight.ask(unreached, who.key or _own_cluster(query.asker), ref) for ref in upstreams}
     up = [ref for ref, reason in reasons.items() if not reason]
-    for ref in up if any_order else up[:1]:
-        found += _ask(sight, query, ref)
+    for ref in up:
+        answers = _ask(sight, query, ref)
+        found += answers
+        if not any_order and any(answer.status is not Status.UNREACHED for answer in answers):
+            break
+    # One that says that it cannot tell is passed over as one that says nothing, while there is another.
+    found = [answer for answer in found if answer.status is not Status.UNREACHED] or found
     if reasons and not up:
         ref, reason = next(iter(reasons.items()))
         text = f"{who.label}: cannot ask {servers.server(sight, ref).label}: {reason}"

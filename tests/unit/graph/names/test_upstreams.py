@@ -55,3 +55,16 @@ def test_a_machine_that_has_two_ways_out_takes_the_one_that_leads_there() -> Non
     both = site("home", network("lan", "10.0.0.0/24", internet=False), node("dns", NEAR, "198.51.100.3"))
     asking = resolver("dns", address=NEAR, upstreams=("public",))
     assert World(ZONE, asking, both).one("app.example.com", "A", "dns").status is Status.ANSWER
+
+
+@pytest.mark.parametrize("order", ["first", "any"])
+def test_one_that_cannot_tell_is_passed_over_while_there_is_another(order: str) -> None:
+    """It answers SERVFAIL after a while, if at all: whoever has asked it asks the next."""
+    far = resolver("far", address="10.0.0.9", upstreams=("public",))
+    lan = network("lan", "10.0.0.0/24", internet=False)
+    both = site("home", lan, node("dns", NEAR, "198.51.100.3"), node("far", "10.0.0.9"))
+    near = resolver("dns", address=NEAR, upstreams=("far", "public"), order=order)
+    found = World(ZONE, near, far, both).ask("app.example.com", "A", "dns")
+    assert [(one.status, one.asked) for one in found] == [(Status.ANSWER, ("dns", "public"))]
+    alone = resolver("dns", address=NEAR, upstreams=("far",), order=order)
+    assert World(ZONE, alone, far, both).one("app.example.com", "A", "dns").status is Status.UNREACHED
