@@ -28,6 +28,15 @@ def test_every_pod_is_below_its_node_and_echoes_its_service(tmp_path: Path) -> N
     assert (told.namespace, told.name, told.port, told.pod) == ("apps", "web", 80, "web-0")
 
 
+def test_pods_have_a_way_out_in_the_families_of_their_cluster(tmp_path: Path) -> None:
+    """Whatever their node has: they would come to it from link-local addresses."""
+    text = workload("apps", "web", "http:8080") + service("apps", "web", "80:8080")
+    for cluster, six in ((MAP, True), (MAP.replace(', "fd42::/56"', "").replace(', "fd43::/112"', ""), False)):
+        lines = _draft(tmp_path, cluster + text).spaces[pod("apps", "web-0")].lines
+        assert any(line.startswith("route replace 0.0.0.0/0") for line in lines)
+        assert any(line.startswith("route replace ::/0") for line in lines) is six
+
+
 def test_encapsulated_pods_are_reached_through_the_tunnel_of_their_node(tmp_path: Path) -> None:
     draft = _draft(tmp_path, MAP + APPS)
     own = draft.spaces[pod("apps", "db-0")].addresses[0]

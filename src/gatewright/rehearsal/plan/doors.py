@@ -168,6 +168,7 @@ class _Doors:
         own = tuple(space.addresses)
         for address in addresses:
             self._lead(space, cluster, machine, address)
+        default_routes(space, space.devices[0], sorted({family(address) for address in addresses}))
         made = self._in_the_cloud(space, hostnames)
         if made:  # Service addresses lead to the pod's own, where it does not listen then
             for inside in own:

@@ -79,14 +79,16 @@ class NewPod(Struct, frozen=True):
 
 
 def add(draft: Draft, sight: Sight, new: NewPod) -> SpaceDraft:
-    """Make it, with a free address of each family that its cluster has and its own leave out."""
+    """Make it, with a free address of each family that its cluster has and its own leave out, and a way out in those
+    families; the first device is its own.  With a default route it would reach its node in families that it has not,
+    from link-local addresses."""
     had = {family(address) for address in new.addresses}
     nets = ranges.pod_ranges(sight, new.cluster, new.machine)
     more = tuple(draft.free(net) for net in nets if net.version not in had)
     space = draft.space(new.space, new.role, new.origin)
     above = draft.spaces[node(new.machine.id)]
     device, _ = draft.uplink(space, above, (*new.addresses, *more), new.cluster.mtu)
-    default_routes(space, device)
+    default_routes(space, device, sorted({family(address) for address in (*new.addresses, *more)}))
     return space
 
 

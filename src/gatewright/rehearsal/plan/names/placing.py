@@ -109,6 +109,7 @@ class Places:
             device = segment_of(self._draft, host.name, address)
             if device:
                 announce(host, device, address)
+        default_routes(space, space.devices[0], sorted({ip_address(address).version for address in addresses}))
         listens = (*(address for address in addresses if address not in of_service), *own)
         return Spot(name, addresses or own, listens if of_service or not addresses else addresses)
 
