@@ -91,7 +91,10 @@ class Doors:
     def _deployment(self, cluster: Cluster, name: str, namespace: str) -> Spec:
         pod: Spec = {"containers": [{"name": "c", "image": "c", "ports": [{"name": "http", "containerPort": 8080}]}]}
         if self._one(0.5):
-            pod["nodeName"] = self._r.choice(cluster.machines).name
+            chosen = self._r.choice(cluster.machines)
+            # The nodes that announce a door's address have to be able to hand connections on.
+            far = namespace == cluster.doors and chosen.id.partition("/")[0] != cluster.id.partition("/")[0]
+            pod["nodeName"] = (cluster.machines[0] if far else chosen).name
         spec = {
             "replicas": self._r.choice((1, 2)),
             "selector": {"matchLabels": {"app": name}},

@@ -201,24 +201,32 @@ class Ground:
         inside = [_unrouted(self._first_network(site).cidrs) for site in (one, other)]
         if kind == "Direct" and all(inside):
             ends = [self._network_end(one), self._network_end(other)]
+            fewest = min(len(end["routes"]) for end in ends)
+            for end in ends:
+                end["routes"] = end["routes"][:fewest]
             return mapped("Link", f"l{number}", {"type": kind, "ends": ends})
         kind = "WireGuard" if kind == "Direct" else kind
         hub = self._machine_of(one)
         spoke = self._machine_of(other)
         endpoint = (hub.public or hub.inside)[0]
         port = 51820 if kind == "WireGuard" else 4242
+        behind = [
+            self._routes(site, f"10.8.{number}.{at}") if all(inside) else {} for at, site in ((1, one), (2, other))
+        ]
+        if not all(behind):
+            behind = [{}, {}]
         ends = [
             {
                 "node": hub.id,
                 "addresses": [f"10.8.{number}.1/24"],
                 "endpoint": f"{endpoint}:{port}" if ":" not in endpoint else f"[{endpoint}]:{port}",
                 "listenPort": port,
-                **(self._routes(one, f"10.8.{number}.1") if all(inside) else {}),
+                **behind[0],
             },
             {
                 "node": spoke.id,
                 "addresses": [f"10.8.{number}.2/24"],
-                **(self._routes(other, f"10.8.{number}.2") if all(inside) else {}),
+                **behind[1],
             },
         ]
         if kind == "WireGuard" and all(inside) and self._one(0.3):
