@@ -17,7 +17,8 @@ AGREES, DIFFERS, UNKNOWN = Verdict.AGREES, Verdict.DIFFERS, Verdict.UNKNOWN
         (AGREES, AGREES, True, True),
         (AGREES, DIFFERS, True, True),
         (DIFFERS, AGREES, True, False),
-        (DIFFERS, DIFFERS, True, False),  # what the fault is predicted to do may still come to be
+        (DIFFERS, DIFFERS, True, True),  # which is told already, and waited for in vain
+        (DIFFERS, UNKNOWN, True, False),
         (UNKNOWN, UNKNOWN, True, True),
         (UNKNOWN, AGREES, False, True),  # asking again makes the model no wiser
         (UNKNOWN, AGREES, True, False),  # a tunnel that is not up yet is no reason to excuse the model

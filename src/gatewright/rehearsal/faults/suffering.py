@@ -115,9 +115,10 @@ class Sufferer:
 def is_settled(now: Verdict, before: Verdict, *, knows: bool) -> bool:
     """Is something as the model predicts while something else is broken?  Where it is not, it may still come to be.
 
-    So it may where the model is excused that was right before.  `knows`: does the model say how it ends?
+    So it may where the model is excused that was right before; what differed before is told already.  `knows`: does the
+    model say how it ends?
     """
-    return now is Verdict.AGREES or (now is Verdict.UNKNOWN and (before is Verdict.UNKNOWN or not knows))
+    return now in (Verdict.AGREES, before) or (now is Verdict.UNKNOWN and not knows)
 
 
 def is_mended(now: Verdict, before: Verdict) -> bool:
