@@ -213,8 +213,7 @@ def _compiled(step: _Filtered, context: Context) -> _Compiled | Refused:
         case BasicAuthUsers():
             return basic_auth.filters(step, context)
         case AskAuth():
-            reason = f"authResponseHeadersRegex {step.question.copies_matching!r} is too much of an expression"
-            return forward_auth.question(step) or Refused(reason, step.question.origin)
+            return forward_auth.question(step) or Refused(forward_auth.why_not(step), step.question.origin)
         case RateLimit():
             return rate_limit.filters(step, context)
         case TokenCheck():

@@ -17,6 +17,7 @@ from gatewright.kinds.features import Feature, Support
 
 LOCK = re.compile(r"auth|allow|deny|white-?list|black-?list|waf|client-ca|inbound|jwt|limit-|rate-limit|mutual")
 """What the name of an annotation that nobody knows has in it when it may be meant to keep somebody out."""
+_EFFECTIVE = (Support.HONOURED, Support.DIFFERENT, Support.SLIGHT)
 _NOTHING = frozenset({"", "false", "off", "no", "0", "none"})
 
 
@@ -49,6 +50,8 @@ def judge(
         feature = known.get(name)
         if feature is None:
             refusal = _unknown(notes, name, known) or refusal
+        elif notes.prefix and notes.text(name) is None and LOCK.search(name) and feature.support in _EFFECTIVE:
+            notes.bad(name, "a value", "it has no effect", "remove it, or say whom it is to keep out")
         elif feature.support is Support.DIFFERENT and name not in silent:
             notes.differs(name, feature.note)
         elif feature.support is Support.REPORTED and (notes.text(name) or "").lower() not in _NOTHING:
@@ -60,11 +63,11 @@ def judge(
 
 
 def _unknown(notes: Notes, name: str, known: Mapping[str, Feature]) -> str:
-    """A name of no version of the controller: without effect, unless it looks like a lock."""
+    """A name of no version of the controller: without effect, unless it, or what was meant, looks like a lock."""
     whole = notes.prefix + name
     hint = names.nearest(whole) if notes.prefix else suggest(name, frozenset(known))
     message = f"no version of its controller knows {whole}"
-    if LOCK.search(name):
+    if LOCK.search(name) or (hint.startswith("did you mean") and LOCK.search(hint)):
         message += "; the rules answer 503, since it looks like a lock"
         notes.tell(Severity.ERROR, "annotation-unknown", message, name, hint)
         return f"{name} is not known"

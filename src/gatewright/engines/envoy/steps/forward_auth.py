@@ -86,6 +86,13 @@ def question(step: AskAuth) -> Question | None:
     return data
 
 
+def why_not(step: AskAuth) -> str:
+    """What is wrong with a question that `question` has nothing for."""
+    if not _is_sound(step):
+        return "a header, value or URL of the question who may pass cannot be written in HTTP"
+    return f"authResponseHeadersRegex {step.question.copies_matching!r} is too much of an expression"
+
+
 def _is_sound(step: AskAuth) -> bool:
     """Are the names tokens (RFC 9110, 5.6.2), the values one line, and the URLs without blanks?"""
     asked = step.question

@@ -195,7 +195,7 @@ def _inbound(notes: Notes, refusals: list[str]) -> AllowSources | None:
         return None
     if notes.text("security-groups"):
         what = "AWS goes by the security groups alone; here the CIDRs count, and what else the groups let in does not"
-        notes.contradiction("inbound-cidrs", "security-groups", what)
+        notes.contradiction("security-groups", "inbound-cidrs", what)
     return AllowSources(notes.at("inbound-cidrs"), cidrs)
 
 

@@ -81,10 +81,12 @@ def _sent(notes: Notes) -> tuple[str, ...] | None:
     named = _named(notes, "auth-headers-request")
     if named is None:
         return None
-    plain = tuple(one for one in named if syntax.is_header_name(one) and "*" not in one)
-    if len(plain) < len(named):
+    if any("*" in one for one in named):
         notes.differs("auth-headers-request", "with a wildcard among them, all headers go along")
         return None
+    plain = tuple(one for one in named if syntax.is_header_name(one))
+    if len(plain) < len(named):
+        notes.bad("auth-headers-request", "names of headers, with commas", "those that are none do not go along")
     return plain
 
 
@@ -101,6 +103,9 @@ def _signin(notes: Notes) -> Template:
     """A log format of HAProxy's, as far as its expressions are variables here."""
     value = notes.text("auth-signin")
     if value is None:
+        return ()
+    if re.search(r"\s", _PARTS.sub("", value)):
+        notes.bad("auth-signin", "a URL, with expressions such as %[pathq,url_enc]", "who is denied is not redirected")
         return ()
     pieces: list[str | Variable] = []
     for index, piece in enumerate(_PARTS.split(value)):

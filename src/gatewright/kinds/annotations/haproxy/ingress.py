@@ -135,6 +135,9 @@ def _rate_limit(notes: Notes, refusals: list[str]) -> RateLimit | None:
         notes.unsupported("rate-limit-whitelist", f"{excepts}, so that everybody is limited")
         excepts = None
     if requests is None:
+        for name in ("rate-limit-period", "rate-limit-status-code", "rate-limit-whitelist"):
+            if notes.prefix and name in notes:
+                notes.idle(name, f"without {notes.prefix}rate-limit-requests beside it")
         return None
     return RateLimit(
         notes.at("rate-limit-requests"),
@@ -150,6 +153,8 @@ def _basic_auth(notes: Notes, refusals: list[str]) -> BasicAuth | None:
     """Without both of auth-type and auth-secret something is missing that somebody relies on."""
     kind = notes.text("auth-type")
     if kind is None and notes.text("auth-secret") is None:
+        if notes.prefix and "auth-realm" in notes:
+            notes.idle("auth-realm", f"without {notes.prefix}auth-type")
         return None
     if kind is None:
         refusals.append(notes.refuse("auth-secret", "it has no effect without auth-type", "auth-type: basic-auth"))

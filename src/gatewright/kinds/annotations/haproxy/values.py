@@ -150,7 +150,7 @@ def header_lines(notes: Notes, name: str, separator: str = " ", namespace: str =
         value = value.replace("%[namespace]", namespace) if namespace else value
         if not header:
             continue
-        if not syntax.is_header_name(header) or not syntax.is_header_value(value):
+        if not syntax.is_header_name(header) or not syntax.is_header_value(value) or not value:
             notes.bad(name, "a header and its value in each line", f"the line {line.strip()[:40]!r} has no effect")
         elif "%[" in value:
             notes.unsupported(name, f"the value of {header} is an expression of HAProxy's; the header is not set")

@@ -85,6 +85,9 @@ def _basic(notes: Notes) -> Options:
     kind, secret = notes.text("auth-type"), notes.text("auth-secret")
     if kind is None:
         if secret is None:
+            for name in ("auth-realm", "auth-secret-type"):
+                if name in notes:
+                    notes.idle(name, f"without {notes.prefix}auth-type")
             return NOTHING
         why = "it has no effect without auth-type"
         return Options(unbuildable=notes.refuse("auth-secret", why, f"add {notes.prefix}auth-type: basic"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from gatewright.base.problem import Severity
 from gatewright.kinds.annotations import table
 from gatewright.kinds.annotations.names import NGINX
 from gatewright.kinds.annotations.nginx import answers as nginx_answers
@@ -50,6 +51,7 @@ def read(notes: Notes) -> Options:
         found = _together(found, part(notes))
     if "canary" in notes and found.canary is not None:
         found = _of_a_canary(found)
+        _tell_what_a_canary_lacks(notes)
     refusal = table.judge(_worth_telling(notes), _KNOWN, nginx_features.LOCKS)
     return _together(found, Options(unbuildable=refusal, foreign=tuple(notes.foreign)))
 
@@ -71,6 +73,14 @@ def _of_a_canary(found: Options) -> Options:
         foreign=found.foreign,
         scheme=found.scheme,
     )
+
+
+def _tell_what_a_canary_lacks(notes: Notes) -> None:
+    """Whoever repeats a lock on a canary, as is usual, may believe that this one counts."""
+    names = [name for name in notes.names() if table.LOCK.search(name) and not name.startswith("cors-")]
+    if names:
+        message = f"{', '.join(names)} of a canary: what the Ingress says that it is a canary of counts in their place"
+        notes.tell(Severity.INFO, "annotation-without-effect", message, names[0])
 
 
 def _snippets(notes: Notes) -> Options:
