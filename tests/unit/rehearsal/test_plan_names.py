@@ -175,8 +175,8 @@ class TestPrograms:
         "user=dnsmasq\nport=5353\nconf-dir=/etc/dnsmasq.d\ndhcp-range=10.0.0.1,10.0.0.9\nserver=9.9.9.9\nlocal=/lan/\n"
     )
 
-    def conf(self, draft: Draft) -> list[str]:
-        return draft.files["names/dns/dnsmasq.conf"].content.decode().splitlines()
+    def conf(self, draft: Draft, program: str = "dnsmasq") -> list[str]:
+        return draft.files[f"names/dns/{program}.conf"].content.decode().splitlines()
 
     def test_dnsmasq_with_its_own_configuration(self) -> None:
         dns = resolver("dns", address="192.168.178.2", implementation="dnsmasq", file=DNSMASQ)
@@ -224,6 +224,28 @@ class TestPrograms:
         assert why in told(draft)
         assert not draft.daemons
         assert does(draft, "resolver:dns").rewrites
+
+    def test_what_is_forwarded_is_not_what_unbound_answers_itself(self) -> None:
+        forwards = tuple(forward(domain, "192.168.178.60") for domain in ("home.arpa", "lab.test", "example.com"))
+        dns = resolver("dns", address="192.168.178.2", implementation="unbound", forwards=forwards)
+        draft = planned(dns, programs=frozenset({"unbound"}))
+        zones = [line for line in self.conf(draft, "unbound") if line.startswith("local-zone")]
+        assert zones == [
+            'local-zone: "home.arpa." nodefault',
+            'local-zone: "lab.test." transparent',
+            'local-zone: "example.com." nodefault',
+        ]
+        stand_in = planned(dns)
+        assert does(stand_in, "resolver:dns").domains == ("home.arpa", "invalid", "onion", "test")
+
+    def test_what_bind_has_itself_goes_before_what_it_would_forward(self) -> None:
+        """A zone that is said twice would keep it from starting."""
+        more = {"domains": ("home.arpa",), "forwards": (forward("home.arpa", "192.168.178.60"),)}
+        dns = resolver("dns", address="192.168.178.2", implementation="bind", upstreams=("1.1.1.1",), **more)
+        draft = planned(dns, programs=frozenset({"named"}))
+        assert [line for line in self.conf(draft, "named") if line.startswith('zone "home.arpa"')] == [
+            'zone "home.arpa" { type primary; file "0.zone"; };'
+        ]
 
     def test_a_program_that_is_not_installed(self) -> None:
         draft = planned(resolver("dns", address="192.168.178.2", implementation="bind"))

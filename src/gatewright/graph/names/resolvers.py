@@ -109,7 +109,7 @@ def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
     """Walk up from the name: the longest domain for which anybody has the say decides."""
     zone = _view_zone(sight, who, query.name) if who.views else None
     domain = query.name
-    if who.forwards or who.gateway_names or who.domains or zone is not None:
+    if who.forwards or who.gateway_names or who.domains or who.built_in or zone is not None:
         while domain:
             if zone is not None and zone[0] == domain:
                 return _zone(sight, query, who, zone[1])
@@ -126,6 +126,9 @@ def _by_domain(sight: Sight, query: Query, who: Server) -> Answers:
                 return query.said(who.label, text, who.origin).ended(Status.UNKNOWN, who.origin)
             if domain in who.domains:
                 text = f"{who.label}: {query.name} does not exist in {domain}"
+                return query.said(who.label, text, who.origin).ended(Status.NXDOMAIN, who.origin)
+            if domain in who.built_in:
+                text = f"{who.label}: {query.name} does not exist in {domain}, which is built into {who.implementation}"
                 return query.said(who.label, text, who.origin).ended(Status.NXDOMAIN, who.origin)
             domain = domain.partition(".")[2]
     if not who.upstreams:

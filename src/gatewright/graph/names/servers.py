@@ -68,6 +68,9 @@ HELD = frozenset({"ConfigMap", "Secret"})
 DNSMASQ = frozenset({"dnsmasq", "pihole"})
 """Those that suppress AAAA in what they are told, and not in what they say themselves."""
 
+BUILT_IN: Mapping[str, frozenset[str]] = {"unbound": frozenset({"home.arpa", "invalid", "onion", "test"})}
+"""Domains of which a program says that nothing exists in them, unless it is told otherwise (RFC 6761, 8375, 7686)."""
+
 FORMATS: Mapping[str, str] = {
     "adguardhome": "adguard",
     "coredns": "corefile",
@@ -88,9 +91,10 @@ class ServerKind(enum.StrEnum):
 class Server(Struct, frozen=True):
     """One resolver, ready to be asked.  `label` for sentences, `key` when the map describes it.
 
-    `forwards` and `gateway_names` by domain; `domains` are those that it never asks others about, `unread` those of
-    zone files that are not among the input.  `rebind_exceptions` with their subdomains.  `any_order`: each of several
-    upstreams may be the one that answers.  `filters_ipv6`: it answers no AAAA, from `upstream_only` or at all.
+    `forwards` and `gateway_names` by domain; `domains` are those that it never asks others about, `built_in` those of
+    its program that it says nothing else about, `unread` those of zone files that are not among the input.
+    `rebind_exceptions` with their subdomains.  `any_order`: each of several upstreams may be the one that answers.
+    `filters_ipv6`: it answers no AAAA, from `upstream_only` or at all.
     """
 
     kind: ServerKind
@@ -101,6 +105,7 @@ class Server(Struct, frozen=True):
     forwards: Mapping[str, Forwarding] = {}
     gateway_names: Mapping[str, GatewayNames] = {}
     domains: frozenset[str] = frozenset()
+    built_in: frozenset[str] = frozenset()
     cluster_domains: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     upstreams: tuple[str, ...] = ()
@@ -184,6 +189,7 @@ def listed(sight: Sight, key: Key) -> Server:
         forwards=forwards,
         gateway_names={d: names for names in reversed(config.gateway_names) for d in names.domains},
         domains=frozenset(config.domains) | {domain for domain, _ in config.zone_files},
+        built_in=built_in(resolver.implementation, config),
         cluster_domains=config.cluster_domains,
         views=resolver.views,
         upstreams=tuple(dict.fromkeys(upstreams)),
@@ -197,6 +203,11 @@ def listed(sight: Sight, key: Key) -> Server:
         filters_ipv6=config.filters_ipv6,
         upstream_only=resolver.implementation in DNSMASQ,
     )
+
+
+def built_in(implementation: str, config: ResolverConfig) -> frozenset[str]:
+    """The domains that a program answers for of its own accord, without those that its configuration says more of."""
+    return BUILT_IN.get(implementation, frozenset()) - {_domain(override.name) for override in config.overrides}
 
 
 def _domain(domain: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from gatewright.graph.names.nodes import Resolution, Status
@@ -116,6 +118,30 @@ def test_which_upstream_answers(order: str, answers: list[str]) -> None:
     outer = resolver("outer", upstreams=("inner", "https://dns.google/dns-query"), order=order)
     found = World(ZONE, inner, outer).ask("grafana.example.com", "A", "outer")
     assert [answer.addresses[0] for answer in found] == answers
+
+
+BUILT_IN = {
+    "nobody is asked": ("lab.home.arpa", {}, Status.NXDOMAIN),
+    "nor below": ("x.web.test", {}, Status.NXDOMAIN),
+    "other names are": ("lab.lan", {}, Status.ANSWER),
+    "others have no such zones": ("lab.home.arpa", {"implementation": "dnsmasq"}, Status.ANSWER),
+    "a forward says who is": ("lab.home.arpa", {"forwards": (forward("home.arpa", "inner"),)}, Status.ANSWER),
+    "an override of the domain itself takes its place": (
+        "lab.home.arpa", {"overrides": (override("home.arpa", "A", HOME),)}, Status.ANSWER,
+    ),
+    "one of a name in it does not": (
+        "lab.home.arpa", {"overrides": (override("web.home.arpa", "A", HOME),)}, Status.NXDOMAIN,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "more", "status"), BUILT_IN.values(), ids=BUILT_IN)
+def test_unbound_has_some_domains_built_in(name: str, more: dict[str, Any], status: Status) -> None:
+    inner = resolver("inner", *(override(one, "A", HOME) for one in ("lab.home.arpa", "x.web.test", "lab.lan")))
+    overrides = more.get("overrides", ())
+    others = {"implementation": "unbound", **{key: value for key, value in more.items() if key != "overrides"}}
+    outer = resolver("outer", *overrides, upstreams=("inner",), **others)
+    assert World(inner, outer).one(name, "A", "outer").status is status
 
 
 def test_the_longest_forward_decides_and_private_views_stand_beside_forwards() -> None:

@@ -114,7 +114,7 @@ def behaviour(sight: Sight, what: Described, contents: Contents, cluster: str) -
         hosts=contents.records(config.records),
         rewrites=rewrites(config.overrides),
         forwards=what.forwards,
-        domains=config.domains,
+        domains=(*config.domains, *sorted(servers.built_in(intent.implementation, config))),
         rebind_protection=intent.rebind_protection or config.rebind_protection,
         rebind_exceptions=intent.rebind_exceptions + config.rebind_exceptions,
         filters_ipv6=config.filters_ipv6,

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from gatewright.graph.names.servers import BUILT_IN
 from gatewright.rehearsal.nameserving.answering import PRIVATE
 from gatewright.rehearsal.nameserving.behaviour import Behaviour, RecordSet, Rewrite, ZoneData
 from gatewright.rehearsal.plan.names.behaviours import Described
@@ -156,8 +157,8 @@ def _unbound(draft: Draft, wanted: Wanted) -> None:
         "infra-host-ttl: 1", "do-not-query-localhost: no",
         "access-control: 0.0.0.0/0 allow", "access-control: ::/0 allow",
         *(f"interface: {address}" for address in what.spot.listens),
-        *(f'local-zone: "{forward.domain}." nodefault' for forward in what.forwards if forward.domain),
-        *(f'local-zone: "{domain}." static' for domain in behaviour.domains),
+        *(f'local-zone: "{forward.domain}." {_let(forward.domain)}' for forward in what.forwards if forward.domain),
+        *(f'local-zone: "{domain}." static' for domain in what.config.domains),
     ]  # fmt: skip
     if behaviour.rebind_protection:
         lines += [f"private-address: {net}" for net in PRIVATE]
@@ -174,6 +175,12 @@ def _unbound(draft: Draft, wanted: Wanted) -> None:
         lines += [f"forward-addr: {server[0]}" for server in forward.to]
     file = File(f"{wanted.folder}/unbound.conf", "\n".join([*lines, ""]).encode())
     _daemon(draft, wanted, ("unbound", "-d", "-p", "-c", f"{{folder}}/{file.path}"), file)
+
+
+def _let(domain: str) -> str:
+    """How a domain is asked for that Unbound may answer itself: its own ones are ended, what is below let through."""
+    own = BUILT_IN["unbound"]
+    return "transparent" if any(domain.endswith(f".{one}") for one in own) else "nodefault"
 
 
 # --- BIND -----------------------------------------------------------------------------------------
@@ -229,7 +236,7 @@ def _bind(draft: Draft, wanted: Wanted) -> None:
     lines += [
         f'zone "{forward.domain}" {{ type forward; forward only; forwarders {{ {_list(forward.to)} }}; }};'
         for forward in what.forwards
-        if forward.domain
+        if forward.domain and all(zone.domain != forward.domain for zone in zones)  # what it has itself goes first
     ]
     files.append(File(f"{wanted.folder}/named.conf", "\n".join([*lines, ""]).encode()))
     command = ("sh", "-c", 'cd "$0" && exec named -g -n 1 -c named.conf', f"{{folder}}/{wanted.folder}")
