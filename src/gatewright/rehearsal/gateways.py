@@ -26,7 +26,7 @@ from gatewright.graph.nodes import Change, Graph, VirtualHostKey
 from gatewright.rehearsal.certificates import Certificates
 from gatewright.rehearsal.spaces import inside
 from gatewright.rehearsal.world import GatewaySpot
-from gatewright.runtime.dataplane import READY_SECONDS, DataPlane
+from gatewright.runtime.dataplane import DataPlane
 from gatewright.runtime.folder import StateFolder
 from gatewright.runtime.users import Users
 
@@ -207,9 +207,9 @@ class Gateways:
             door.plane.apply(self._graph, share, door.bindings)
 
     async def _serves(self, door: _Door) -> None:
-        if not await door.plane.settled():
+        """An Envoy is ready before it has its listeners: these come when it has the endpoints of its clusters."""
+        if not await door.plane.wait_live():
             raise EngineError(f"the Envoy of {door.space} has not taken its configuration; see {self.log(door.space)}")
-        await door.plane.process.wait_ready(READY_SECONDS)
 
 
 def placed(graph: Graph, spots: Iterable[GatewaySpot]) -> tuple[Mapping[PortKey, tuple[Socket, ...]], list[str]]:

@@ -42,7 +42,7 @@ from gatewright.runtime.report import Refusal
 from gatewright.system import files
 
 READY_SECONDS = 60.0
-SETTLE_SECONDS = 30.0
+SETTLE_SECONDS = 60.0
 POLL_SECONDS = 0.02
 REPLACE_SECONDS = 1.0
 """How long requests may take to end when an Envoy is replaced: as long as nobody is answered."""

@@ -46,17 +46,20 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self._is_failing = False
+        self._is_live = False
 
     def soon(self) -> None:
-        """Something changed."""
-        if self._timer is None:
+        """Something changed.  Nothing is written before the first `now`: until then nothing is live."""
+        if self._is_live and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(DELAY, self._due)
 
     async def now(self) -> report.Live:
         """Tell and write at once; what was written."""
         facts = self._look()
         refused = self._tell(facts)
-        return await asyncio.to_thread(self._write, facts, self._faults(facts), refused)
+        written = await asyncio.to_thread(self._write, facts, self._faults(facts), refused)
+        self._is_live = True
+        return written
 
     def tell(self) -> None:
         """Tell what is new; write nothing."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -83,6 +84,21 @@ def test_the_files_say_what_is_live_and_go_with_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_before_anything_is_live(tmp_path: Path) -> None:
+    """Something may have changed meanwhile, such as who checks passwords; whoever waits for the ready file waits on."""
+
+    async def scenario() -> None:
+        desk = Desk(tmp_path, ready=True)
+        desk.journal.soon()
+        assert desk.journal._timer is None
+        await desk.journal.now()
+        desk.journal.soon()
+        await written(desk)
+
+    asyncio.run(scenario())
+    assert {path.name for path in tmp_path.iterdir()} == {"run.json", "ready.json"}
+
+
 async def written(desk: Desk) -> None:
     """Until what was due is done."""
 
@@ -105,6 +121,7 @@ def test_a_burst_of_changes_is_written_once(tmp_path: Path, monkeypatch: pytest.
             looks += 1
             return look()
 
+        await desk.journal.now()
         monkeypatch.setattr(desk.journal, "_look", count)
         for _ in range(100):
             desk.journal.soon()
@@ -117,7 +134,11 @@ def test_a_burst_of_changes_is_written_once(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_status_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     async def scenario() -> None:
-        desk = Desk(tmp_path / "gone")
+        folder = tmp_path / "gone"
+        folder.mkdir()
+        desk = Desk(folder)
+        await desk.journal.now()
+        shutil.rmtree(folder)
         for _ in range(2):
             desk.journal.soon()
             await written(desk)
