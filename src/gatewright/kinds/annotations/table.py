@@ -15,7 +15,10 @@ from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.decode import suggest
 from gatewright.kinds.features import Feature, Support
 
-LOCK = re.compile(r"auth|allow|deny|white-?list|black-?list|waf|client-ca|inbound|jwt|limit-|rate-limit|mutual")
+LOCK = re.compile(
+    r"auth|allow|deny|white-?list|black-?list|waf|modsec|client-ca|inbound|jwt|limit-|rate-limit|mutual|middleware"
+    r"|tls\.option"
+)
 """What the name of an annotation that nobody knows has in it when it may be meant to keep somebody out."""
 _EFFECTIVE = (Support.HONOURED, Support.DIFFERENT, Support.SLIGHT)
 _NOTHING = frozenset({"", "false", "off", "no", "0", "none"})

@@ -57,7 +57,7 @@ def test_what_no_manifest_holds_refuses(reference: str) -> None:
         ({"whitelist-source-range": "10.0.0.0/8"}, ["protection-unbuildable"], True),
         ({"redirect-regex": "a"}, ["unsupported-annotation"], False),
         ({"service.passhostheader": "false"}, ["unsupported-annotation"], False),
-        ({"router.middleware": "a"}, ["annotation-unknown"], False),
+        ({"router.middleware": "a"}, ["annotation-unknown"], True),
         ({"router.tls.domains.0.main": "a.test"}, [], False),
     ],
 )

@@ -28,6 +28,8 @@ from gatewright.kinds.traefik.regex import full_match
 
 _PROVIDER = "kubernetescrd"
 _NOT_FOUND = 404  # what Traefik answers where a router cannot be built
+_ON = ("true", "1", "t", "yes", "enabled")
+_OFF = ("false", "0", "f", "no", "disabled")
 _MATCHERS = {"path": PathKind.EXACT, "pathprefix": PathKind.RAW_PREFIX, "pathregexp": PathKind.REGEX}
 
 
@@ -35,6 +37,8 @@ def read(notes: Notes) -> Options:
     """The options of one Ingress."""
     folded = _folded(notes)
     filters = _middlewares(folded)
+    if (folded.text("router.tls") or _ON[0]).lower() not in (*_ON, *_OFF):
+        folded.bad("router.tls", "true or false", "it has no effect")
     known = table.by_name(traefik_features.INGRESS.features + traefik_features.SERVICE.features, TRAEFIK)
     for name in folded.names():
         if name.startswith("service."):
@@ -72,7 +76,7 @@ def tls(annotations: Mapping[str, str], owner: Key, origin: Origin) -> TlsUse | 
     """TLS as the annotations of an Ingress ask for it; options that cannot be meant refer to what does not exist."""
     said = _values(annotations)
     asked = [name for name in said if name.startswith("router.tls.")]
-    if not asked and said.get("router.tls", "").strip().lower() not in ("true", "1", "t", "yes", "enabled"):
+    if not asked and said.get("router.tls", "").strip().lower() not in _ON:
         return None
     options = None
     if reference := said.get("router.tls.options", "").strip():
