@@ -8,10 +8,9 @@ from msgspec import Struct, structs
 
 from gatewright.base.origin import Origin
 from gatewright.graph.names import servers, upstreams
-from gatewright.graph.names.filtering import is_private
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import ANYCAST
-from gatewright.graph.network import spots
+from gatewright.graph.network import cidrs, spots
 from gatewright.graph.network.nodes import Place, Way
 from gatewright.graph.network.twice import ends_elsewhere
 from gatewright.graph.sight import Sight
@@ -60,6 +59,7 @@ def standing(sight: Sight, name: str) -> Standing | None:
     place = next(iter(spots.places(sight, intent.at, intent.addresses)), None)
     if place is not None:
         place = structs.replace(place, namespace=intent.namespace, labels=intent.labels)
+    public = (one for one in intent.addresses if not cidrs.is_private(one))
     trusted = frozenset(_key(text) for text in intent.trust if text != "public")
     return Standing(
         name=name,
@@ -68,7 +68,7 @@ def standing(sight: Sight, name: str) -> Standing | None:
         place=place,
         families=intent.families,
         resolvers=intent.resolvers,
-        public={**ANYBODY, **{"6" if ":" in one else "4": one for one in intent.addresses if not is_private(one)}},
+        public={**ANYBODY, **{"6" if ":" in one else "4": one for one in public}},
         roots=sight.ask(trust.roots, "public" in intent.trust, trusted),
     )
 

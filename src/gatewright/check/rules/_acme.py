@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from gatewright.base.origin import Origin
 from gatewright.graph import solving
-from gatewright.graph.names import filtering, resolvers, servers
+from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import PUBLIC, Status
+from gatewright.graph.network import cidrs
 from gatewright.graph.network.placement import home
 from gatewright.graph.sight import Sight
 from gatewright.kinds.decode import has_variable
@@ -102,7 +103,7 @@ def is_public(sight: Sight, issuer: IssuerIntent) -> bool:
     found = resolvers.resolutions(sight, (PUBLIC,), host, "A", None)
     return all(
         item.status is Status.UNKNOWN
-        or (item.status is Status.ANSWER and not any(map(filtering.is_private, item.addresses)))
+        or (item.status is Status.ANSWER and not any(map(cidrs.is_private, item.addresses)))
         for item in found
     )
 

@@ -29,8 +29,9 @@ from gatewright.check.matrix import Cell, Fate, Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names, cname_loop, resolver_loop
 from gatewright.check.rules.resolver_points_at_resolver import dns_servers
-from gatewright.graph.names import filtering, queries
+from gatewright.graph.names import queries
 from gatewright.graph.names.nodes import PUBLIC
+from gatewright.graph.network import cidrs
 from gatewright.graph.sight import Sight
 from gatewright.trace import edges
 from gatewright.trace.hops import HopKind, OutcomeKind
@@ -84,7 +85,7 @@ def _is_mine(sight: Sight, row: Row, cell: Cell, fate: Fate) -> bool:
         return False
     if fate.reason.startswith(UNASKED) or fate.address in sight.ask(dns_servers):
         return False
-    if filtering.is_private(fate.address) and fate.kind == UNREACHABLE and fate.resolvers[-1:] == (PUBLIC,):
+    if cidrs.is_private(fate.address) and fate.kind == UNREACHABLE and fate.resolvers[-1:] == (PUBLIC,):
         return False  # private-address-public
     works = _works(row, cell)
     if works and fate.reason.find(NO_GLOBAL_ADDRESS) >= 0:

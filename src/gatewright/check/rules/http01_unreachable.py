@@ -32,7 +32,7 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _acme, _names
-from gatewright.graph.names import filtering, resolvers, servers
+from gatewright.graph.names import resolvers, servers
 from gatewright.graph.names.nodes import PUBLIC, Resolution, Status
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.nodes import Place
@@ -137,7 +137,7 @@ def _reach(sight: Sight, place: Place, item: Resolution, address: str) -> Failur
     if not is_address(address):
         return None
     origins = _names.places(item.origin)
-    if place == INTERNET_PLACE and filtering.is_private(address):
+    if place == INTERNET_PLACE and cidrs.is_private(address):
         return Failure(f"{address} is a private address", origins)
     found = sight.ask(passage, place, address, PORT, "tcp")
     if not found.way.reached:

@@ -28,7 +28,7 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
-from gatewright.graph.names import filtering, resolvers, zones
+from gatewright.graph.names import resolvers, zones
 from gatewright.graph.names.nodes import PUBLIC, Status
 from gatewright.graph.network import cidrs
 from gatewright.graph.network.doors import door_addresses
@@ -53,13 +53,13 @@ def check(sight: Sight, row: Row) -> Iterable[Finding]:
         for item in resolvers.resolutions(sight, (PUBLIC,), name, kind, None)
         if item.status is Status.ANSWER and item.zone is not None
     ]
-    private = [item for item in found if any(map(_is_private, item.addresses))]
+    private = [item for item in found if any(map(cidrs.is_private, item.addresses))]
     if not private:
         return
-    mixed = any(not _is_private(address) for item in found for address in item.addresses)
+    mixed = any(not cidrs.is_private(address) for item in found for address in item.addresses)
     said: dict[tuple[Key | None, Origin | None], list[str]] = {}
     for item in private:
-        said.setdefault((item.zone, item.origin), []).extend(filter(_is_private, item.addresses))
+        said.setdefault((item.zone, item.origin), []).extend(filter(cidrs.is_private, item.addresses))
     for (key, origin), addresses in said.items():
         zone = sight.get(key, ZoneIntent) if key is not None else None
         if zone is not None:
@@ -72,7 +72,7 @@ def _is_seen_public(row: Row) -> bool:
     for cell in row.cells:
         for fate in cell.fates:
             if fate.resolvers == ASKED_PUBLIC:
-                if _is_private(fate.address):
+                if cidrs.is_private(fate.address):
                     return False
                 seen.add(cell.family)
     return len(seen) == len(_names.TYPE)
@@ -105,16 +105,9 @@ def _is_record_of(zone: ZoneIntent, origin: Origin) -> bool:
     return not routed or (origin.file in files and origin.document == zone.origin.document)
 
 
-def _is_private(text: str) -> bool:
-    if not text.startswith("100."):  # of carriers, in part
-        return filtering.is_private(text)
-    value = cidrs.address(text)
-    return value is not None and not cidrs.is_global(value)
-
-
 def _has_public_door(sight: Sight, gateway_id: str) -> bool:
     """A question: does a gateway have an address on the internet, or a hostname?"""
-    return any(not _is_private(address) for address in sight.ask(door_addresses, gateway_id))
+    return any(not cidrs.is_private(address) for address in sight.ask(door_addresses, gateway_id))
 
 
 RULE = Rule(ID, "a private address in the public DNS", Severity.WARNING, Scope.NAME, __doc__, check)

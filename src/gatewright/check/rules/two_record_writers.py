@@ -35,7 +35,8 @@ from gatewright.check.finding import Finding
 from gatewright.check.matrix import Row
 from gatewright.check.rule import Rule, Scope
 from gatewright.check.rules import _names
-from gatewright.graph.names import announced, filtering, zones
+from gatewright.graph.names import announced, zones
+from gatewright.graph.network import cidrs
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 
@@ -111,7 +112,7 @@ def _differ(one: Writer, other: Writer) -> bool:
     """Do two writers lead to different places, and not to the two sides of split DNS?  A subset is no contradiction."""
     if one.targets <= other.targets or other.targets <= one.targets:
         return False
-    sides = [{filtering.is_private(target) for target in writer.targets} for writer in (one, other)]
+    sides = [{cidrs.is_private(target) for target in writer.targets} for writer in (one, other)]
     return not (len(sides[0]) == len(sides[1]) == 1 and sides[0] != sides[1])
 
 

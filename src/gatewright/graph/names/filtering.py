@@ -9,9 +9,12 @@ from __future__ import annotations
 from gatewright.graph.names.nodes import NameStep, Resolution, Status
 from gatewright.graph.names.queries import Query
 from gatewright.graph.names.servers import Server
+from gatewright.graph.network import cidrs
 
-PRIVATE = ("10.", "192.168.", "127.", "169.254.", "fc", "fd", "fe80:", *(f"172.{n}." for n in range(16, 32)))
-
+PRIVATE = cidrs.networks(
+    ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "fc00::/7", "fe80::/10", "::1")
+)
+"""What rebind protection takes for private (RFC 1918, 1122, 3927, 4193, 4291)."""
 REBIND = "rebind protection drops private addresses"
 """The end of the last step of an answer that a resolver emptied."""
 
@@ -22,7 +25,7 @@ def filtered(query: Query, who: Server, resolution: Resolution) -> Resolution:
         return resolution
     if who.filters_ipv6 and query.type == "AAAA":
         return _dropped(resolution, who, f"{who.label}: drops AAAA answers")
-    if who.rebind_protection and any(map(is_private, resolution.addresses)):
+    if who.rebind_protection and any(map(is_rebinding, resolution.addresses)):
         name = query.name
         while name:
             if name in who.rebind_exceptions:
@@ -45,9 +48,10 @@ def _dropped(resolution: Resolution, who: Server, text: str) -> Resolution:
     )
 
 
-def is_private(address: str) -> bool:
-    """Is it an address that the internet does not route?"""
-    return address.startswith(PRIVATE) or address == "::1"
+def is_rebinding(text: str) -> bool:
+    """Does rebind protection drop this address?"""
+    address = cidrs.address(text)
+    return address is not None and any(address.version == net.version and address in net for net in PRIVATE)
 
 
 def corrected(who: Server, answer: Resolution) -> Resolution:

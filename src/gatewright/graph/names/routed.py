@@ -58,7 +58,7 @@ def records(sight: Sight, gateways: tuple[str, ...], name: str, *, public: bool,
 def sides(sight: Sight, gateway_id: str) -> Sides:
     """A question: where a gateway is reached, from outside and from inside."""
     addresses = sight.ask(door_addresses, gateway_id)
-    private = frozenset(filter(_is_private, addresses))
+    private = frozenset(filter(cidrs.is_private, addresses))
     inner: list[str] = []
     for kind in TYPES:
         family = [address for address in addresses if record_type(address) == kind]
@@ -107,12 +107,6 @@ def _seen(sight: Sight, doors: list[Door], *, public: bool) -> list[Led]:
         return [(door, side.outer) for door, side in found]
     inside = [(door, side.inner) for door, side in found if side.inside]
     return inside or [(door, side.every) for door, side in found]
-
-
-def _is_private(text: str) -> bool:
-    """Is it an address that the internet does not route?  A hostname leads where it leads."""
-    value = cidrs.address(text)
-    return value is not None and not cidrs.is_global(value)
 
 
 def _record_sets(led: list[Led], name: str, *, alias: bool) -> tuple[Record, ...]:

@@ -63,6 +63,12 @@ def is_global(value: Address | Net) -> bool:
     return not any(first.version == local.version and first in local for local in _LOCAL)
 
 
+def is_private(text: str) -> bool:
+    """Is it an address that the internet does not route?  A hostname leads where it leads."""
+    value = address(text)
+    return value is not None and not is_global(value)
+
+
 def is_link_local(value: Address) -> bool:
     """Is it only valid on one segment?"""
     return any(value.version == net.version and value in net for net in _LINK_LOCAL)

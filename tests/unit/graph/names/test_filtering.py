@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gatewright.graph.names.filtering import is_private
+from gatewright.graph.names.filtering import is_rebinding
 from gatewright.graph.names.nodes import Status
 from support.mapped import World, override, record, resolver, zone
 
@@ -50,7 +50,7 @@ def test_dnsmasq_knows_that_its_names_exist_whatever_upstream_says(implementatio
 
 
 @pytest.mark.parametrize(
-    ("address", "private"),
+    ("address", "dropped"),
     [
         ("10.0.0.1", True),
         ("172.15.0.1", False),
@@ -59,10 +59,13 @@ def test_dnsmasq_knows_that_its_names_exist_whatever_upstream_says(implementatio
         ("172.32.0.1", False),
         ("192.168.1.1", True),
         ("fd00::1", True),
+        ("fe90::1", True),
         ("::1", True),
+        ("100.64.0.1", False),
+        ("fd.example.com", False),
         (EDGE4, False),
         (EDGE6, False),
     ],
 )
-def test_which_addresses_rebind_protection_drops(address: str, private: bool) -> None:
-    assert is_private(address) is private
+def test_which_addresses_rebind_protection_drops(address: str, dropped: bool) -> None:
+    assert is_rebinding(address) is dropped
