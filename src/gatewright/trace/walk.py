@@ -36,7 +36,10 @@ from gatewright.trace.spoken import in_words
 from gatewright.trace.steps import error_page, judge
 
 NEAR_MISSES = 5
-_CLIENTS = {
+UNLISTED = " (no EndpointSlice lists them)"
+"""Of pods that are taken to be there."""
+
+CLIENTS = {
     "require": "a client without a valid certificate is refused in the handshake; this one is taken to have one",
     "any": "a client without a certificate is answered 400; this one is taken to have one",
     "verify": "a client with an invalid certificate is refused in the handshake",
@@ -158,7 +161,7 @@ class _Walk:
             return self._stream(port, Family.PASSTHROUGH)
         certificate = lookup.certificate(self._graph, self._gateway, port.number, sni)
         self._trace.terminated, self._trace.certificate, self._trace.host = True, certificate, host
-        asked = _CLIENTS.get((host.tls or port.settings).client_mode)
+        asked = CLIENTS.get((host.tls or port.settings).client_mode)
         details = (asked,) if asked else ()
         if certificate is not None:
             names = ", ".join(certificate.facts.names)
@@ -352,7 +355,7 @@ class _Walk:
         backend = self._graph.backends.get(key)
         kind = OutcomeKind.DELIVERED
         if backend is not None and backend.pods:
-            self._hop(HopKind.ENDPOINTS, f"{backend.pods} (no EndpointSlice lists them)", backend.origins[0])
+            self._hop(HopKind.ENDPOINTS, f"{backend.pods}{UNLISTED}", backend.origins[0])
             return structs.replace(self._outcome, kind=kind, status=200 if http else 0)
         if backend is None or not (backend.endpoints or backend.dns_name):
             status = 503 if http and not self._trace.streaming else 0

@@ -104,7 +104,7 @@ class Walks:
         if found is None:
             stations = list(walked.hops)
             at = walked.greeting - 1
-            stations[at] = structs.replace(stations[at], details=(why,))
+            stations[at] = structs.replace(stations[at], details=(*stations[at].details, why))
             found = self._told[asked] = tuple(stations)
         return found
 

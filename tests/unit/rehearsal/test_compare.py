@@ -26,6 +26,7 @@ from gatewright.rehearsal.world import Draft, Echo, GatewaySpot
 from gatewright.trace.branches import Branch, Limit, Limits, Trust
 from gatewright.trace.hops import BackendName, Hop, HopKind, Outcome, OutcomeKind, Sent, Share
 from gatewright.trace.request import request
+from gatewright.trace.walk import CLIENTS, UNLISTED
 
 WEB = BackendName("shop", "web", 80)
 OTHER = BackendName("shop", "other", 80)
@@ -410,6 +411,29 @@ def test_a_certificate_that_only_stands_in_is_not_held_against_the_model() -> No
     shown = Hop(HopKind.TLS, "SNI app.test: terminated with Secret shop/tls (other.test)")
     assert compared(branch(wrong, trust=Trust.NAME_MISMATCH, hops=(made,)), seen()).verdict is Verdict.UNKNOWN
     assert compared(branch(wrong, trust=Trust.NAME_MISMATCH, hops=(shown,)), seen()).verdict is Verdict.DIFFERS
+    refused = Outcome(OutcomeKind.REFUSED, status=526, reason="Secret shop/tls is for other.test, not for app.test")
+    assert compared(branch(refused, hops=(made,)), seen()).verdict is Verdict.UNKNOWN
+    assert compared(branch(refused, hops=(shown,)), seen()).verdict is Verdict.DIFFERS
+
+
+@pytest.mark.parametrize("mode", ["require", "any", "answer"])
+def test_clients_of_a_rehearsal_have_no_certificate(mode: str) -> None:
+    asked = Hop(HopKind.TLS, "SNI app.test: terminated with Secret shop/tls", details=(CLIENTS[mode],))
+    met = said(400) if mode != "require" else failed(Ended.CLOSED)
+
+    assert compared(branch(hops=(asked,)), met).verdict is Verdict.UNKNOWN
+    assert compared(branch(), met).verdict is Verdict.DIFFERS
+    assert compared(branch(hops=(asked,)), said(404)).verdict is Verdict.DIFFERS
+
+
+def test_pods_that_are_in_no_cluster_of_the_map_are_not_held_against_the_model() -> None:
+    """Only for those that have a place endpoints are invented."""
+    pods = Hop(HopKind.ENDPOINTS, f"pods of Deployment shop/web{UNLISTED}")
+
+    found = compared(branch(hops=(pods,)), said(503))
+
+    assert found.verdict is Verdict.UNKNOWN
+    assert compared(branch(hops=(pods,)), said(404)).verdict is Verdict.DIFFERS
 
 
 def test_who_answers_outside_of_the_map_is_not_known() -> None:

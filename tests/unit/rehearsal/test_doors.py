@@ -37,6 +37,23 @@ def test_a_pod_has_the_load_balancers_addresses_and_its_node_announces_them(tmp_
     assert f"route replace fd10::60/128 via {spot.sources[1]} dev eth1 onlink" in above.lines
 
 
+def test_an_address_of_a_family_that_pods_have_not_is_found_on_their_device(tmp_path: Path) -> None:
+    draft = planned(
+        model_of_text(
+            MAP.replace('[10.42.0.0/16, "fd42::/56"]', "[10.42.0.0/16]").replace('[10.43.0.0/16, "fd43::/112"]', "[]")
+            + CONTROLLER.replace("ADDRESSES", '192.168.1.60, "fd10::60"').replace("MORE", "")
+            + workload("infra", "edge", node="n2"),
+            tmp_path,
+        )
+    )
+    lines = draft.spaces[draft.gateways[0].space].lines
+    assert "addr add 192.168.1.60/32 dev lo" in lines
+    assert "addr add fd10::60/128 dev eth0 nodad" in lines
+    (table,) = (line.rpartition(" ")[2] for line in lines if line.startswith("-6 rule add from fd10::60/128 lookup "))
+    assert f"route add ::/0 via fe80::1 dev eth0 table {table}" in lines
+    assert "route replace fd10::60/128 dev eth1" in draft.spaces[node("home/n2")].lines
+
+
 def test_only_nodes_that_announce_are_chosen(tmp_path: Path) -> None:
     text = """
 apiVersion: metallb.io/v1beta1

@@ -11,6 +11,8 @@ from gatewright.pipeline import Model
 from gatewright.trace.hops import HopKind, OutcomeKind
 from gatewright.trace.journey import MAX_BRANCHES, MAX_REDIRECTS, Walks, journey
 from gatewright.trace.request import request
+from gatewright.trace.walk import CLIENTS
+from support import needs
 from support.home_and_cloud import World, ends, kinds
 from support.keys import NOW
 
@@ -36,6 +38,14 @@ def test_every_family_is_a_branch_of_its_own(world: World) -> None:
     assert ends(ask("phone", "http://app.example.com/", "6")) == [("6", OutcomeKind.ABSENT, "")]
     (missing,) = ask("laptop", "http://both.example.com/", "6")
     assert (missing.outcome.kind, missing.outcome.reason) == (OutcomeKind.UNREACHABLE, "laptop has no IPv6")
+
+
+def test_what_is_asked_of_clients_stands_beside_what_they_make_of_the_certificate() -> None:
+    model = Model()
+    model.read([str(needs.REPOSITORY / "tests/features/check/client-certificate-at-edge/near-miss-direct")])
+    (branch,) = model.analysis.answer(journey, "phone", request("https://admin.example.com/")).branches
+    (tls,) = (hop for hop in branch.hops if hop.kind is HopKind.TLS)
+    assert tls.details == (CLIENTS["require"], "Secret web/admin: the manifests do not say who issues it")
 
 
 def test_an_address_needs_no_resolver(world: World) -> None:

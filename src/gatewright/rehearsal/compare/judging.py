@@ -27,8 +27,10 @@ from gatewright.rehearsal.compare.landmarks import Identity, Landmarks
 from gatewright.rehearsal.compare.verdicts import Judgement, in_words
 from gatewright.trace.answer import grpc_status
 from gatewright.trace.branches import Branch, Trust
+from gatewright.trace.edges import BAD_SSL
 from gatewright.trace.hops import BackendName, HopKind, OutcomeKind
 from gatewright.trace.request import DEFAULT_PORTS, STREAMS, is_address
+from gatewright.trace.walk import UNLISTED
 
 PROXY_FAILURES: Final = frozenset({502, 503, 504, *range(520, 531)})
 """Statuses by which a proxy says that nobody behind it answered; which one is its own affair."""
@@ -41,6 +43,12 @@ UNANSWERED: Final = frozenset({Named.SILENT, Named.REFUSED, Named.FAILED})
 LOOP: Final = 508
 TOO_LARGE: Final = 413
 SWITCHED: Final = 101
+NO_CERTIFICATE: Final = 400
+"""What doors answer that do not break the handshake off."""
+
+ASSUMED: Final = "is taken to have one"
+"""What the model says of clients that are asked for a certificate (`trace.walk`)."""
+
 SAYS_NOTHING: Final = frozenset({204, 304})
 PRIVATE_CA: Final = "a certificate of the private CA"
 _CLOSED_PORT: Final = re.compile(r"connection refused|has no port|nothing listens on port|does not listen on port")
@@ -84,18 +92,22 @@ def followed_further(branch: Branch, seen: Observation) -> Judgement:
 
 def _unforeseen(branch: Branch, seen: Observation) -> str:
     """Why the model cannot be wrong here: it said that it takes something for granted, or what is not on the map."""
-    shown = next((hop.summary for hop in reversed(branch.hops) if hop.kind is HopKind.TLS), "")
-    if (
-        branch.outcome.kind is OutcomeKind.UNTRUSTED
-        and shown.endswith(PRIVATE_CA)
-        and seen.ended is not Ended.UNTRUSTED
-    ):
+    handshakes = [hop for hop in branch.hops if hop.kind is HopKind.TLS]
+    is_predicted = branch.outcome.kind is OutcomeKind.UNTRUSTED or branch.outcome.status == BAD_SSL
+    is_seen = seen.ended is Ended.UNTRUSTED or seen.status == BAD_SSL
+    if is_predicted and not is_seen and handshakes and handshakes[-1].summary.endswith(PRIVATE_CA):
         return f"the door described has no certificate for the name ({branch.outcome.reason}); here one is made for it"
     if branch.outcome.kind is not OutcomeKind.DELIVERED or seen.echo is not None:
         return ""
     assumed = [hop.summary for hop in branch.hops if hop.kind is HopKind.FILTER and "goes on if" in hop.summary]
     if assumed and seen.status in (401, 403):
         return f"the model takes for granted what only a server knows: {assumed[-1]}"
+    is_asked = any(ASSUMED in detail for hop in handshakes for detail in hop.details)
+    if is_asked and (seen.ended in BROKEN_OFF or seen.status == NO_CERTIFICATE):
+        return "the model takes clients to have the certificate that is asked for; those of a rehearsal have none"
+    unlisted = [hop.summary for hop in branch.hops if hop.kind is HopKind.ENDPOINTS and hop.summary.endswith(UNLISTED)]
+    if unlisted and seen.status in PROXY_FAILURES:
+        return f"the model takes {unlisted[-1].removesuffix(UNLISTED)} to answer, of which there are none here"
     hosts = {place.rpartition(":")[0] for place in branch.outcome.endpoints}
     if hosts and not any(map(is_address, hosts)) and (seen.status in PROXY_FAILURES or seen.ended in BROKEN_OFF):
         return f"what answers at {', '.join(sorted(hosts))} is not on the map"

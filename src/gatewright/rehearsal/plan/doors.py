@@ -220,11 +220,10 @@ class _Doors:
 
     def _behind(self, space: SpaceDraft, machine: Machine, announcing: str, address: str) -> None:
         """An address of a pod's own, which its node routes to it, and another node that announces it to its node."""
-        space.address("lo", host(address))
+        own = next((a for a in space.addresses if family(a) == 6 and a != address), "") if family(address) == 6 else ""
+        self._bind(space, address, own)
         down = next(one.device for one in joined.below(self._draft) if one.space == space.name)
-        # Neighbour discovery finds no addresses of `lo`, so IPv6 goes by way of the pod's own.
-        own = next((a for a in space.addresses if family(a) == 6), "") if family(address) == 6 else ""
-        via = f"via {own} dev {down} onlink" if own not in ("", address) else f"dev {down}"
+        via = f"via {own} dev {down} onlink" if own else f"dev {down}"
         self._draft.spaces[node(machine.id)].ip(f"route replace {host(address)} {via}")
         if announcing != machine.id:
             via = next((a for a in machine.addresses if family(a) == family(address)), "")
@@ -233,6 +232,16 @@ class _Doors:
                 self._draft.spaces[node(announcing)].ip(f"route replace {host(address)} via {via} dev {device}")
             else:
                 self._draft.note(f"{announcing} cannot hand {address} on to {machine.id}", space.origin)
+
+    def _bind(self, space: SpaceDraft, address: str, own: str) -> None:
+        """Neighbour discovery finds no addresses of `lo`: IPv6 comes by way of the pod's `own`, and where its cluster
+        gives it none the address is on its device, and what answers from it goes out by a route of its own."""
+        if family(address) == 4 or own:
+            space.address("lo", host(address))
+            return
+        device, table = space.devices[0], TABLE + len(space.addresses)
+        space.address(device, host(address))
+        space.ip(f"{_rule(address)} lookup {table}", f"route add ::/0 via {ROUTER} dev {device} table {table}")
 
     def _routed(self, router: SpaceDraft, machine: Machine, address: str) -> None:
         """As BGP would have it: the site's router knows the node.  It answers for the address where that is at home."""
