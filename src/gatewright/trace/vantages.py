@@ -12,6 +12,7 @@ from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import ANYCAST
 from gatewright.graph.network import cidrs, spots
 from gatewright.graph.network.nodes import Place, Way
+from gatewright.graph.network.stays import only, stays
 from gatewright.graph.network.twice import ends_elsewhere
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
@@ -58,7 +59,8 @@ def standing(sight: Sight, name: str) -> Standing | None:
         return None
     place = next(iter(spots.places(sight, intent.at, intent.addresses)), None)
     if place is not None:
-        place = structs.replace(place, namespace=intent.namespace, labels=intent.labels)
+        seen = only(sight.ask(stays).vantages.get(name)) if place.kind == "cluster" else ()
+        place = structs.replace(place, namespace=intent.namespace, labels=intent.labels, machines=seen)
     public = (one for one in intent.addresses if not cidrs.is_private(one))
     trusted = frozenset(_key(text) for text in intent.trust if text != "public")
     return Standing(

@@ -16,6 +16,7 @@ from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.names.upstreams import silent, unreached
 from gatewright.graph.names.zones import Found, Kind
 from gatewright.graph.network.nodes import Place
+from gatewright.graph.network.stays import only, stays
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.naming import Forwarding, GatewayNames, Override, Record
@@ -159,7 +160,7 @@ def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ..
     found: list[Resolution] = []
     if who.key is not None:
         query = query.from_(who.key)
-    reasons = {ref: sight.ask(unreached, who.key or _own_cluster(query.asker), ref) for ref in upstreams}
+    reasons = {ref: sight.ask(unreached, who.key or _own_cluster(sight, query.asker), ref) for ref in upstreams}
     up = [ref for ref, reason in reasons.items() if not reason]
     for ref in up:
         answers = _ask(sight, query, ref)
@@ -178,9 +179,11 @@ def _upstreams(sight: Sight, query: Query, who: Server, upstreams: tuple[str, ..
     return tuple(found)
 
 
-def _own_cluster(asker: Place | Key | None) -> Place | None:
+def _own_cluster(sight: Sight, asker: Place | Key | None) -> Place | None:
     """Where the resolver of a client's own cluster is."""
-    return Place("cluster", asker.id) if isinstance(asker, Place) and asker.kind == "cluster" else None
+    if not isinstance(asker, Place) or asker.kind != "cluster":
+        return None
+    return Place("cluster", asker.id, machines=only(sight.ask(stays).resolvers.get(asker.id)))
 
 
 # --- what a resolver says itself ---

@@ -6,11 +6,14 @@ Counterparts: `resolvers`, which asks; `network.ways`, which knows the way.
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from gatewright.graph.names import servers
 from gatewright.graph.names.servers import Server, ServerKind
 from gatewright.graph.network import cidrs, spots
 from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.outages import machines_down, resolvers_down
+from gatewright.graph.network.stays import only, stays
 from gatewright.graph.network.topology import topology
 from gatewright.graph.network.ways import way
 from gatewright.graph.sight import Sight
@@ -58,7 +61,9 @@ def places(sight: Sight, key: Key) -> tuple[Place, ...]:
     if resolver is None:
         return ()
     if resolver.at is not None:
-        return spots.places(sight, resolver.at)
+        seen = only(sight.ask(stays).resolvers.get(key.name))
+        found = spots.places(sight, resolver.at)
+        return tuple(structs.replace(one, machines=seen) if one.kind == "cluster" else one for one in found)
     known = sight.ask(topology)
     machines = dict.fromkeys(known.owners[address] for address in resolver.addresses if address in known.owners)
     if machines:

@@ -129,7 +129,8 @@ class Allocation(Struct, frozen=True):
 class Place(Struct, frozen=True, order=True, gc=False):
     """Where a way starts: `kind` "network" | "machine" | "cluster", its id, and the client's own addresses if known.
 
-    `namespace` and `labels` make it a pod, for network policies.
+    `namespace` and `labels` make it a pod, for network policies; `machines` are those on which the pod may run, none
+    where it may on any of its cluster.
     """
 
     kind: str
@@ -137,6 +138,7 @@ class Place(Struct, frozen=True, order=True, gc=False):
     addresses: tuple[str, ...] = ()
     namespace: str = ""
     labels: tuple[tuple[str, str], ...] = ()
+    machines: tuple[str, ...] = ()
 
 
 class StepKind(enum.StrEnum):

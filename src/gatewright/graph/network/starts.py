@@ -7,8 +7,7 @@ from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, structs
 
@@ -18,13 +17,11 @@ from gatewright.graph.network.nodes import Place
 from gatewright.graph.network.parties import Party
 from gatewright.graph.network.placement import candidates, clusters, home, positions
 from gatewright.graph.network.pods import CILIUM, controller, pods_of
+from gatewright.graph.network.stays import stays
 from gatewright.graph.network.topology import topology
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.material import WorkloadIntent
-from gatewright.kinds.intents.stays import StayIntent
-
-STAY: Final = "Stay"
 
 
 class Start(Struct, frozen=True):
@@ -75,14 +72,10 @@ def _elsewhere(sight: Sight, gateway: Gateway, place: Place) -> Iterator[Start]:
     for workload in pods.workloads:
         found.update(dict.fromkeys(sight.ask(candidates, place.id, workload.node_name, workload.node_selector)))
     machines = tuple(found) or sight.ask(candidates, place.id, "", ())
-    stays = sight.ask(_stays).get(gateway.id, "")
-    machines = (stays,) if stays in machines else machines
-    yield Start(place, _party(sight, gateway, machines), place.id, machines)
-
-
-def _stays(sight: Sight) -> Mapping[str, str]:
-    """A question: on which machines gateways run, as far as somebody has seen it."""
-    return {gateway: machine for one in sight.all(STAY, StayIntent) for gateway, machine in one.gateways}
+    seen = sight.ask(stays).gateways.get(gateway.id, "")
+    machines = (seen,) if seen in machines else machines
+    some = machines if len(machines) < len(sight.ask(candidates, place.id, "", ())) else ()
+    yield Start(structs.replace(place, machines=some), _party(sight, gateway, machines), place.id, machines)
 
 
 def _on_machines(sight: Sight, gateway: Gateway, places: dict[str, Place]) -> Iterator[Start]:

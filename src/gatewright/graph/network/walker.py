@@ -45,7 +45,7 @@ class Walker:
             sources = own or hosts(machine.addresses)
             return self._at_machine(place.id, structs.replace(packet, sources=sources))
         if place.kind == "cluster" and place.id in self._map.clusters:
-            return self._at_cluster(place.id, packet)
+            return self._at_cluster(place.id, packet, place.machines)
         if place.kind == "network" and place.id == INTERNET:
             return self._on_the_internet(packet)
         if place.kind == "network" and place.id in self._map.networks:
@@ -191,8 +191,9 @@ class Walker:
 
     # --- a cluster ---
 
-    def _at_cluster(self, id_: str, packet: Packet) -> Way:
-        """From a pod: within the cluster, through links of the pod network, else by way of some node of it."""
+    def _at_cluster(self, id_: str, packet: Packet, machines: Sequence[str] = ()) -> Way:
+        """From a pod: within the cluster, through links of the pod network, else by way of the node that it is on, some
+        of `machines` (none: of the cluster)."""
         cluster = self._map.clusters[id_]
         packet = packet.step(StepKind.CLUSTER, f"from the pods of {id_}", cluster.origin)
         packet = packet.narrowed(cluster.mtu, f"pod network of {id_}", cluster.origin)
@@ -207,7 +208,7 @@ class Walker:
             return packet.failed(f"the pods of {id_} have no IPv{packet.wanted.version}")
         tries = (
             self._at_machine(m, structs.replace(packet, sources=hosts(self._map.machines[m].addresses), tried=set()))
-            for m in self._representatives(id_)
+            for m in self._representatives(id_, machines)
         )
         if cluster.machines:
             return _best(tries)
@@ -215,10 +216,10 @@ class Walker:
         found = (self._at_network(n.id, structs.replace(packet, sources=n.cidrs)) for n in segments)
         return _first(found) if segments else packet.failed(f"the map does not say where {id_} runs", unknown=True)
 
-    def _representatives(self, cluster: str) -> Iterator[str]:
+    def _representatives(self, cluster: str, only: Sequence[str] = ()) -> Iterator[str]:
         """One machine of each kind: alike are those of the same networks without firewalls or links of their own."""
         seen: set[object] = set()
-        machines = self._map.clusters[cluster].machines
+        machines = tuple(only) or self._map.clusters[cluster].machines
         for id_ in [m for m in machines if m not in self._map.down] or machines:
             special = id_ in self._tables.joints or id_ in self._guards.machines
             sort: object = id_ if special else (self._map.machines[id_].site, self._map.machines[id_].networks)

@@ -421,7 +421,7 @@ PODS = (
         cluster("k", "shut", "free"),
     ),
     site("b", node("edge", PUBLIC4, PUBLIC6)),
-    firewall("shut", "node:a/shut", rule(), outbound=[rule("443", "tcp")], group=True),
+    firewall("shut", "node:a/shut", rule(), outbound=[rule("443", "tcp")], group=True, default_outbound=False),
 )
 
 FROM_PODS = {
@@ -442,3 +442,9 @@ FROM_PODS = {
 @pytest.mark.parametrize("case", FROM_PODS.values(), ids=FROM_PODS)
 def test_packets_of_pods_leave_by_some_node(case: Case) -> None:
     check(walk(PODS, case.start, case.address, case.port), case)
+
+
+@pytest.mark.parametrize(("machines", "reached"), [((), True), (("a/shut",), False), (("a/shut", "a/free"), True)])
+def test_a_pod_whose_node_is_known_sends_by_that(machines: tuple[str, ...], reached: bool) -> None:
+    found = World(*PODS).answer(ways.way, Place("cluster", "a/k", machines=machines), PUBLIC4, 53, "tcp")
+    assert found.reached is reached
