@@ -16,6 +16,7 @@ from gatewright.base.origin import Origin
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.asking import ExpectationIntent
 from gatewright.rehearsal.asking import Ended, Named, Observation, Question
+from gatewright.rehearsal.clients.connect import Limits
 from gatewright.rehearsal.clients.http import LARGEST_BODY
 from gatewright.rehearsal.clients.streams import TRIES
 from gatewright.trace.request import request
@@ -274,12 +275,14 @@ def _expecting(url: str, number: int = 0, **more: Any) -> Question:
 
 
 def special() -> list[Any]:
-    """Resolvers of which one is silent; links that are taken and not; a WebSocket that is left alone."""
+    """Resolvers of which one is silent; links that are taken and not; a WebSocket that is left alone; a slow answer for
+    hasty and for patient clients."""
 
     async def ask() -> list[Any]:
         standing = Standing()
         await standing.begin()
         silent = standing.clients(("home", DROPPED), ("home", SERVER), ("away", DROPPED))
+        hasty, slow = standing.clients(limits=Limits(10.0, 0.5)), request("http://app.test/?delay=1s")
         linked = [_expecting("http://linked.test/", 0, via=("wg",)), _expecting("http://app.test/", 1, not_via=("wg",))]
         return [
             msgspec.to_builtins(found)
@@ -287,6 +290,7 @@ def special() -> list[Any]:
                 await silent.ask(Question(0, "phone", "4", request("http://app.test/"))),
                 *await standing.clients().ask_all(linked),
                 await standing.clients(patience=1.0).ask(_expecting("ws://app.test/", idle_timeout=3600.0)),
+                *[await one.ask(Question(0, "phone", "4", slow)) for one in (hasty, hasty.patient())],
             )
         ]
 
@@ -316,10 +320,12 @@ def test_after_a_change_names_are_asked_for_anew() -> None:
     assert first == second < third
 
 
-def test_resolvers_links_and_silence() -> None:
+def test_resolvers_links_silence_and_patience() -> None:
     found = [msgspec.convert(item, tuple[Observation, ...]) for item in worlds.run(special)]
 
     assert {item.resolver: item.named for item in found[0]} == {"home": Named.ANSWER, "away": Named.SILENT}
     assert [(item.address, item.links) for item in found[1]] == [(FAR, ("wg",))]
     assert [(item.address, item.links) for item in found[2]] == [(SERVER, ())]
     assert [(item.status, item.silence) for item in found[3]] == [(101, 1.0)]
+    assert [(item.ended, item.detail) for item in found[4]] == [(Ended.SILENT, "no answer in 0.5 s")]
+    assert [(item.ended, item.seconds >= 1) for item in found[5]] == [(Ended.ANSWERED, True)]

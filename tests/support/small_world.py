@@ -28,6 +28,7 @@ from gatewright.engines.echo.placed import PlacedEcho
 from gatewright.engines.echo.service import EchoService, Transport
 from gatewright.rehearsal import builder, spaces
 from gatewright.rehearsal.clients import Clients
+from gatewright.rehearsal.clients.connect import USUAL, Limits
 from gatewright.rehearsal.world import INTERNET, Chain, Draft, Role, VantageSpot, World, default_routes, node, vantage
 
 PHONE, WEB = vantage("phone"), node("dc/web")
@@ -90,9 +91,9 @@ class Standing:
         for port, handle in ((8081, _redirecting), (8082, _objecting), (8083, _hanging_up), (8084, _silent)):
             await asyncio.start_server(handle, sock=spaces.listener(WEB, SERVER, port))
 
-    def clients(self, *resolvers: tuple[str, str], patience: float = 0.0) -> Clients:
+    def clients(self, *resolvers: tuple[str, str], patience: float = 0.0, limits: Limits = USUAL) -> Clients:
         """Those of the phone."""
-        return Clients([phone(*resolvers)], {"phone": self.authority.cert_pem}, LINKS, patience)
+        return Clients([phone(*resolvers)], {"phone": self.authority.cert_pem}, LINKS, patience, limits)
 
     def _issue(self, name: str) -> tuple[bytes, Sensitive]:
         """A good certificate, but for names that ask for another."""

@@ -22,7 +22,7 @@ from gatewright.graph.breaking import things
 from gatewright.graph.sight import Sight
 from gatewright.kinds.intents.asking import VantageIntent
 from gatewright.pipeline import Model
-from gatewright.rehearsal import acme, builder, daemons, estimate, isolation, report, servers
+from gatewright.rehearsal import acme, again, builder, daemons, estimate, isolation, report, servers
 from gatewright.rehearsal.asking import Observation, Question
 from gatewright.rehearsal.certificates import Certificates
 from gatewright.rehearsal.clients.asker import Clients
@@ -159,17 +159,21 @@ class Rehearsal:
         return Judge(self.model, self.world, asked)
 
     async def ask(self, asked: Sequence[Question], judge: Judge | None = None) -> list[tuple[Observation, ...]]:
-        """What real clients meet, question by question; a judge of these questions tells differences at once."""
+        """What real clients meet, question by question; a judge of these questions tells differences at once, and has
+        those asked again who were late (see `again`)."""
         if self.standing is None:
             raise ValueError("stand first")
         self._stage("asking")
 
         def met(place: int, observations: tuple[Observation, ...]) -> None:
             compared = judge.compare(place, observations) if judge is not None else None
-            if compared is not None and compared.verdict is Verdict.DIFFERS:
+            if compared is not None and compared.verdict is Verdict.DIFFERS and not again.was_late(compared):
                 self.listener.differs(compared)
 
-        seen = await self.standing.clients.ask_all(asked, self.listener.asked, met)
+        clients = self.standing.clients
+        seen = await clients.ask_all(asked, self.listener.asked, met)
+        if judge is not None:
+            seen = await again.asked(clients, judge, seen, self.listener.differs)
         self._stage("")
         return seen
 

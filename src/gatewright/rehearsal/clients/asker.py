@@ -7,6 +7,7 @@ names asked anew of the resolver that had answered.
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +18,7 @@ from gatewright.base import hostnames
 from gatewright.base.errors import UsageError
 from gatewright.rehearsal.asking import Ended, Named, Observation, Question
 from gatewright.rehearsal.clients import counters, tries
+from gatewright.rehearsal.clients.connect import PATIENT, USUAL, Limits
 from gatewright.rehearsal.clients.counters import Devices
 from gatewright.rehearsal.clients.names import Names, Told
 from gatewright.rehearsal.clients.tls import Contexts
@@ -55,7 +57,7 @@ class Leg(Struct, frozen=True):
 class Clients:
     """`vantages` of a world; `trust`: by vantage the authorities that its clients trust, PEM; `links`: the devices that
     lead into links; `patience`: for how many seconds at most a WebSocket is left alone where an Expectation wants to
-    know."""
+    know; `limits`: how long they wait for anything."""
 
     def __init__(
         self,
@@ -63,12 +65,14 @@ class Clients:
         trust: Mapping[str, bytes],
         links: Devices | None = None,
         patience: float = 0.0,
+        limits: Limits = USUAL,
     ) -> None:
+        self._limits = limits
         self._spots = {spot.vantage: spot for spot in vantages}
         self._contexts = {name: Contexts(trust.get(name, b"")) for name in self._spots}
         self._links = links or {}
         self._patience = patience
-        self._names = Names()
+        self._names = Names(self._limits)
         self._turns = asyncio.Semaphore(SPEAKING)
 
     async def ask(self, question: Question) -> tuple[Observation, ...]:
@@ -80,9 +84,8 @@ class Clients:
         spot = self._spots.get(question.vantage)
         if spot is None:
             raise UsageError(f"nobody is at the vantage {question.vantage}")
-        errand = _Errand(
-            self._names, self._contexts[question.vantage], self._turns, spot, question, self._silence(question)
-        )
+        contexts, silence = self._contexts[question.vantage], self._silence(question)
+        errand = _Errand(self._names, contexts, self._turns, spot, question, silence)
         if not self._is_measured(question):
             return await errand.run()
         return _steady(await errand.run(self._links), await errand.run(self._links))
@@ -114,9 +117,16 @@ class Clients:
             await one(place)
         return [found[place] for place in range(len(wanted))]
 
+    def patient(self) -> Clients:
+        """The same ones with far more time, and with nothing in memory."""
+        made = copy.copy(self)
+        made._limits = PATIENT
+        made.forget()
+        return made
+
     def forget(self) -> None:
         """Ask for all names anew: something in the world has changed."""
-        self._names = Names()
+        self._names = Names(self._limits)
 
     def _is_measured(self, question: Question) -> bool:
         wanted = question.expectation
@@ -195,7 +205,7 @@ class _Errand:
         before = self._reading()
         begun = asyncio.get_running_loop().time()
         body = self._question.body if leg.request.method not in ("GET", "HEAD") or not leg.redirects else 0
-        target = Target(self._spot.space, address, host, leg.request, body, self._silence)
+        target = Target(self._spot.space, address, host, leg.request, body, self._silence, self._names.limits)
         tried = await tries.attempt(target, self._contexts, self._turns)
         leg = structs.replace(
             leg,

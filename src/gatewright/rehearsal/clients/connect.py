@@ -17,10 +17,6 @@ from msgspec import Struct
 from gatewright.rehearsal import spaces
 from gatewright.rehearsal.asking import Ended
 
-CONNECT: Final = 2.0
-ANSWER: Final = 3.0
-"""Seconds for a connection to be made, and for each answer on it."""
-
 READ: Final = 65_536
 
 _UNREACHABLE: Final = frozenset(
@@ -28,6 +24,18 @@ _UNREACHABLE: Final = frozenset(
     | {errno.EHOSTDOWN, errno.EPROTO, errno.EINVAL}
 )
 """ICMP's words, no route, and a firewall of the client's own."""
+
+
+class Limits(Struct, frozen=True):
+    """Seconds for a connection to be made, and for each answer on it."""
+
+    connect: float
+    answer: float
+
+
+USUAL: Final = Limits(2.0, 3.0)
+PATIENT: Final = Limits(10.0, 10.0)
+"""What clients have, and for those who were late."""
 
 
 class Failure(Struct, frozen=True):
@@ -72,15 +80,15 @@ class Line:
         self._writer.transport.abort()
 
 
-async def reached(space: str, address: str, port: int) -> socket.socket | Failure:
+async def reached(space: str, address: str, port: int, seconds: float) -> socket.socket | Failure:
     """A TCP connection from a space."""
     made = spaces.make_socket(space, family(address), socket.SOCK_STREAM)
     try:
-        async with asyncio.timeout(CONNECT):
+        async with asyncio.timeout(seconds):
             await asyncio.get_running_loop().sock_connect(made, (address, port))
     except OSError as error:
         made.close()
-        return unreached(error, address, port)
+        return unreached(error, address, port, seconds)
     except BaseException:
         made.close()
         raise
@@ -92,11 +100,11 @@ async def plain(made: socket.socket) -> Line:
     return Line(*await asyncio.open_connection(sock=made))
 
 
-def unreached(error: OSError, address: str, port: int) -> Failure:
+def unreached(error: OSError, address: str, port: int, seconds: float) -> Failure:
     """Why there is no connection.  What is no network's fault is raised again."""
     where = f"{address} port {port}"
     if isinstance(error, TimeoutError):
-        return Failure(Ended.TIMEOUT, f"no answer from {where} in {CONNECT:g} s")
+        return Failure(Ended.TIMEOUT, f"no answer from {where} in {seconds:g} s")
     if isinstance(error, ConnectionError):
         return Failure(Ended.REFUSED, f"{where} refuses the connection")
     if error.errno in _UNREACHABLE:

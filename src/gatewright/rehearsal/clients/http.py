@@ -16,7 +16,7 @@ from h2.exceptions import H2Error
 from msgspec import Struct
 
 from gatewright.rehearsal.asking import Ended
-from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, said
+from gatewright.rehearsal.clients.connect import Failure, Line, said
 from gatewright.trace.request import DEFAULT_PORTS, Request
 
 LARGEST_ANSWER: Final = 1 << 20
@@ -78,7 +78,7 @@ class Sending(Struct, frozen=True):
         return self.message or bytes(self.octets)
 
 
-async def exchange(line: Line, sending: Sending, http2: bool, wait: float = ANSWER) -> Answer | Failure:
+async def exchange(line: Line, sending: Sending, http2: bool, wait: float) -> Answer | Failure:
     """Send a request, receive its answer.  `wait`: seconds for it to come."""
     speaker = _Http2(line, sending) if http2 else _Http1(line, sending)
     try:

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from gatewright.rehearsal import spaces
 from gatewright.rehearsal.asking import Ended, Named
-from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, family, plain, reached, said
+from gatewright.rehearsal.clients.connect import Failure, Limits, Line, family, plain, reached, said
 from gatewright.rehearsal.clients.streams import asked
 
 PORT: Final = 53
@@ -47,7 +47,8 @@ class Told(Struct, frozen=True):
 class Names:
     """Asks the resolvers of vantages."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self._room = asyncio.Semaphore(OPEN)
         self._asked: dict[tuple[str, tuple[str, ...], str, str], asyncio.Task[Told]] = {}
 
@@ -65,12 +66,12 @@ class Names:
 
     async def _query(self, space: str, addresses: tuple[str, ...], name: str, version: str) -> Told:
         async with self._room:
-            asking = asyncio.ensure_future(_ask(space, addresses, name, version))
+            asking = asyncio.ensure_future(_ask(space, addresses, name, version, self.limits))
             await asyncio.wait((asking,), timeout=HELD)
         return await asking
 
 
-async def _ask(space: str, addresses: tuple[str, ...], name: str, version: str) -> Told:
+async def _ask(space: str, addresses: tuple[str, ...], name: str, version: str, limits: Limits) -> Told:
     """The first answer of somebody who can be reached."""
     begun = asyncio.get_running_loop().time()
     told = Told(Named.SILENT, detail="the resolver has no address")
@@ -79,20 +80,20 @@ async def _ask(space: str, addresses: tuple[str, ...], name: str, version: str) 
     except (dns.exception.DNSException, UnicodeError) as error:
         return Told(Named.FAILED, detail=f"{name}: {error}")
     for address in addresses:
-        told = await _ask_one(space, address, query)
+        told = await _ask_one(space, address, query, limits)
         if told.named is not Named.SILENT:
             break
     return Told(told.named, told.addresses, told.detail, asyncio.get_running_loop().time() - begun)
 
 
-async def _ask_one(space: str, address: str, query: dns.message.Message) -> Told:
+async def _ask_one(space: str, address: str, query: dns.message.Message, limits: Limits) -> Told:
     with spaces.make_socket(space, family(address), socket.SOCK_DGRAM) as made:
-        came = await asked(made, address, PORT, query.to_wire())
+        came = await asked(made, address, PORT, query.to_wire(), limits.answer)
     if isinstance(came, Failure):
         return Told(Named.SILENT, detail=came.detail)
     answer = _read(came, query)
     if answer is not None and answer.flags & dns.flags.TC:
-        whole = await _over_tcp(space, address, query)
+        whole = await _over_tcp(space, address, query, limits)
         if isinstance(whole, Failure):
             return Told(Named.SILENT, detail=whole.detail)
         answer = _read(whole, query)
@@ -109,15 +110,15 @@ def _read(octets: bytes, query: dns.message.Message) -> dns.message.Message | No
     return answer if query.is_response(answer) else None
 
 
-async def _over_tcp(space: str, address: str, query: dns.message.Message) -> bytes | Failure:
-    made = await reached(space, address, PORT)
+async def _over_tcp(space: str, address: str, query: dns.message.Message, limits: Limits) -> bytes | Failure:
+    made = await reached(space, address, PORT, limits.connect)
     if isinstance(made, Failure):
         return made
     line = await plain(made)
     octets = query.to_wire()
     try:
         line.send(struct.pack("!H", len(octets)) + octets)
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(limits.answer):
             return await _framed(line)
     except (TimeoutError, OSError) as error:
         return Failure(Ended.SILENT, f"no answer from {address} over TCP: {said(error)}")

@@ -19,7 +19,7 @@ from websockets.uri import WebSocketURI
 from gatewright.engines.echo.placed import WHO
 from gatewright.rehearsal import spaces
 from gatewright.rehearsal.asking import Ended
-from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, family, said, unreached
+from gatewright.rehearsal.clients.connect import Failure, Line, family, said, unreached
 from gatewright.rehearsal.clients.http import Answer, Sending
 
 PROBE: Final = b"\x00rehearsal\n"
@@ -32,19 +32,19 @@ TRIES: Final = 3
 # --- octets -------------------------------------------------------------------------------------
 
 
-async def echoed(line: Line) -> Failure | None:
-    """Does what is sent come back?  None when it does."""
+async def echoed(line: Line, seconds: float) -> Failure | None:
+    """Does what is sent come back within so many seconds?  None when it does."""
     line.send(PROBE)
     came = b""
     try:
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(seconds):
             while len(came) < len(PROBE):
                 data = await line.receive()
                 if not data:
                     return Failure(Ended.CLOSED, "the connection is closed without an answer")
                 came += data
     except TimeoutError:
-        return Failure(Ended.SILENT, f"nothing comes back in {ANSWER:g} s")
+        return Failure(Ended.SILENT, f"nothing comes back in {seconds:g} s")
     except OSError as error:
         return Failure(Ended.CLOSED, f"the connection ends without an answer: {said(error)}")
     return None if came == PROBE else Failure(Ended.CLOSED, "what comes back is no echo")
@@ -53,14 +53,14 @@ async def echoed(line: Line) -> Failure | None:
 # --- datagrams ----------------------------------------------------------------------------------
 
 
-async def datagram(space: str, address: str, port: int) -> bytes | Failure:
+async def datagram(space: str, address: str, port: int, seconds: float) -> bytes | Failure:
     """Ask whoever gets datagrams who it is; its answer."""
     made = spaces.make_socket(space, family(address), socket.SOCK_DGRAM)
     with made:
-        return await asked(made, address, port, WHO)
+        return await asked(made, address, port, WHO, seconds)
 
 
-async def asked(made: socket.socket, address: str, port: int, sent: bytes) -> bytes | Failure:
+async def asked(made: socket.socket, address: str, port: int, sent: bytes, seconds: float) -> bytes | Failure:
     """Send a datagram until something comes back, from there and nowhere else."""
     loop = asyncio.get_running_loop()
     try:
@@ -68,27 +68,27 @@ async def asked(made: socket.socket, address: str, port: int, sent: bytes) -> by
         for _ in range(TRIES):
             await loop.sock_sendall(made, sent)
             try:
-                async with asyncio.timeout(ANSWER / TRIES):
+                async with asyncio.timeout(seconds / TRIES):
                     return await loop.sock_recv(made, 65_535)
             except TimeoutError:
                 continue
     except OSError as error:
-        return unreached(error, address, port)
-    return Failure(Ended.SILENT, f"no answer from {address} port {port} in {ANSWER:g} s")
+        return unreached(error, address, port, seconds)
+    return Failure(Ended.SILENT, f"no answer from {address} port {port} in {seconds:g} s")
 
 
 # --- WebSocket ----------------------------------------------------------------------------------
 
 
-async def websocket(line: Line, sending: Sending, silence: float) -> Answer | Failure:
+async def websocket(line: Line, sending: Sending, silence: float, seconds: float) -> Answer | Failure:
     """Open a WebSocket, leave it alone for `silence` seconds, and have a message echoed (RFC 6455).
 
-    The answer is that to the handshake; 101 only when the message came back.
+    The answer is that to the handshake; 101 only when the message came back.  `seconds` for each of the two.
     """
     try:
-        return await _WebSocket(line, sending).run(silence)
+        return await _WebSocket(line, sending).run(silence, seconds)
     except TimeoutError:
-        return Failure(Ended.SILENT, f"no answer in {ANSWER:g} s")
+        return Failure(Ended.SILENT, f"no answer in {seconds:g} s")
     except OSError as error:
         return Failure(Ended.CLOSED, f"the connection ends without an answer: {said(error)}")
 
@@ -107,9 +107,9 @@ class _WebSocket:
         for name, value in sending.headers:
             headers[name] = value
 
-    async def run(self, silence: float) -> Answer | Failure:
+    async def run(self, silence: float, seconds: float) -> Answer | Failure:
         self._protocol.send_request(self._request)
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(seconds):
             response = await self._event()
         if not isinstance(response, Response):
             return response if isinstance(response, Failure) else Failure(Ended.CLOSED, "no answer to the handshake")
@@ -121,7 +121,7 @@ class _WebSocket:
             if gone is not None:
                 return gone
         self._protocol.send_text(PROBE)
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(seconds):
             frame = await self._event()
         if isinstance(frame, Failure):
             return frame

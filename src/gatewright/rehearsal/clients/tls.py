@@ -18,7 +18,7 @@ from cryptography import x509
 from gatewright.base import hostnames
 from gatewright.base.hostnames import Depth
 from gatewright.rehearsal.asking import Ended
-from gatewright.rehearsal.clients.connect import ANSWER, Failure, Line, said
+from gatewright.rehearsal.clients.connect import Failure, Line, said
 from gatewright.trace.branches import Trust
 from gatewright.trace.request import is_address
 
@@ -48,17 +48,17 @@ class Contexts:
         return context
 
 
-async def encrypted(made: socket.socket, context: ssl.SSLContext, sni: str) -> Line | Failure:
-    """TLS on a connection, `sni` "" for none."""
+async def encrypted(made: socket.socket, context: ssl.SSLContext, sni: str, seconds: float) -> Line | Failure:
+    """TLS on a connection, `sni` "" for none; `seconds` for the handshake."""
     try:
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(seconds):
             return Line(*await asyncio.open_connection(sock=made, ssl=context, server_hostname=sni))
     except ssl.SSLCertVerificationError as error:
         return Failure(Ended.UNTRUSTED, error.verify_message)
     except ssl.SSLError as error:
         return Failure(Ended.TLS_FAILED, f"the TLS handshake fails: {error.reason or error}")
     except TimeoutError:
-        return Failure(Ended.SILENT, f"no answer to the TLS handshake in {ANSWER:g} s")
+        return Failure(Ended.SILENT, f"no answer to the TLS handshake in {seconds:g} s")
     except OSError as error:
         return Failure(Ended.TLS_FAILED, f"the connection ends in the TLS handshake: {said(error)}")
 

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from gatewright.rehearsal.asking import EchoSeen, Ended
 from gatewright.rehearsal.clients import answers, http, streams, tls
-from gatewright.rehearsal.clients.connect import Failure, Line, plain, reached
+from gatewright.rehearsal.clients.connect import USUAL, Failure, Limits, Line, plain, reached
 from gatewright.rehearsal.clients.http import BEGINNING, LARGEST_BODY, OBJECTION, Answer, Sending
 from gatewright.rehearsal.clients.tls import Contexts
 from gatewright.trace.branches import Trust
@@ -38,6 +38,7 @@ class Target(Struct, frozen=True):
     request: Request
     body: int = 0
     silence: float = 0.0
+    limits: Limits = USUAL
 
 
 class Tried(Struct, frozen=True):
@@ -73,7 +74,7 @@ async def attempt(target: Target, contexts: Contexts, turns: asyncio.Semaphore) 
 
 
 async def _datagram(target: Target) -> Tried:
-    came = await streams.datagram(target.space, target.address, target.request.port)
+    came = await streams.datagram(target.space, target.address, target.request.port, target.limits.answer)
     if isinstance(came, Failure):
         return _failed(came)
     said = f"{target.address} port {target.request.port} answers {len(came)} octets"
@@ -157,7 +158,7 @@ class _Attempt:
 
     async def _connect(self, alpn: tuple[str, ...]) -> Line | Failure:
         target, port = self._target, self._request.port
-        made = await reached(target.space, target.address, port)
+        made = await reached(target.space, target.address, port, target.limits.connect)
         if isinstance(made, Failure):
             return made
         if not self._has_turn:
@@ -168,7 +169,7 @@ class _Attempt:
         else:
             named = self._name if self._is_named else ""
             context = self._contexts.context(alpn, named=self._is_named, verifies=not self._trusting)
-            line = await tls.encrypted(made, context, named)
+            line = await tls.encrypted(made, context, named, target.limits.answer)
         if isinstance(line, Line):
             protocol = f", TLS{f' {line.alpn}' if line.alpn else ''}" if line.tls is not None else ""
             self._hops.append(f"connected to {target.address} port {port}{protocol}")
@@ -196,7 +197,8 @@ class _Attempt:
         return self._answered(await self._exchange(line, self._target.body, self._target.body))
 
     async def _exchange(self, line: Line, length: int, octets: int) -> Answer | Failure:
-        return await http.exchange(line, Sending(self._request, length, octets), line.alpn == "h2")
+        sending = Sending(self._request, length, octets)
+        return await http.exchange(line, sending, line.alpn == "h2", self._target.limits.answer)
 
     async def _declare(self, line: Line) -> Answer | Failure | None:
         """Say how long the body is, send the beginning; what somebody has to say to that, None nothing."""
@@ -231,11 +233,12 @@ class _Attempt:
         request = structs.replace(self._request, method="POST")
         extra = tuple(pair for pair in GRPC if pair[0] not in own)
         sending = Sending(request, message=EMPTY_MESSAGE, extra=extra)
-        return self._answered(await http.exchange(line, sending, http2=True), grpc=True)
+        answer = await http.exchange(line, sending, True, self._target.limits.answer)
+        return self._answered(answer, grpc=True)
 
     async def _stream(self, line: Line) -> Tried:
         """Have octets echoed; then, by a connection of its own, ask in HTTP who echoes them."""
-        failure = await streams.echoed(line)
+        failure = await streams.echoed(line, self._target.limits.answer)
         if failure is not None:
             self._hops.append(failure.detail)
             return _failed(failure)
@@ -245,7 +248,7 @@ class _Attempt:
     async def _websocket(self, line: Line) -> Tried:
         """Open a WebSocket; then ask by a plain request who is at its other end, which no message tells."""
         silence = self._target.silence
-        answer = await streams.websocket(line, Sending(self._request), silence)
+        answer = await streams.websocket(line, Sending(self._request), silence, self._target.limits.answer)
         tried = self._answered(answer)
         if tried.ended is Ended.ANSWERED and tried.status == 101:
             tried = structs.replace(tried, echo=await self._who(self._request.alpn))
