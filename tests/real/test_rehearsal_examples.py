@@ -27,7 +27,7 @@ pytestmark = pytest.mark.real
 
 PROGRAMS = ("nebula", "wireguard-go", "dnsmasq", "named")
 EXAMPLES = needs.REPOSITORY / "examples"
-SECONDS = 120
+SECONDS = 300
 SILENCE = 65
 """More than the 60 s after which an ALB ends a WebSocket, and nginx one that nobody told otherwise."""
 

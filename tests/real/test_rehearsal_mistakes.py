@@ -21,7 +21,7 @@ from support.live import program
 pytestmark = pytest.mark.real
 
 EXAMPLES = needs.REPOSITORY / "examples"
-SECONDS = 120
+SECONDS = 240
 
 
 @dataclass(frozen=True)

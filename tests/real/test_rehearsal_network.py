@@ -25,7 +25,7 @@ SEEDS = 24
 AT_ONCE = 8
 """Random worlds that one process builds, one after the other."""
 
-SECONDS = 120
+SECONDS = 300
 
 
 def probed(*what: str) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.real
 COMPARABLE = 0.6
 """At least this part of the questions to a world have to be such that the model has an answer."""
 
-SECONDS = 60.0
+SECONDS = 240.0
 
 
 def _faults(seed: int, found: dict[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ from gatewright.base.errors import UsageError
 from gatewright.rehearsal import isolation
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 @lru_cache(1)
