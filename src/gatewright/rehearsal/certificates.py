@@ -43,6 +43,7 @@ from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
 from gatewright.kinds.intents.asking import VantageIntent
+from gatewright.kinds.intents.doors import GatewayIntent
 from gatewright.kinds.intents.issuance import IssuerIntent, PrivateKey
 from gatewright.kinds.intents.material import SecretIntent
 from gatewright.pipeline import Model
@@ -149,13 +150,13 @@ class Certificates:
     def for_door(self, gateway: Key, name: str) -> Issued | None:
         """The certificate of a door's own issuer for a hostname of it, or the one that it is said to have elsewhere.
 
-        Also one that has ended, which gateways of others would go on to show; their default one for any name.
+        Also one that has ended, which gateways of others would go on to show; for names that none is for, too.
         """
         for names, issued in itertools.chain(self._ended.values(), self._doors.get(gateway, ())):
             if any(one == hostnames.ANY or hostnames.matches(one, name, Depth.ONE) for one in names):
                 return issued
-        default = self._model.analysis.answer(trust.default_secret, f"{gateway.namespace}/{gateway.name}")
-        return self._ended[default][1] if default in self._ended else None
+        shown = self._model.analysis.answer(_for_any_name, gateway)
+        return next((self._ended[secret][1] for secret in shown if secret in self._ended), None)
 
     def trust_for(self, vantage: VantageIntent) -> bytes:
         """The authorities that a Vantage trusts, PEM: `trust` of its description, and those that nobody judges."""
@@ -274,6 +275,14 @@ def _secret(key: Key, issued: Issued) -> SecretIntent:
     if issued.ca:
         data.append(("ca.crt", Sensitive(issued.ca)))
     return SecretIntent(key, made("the rehearsal"), "kubernetes.io/tls", tuple(data))
+
+
+def _for_any_name(sight: Sight, gateway: Key) -> tuple[Key, ...]:
+    """A question: the Secrets whose certificates a gateway shows for names that it has none for."""
+    intent = sight.get(gateway, GatewayIntent)
+    open_ = [one.tls for one in intent.listeners if one.hostname == hostnames.ANY] if intent is not None else []
+    default = sight.ask(trust.default_secret, f"{gateway.namespace}/{gateway.name}")
+    return (*(key for tls in open_ if tls is not None for key in tls.certificates), *([default] if default else []))
 
 
 def _authority(sight: Sight, key: Key) -> bytes:

@@ -80,17 +80,12 @@ class Gateways:
         `names`: who answers for names is there.  They are told nothing before: an Envoy whose resolver is silent tries
         again after seconds only.
         """
-        everything = Change(
-            gateways=frozenset(self._graph.gateways),
-            virtual_hosts=frozenset(self._graph.virtual_hosts),
-            backends=frozenset(self._graph.backends),
-            certificates=frozenset(self._graph.certificates),
-        )
+        all_ = everything(self._graph)
         starting = (door.plane.start() for door in self._doors.values())
-        await asyncio.gather(self._know_users(everything), *starting)
+        await asyncio.gather(self._know_users(all_), *starting)
         if names is not None:
             await names
-        self._push(everything)
+        self._push(all_)
         waiting = set(self._doors)
 
         async def serves(door: _Door) -> None:
@@ -210,6 +205,18 @@ class Gateways:
         """An Envoy is ready before it has its listeners: these come when it has the endpoints of its clusters."""
         if not await door.plane.wait_live():
             raise EngineError(f"the Envoy of {door.space} has not taken its configuration; see {self.log(door.space)}")
+
+
+def everything(graph: Graph) -> Change:
+    """What of a graph differs from an empty one, but for `objects`."""
+    return Change(
+        gateways=frozenset(graph.gateways),
+        virtual_hosts=frozenset(graph.virtual_hosts),
+        backends=frozenset(graph.backends),
+        certificates=frozenset(graph.certificates),
+        attachments=frozenset(graph.attachments),
+        pooled=frozenset(graph.certificate_names),
+    )
 
 
 def placed(graph: Graph, spots: Iterable[GatewaySpot]) -> tuple[Mapping[PortKey, tuple[Socket, ...]], list[str]]:

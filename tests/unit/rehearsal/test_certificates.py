@@ -157,8 +157,7 @@ def test_the_model_knows_what_has_ended_until_it_is_renewed(tmp_path: Path, cert
     assert certificates.for_door(Key("Gateway", "web", "edge"), "a.example.com") is None
 
 
-def test_a_default_certificate_that_ended_is_shown_for_any_name(tmp_path: Path, certificates: Certificates) -> None:
-    controller = """
+CONTROLLER = """
 apiVersion: gatewright.dev/v1alpha1
 kind: IngressController
 metadata: {name: edge, namespace: web}
@@ -168,17 +167,32 @@ spec:
   defaultCertificate: {name: a}
 ---
 """
-    model = _model(tmp_path, controller, _issuer("real", ACME.format(LETS_ENCRYPT)), _certificate("a", "real"))
+OPEN_GATEWAY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: web}
+spec:
+  gatewayClassName: any
+  listeners: [{name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: a}]}}]
+---
+"""
+
+
+@pytest.mark.parametrize(("kind", "door"), [("IngressController", CONTROLLER), ("Gateway", OPEN_GATEWAY)])
+def test_a_certificate_that_ended_is_shown_for_names_that_none_is_for(
+    tmp_path: Path, certificates: Certificates, kind: str, door: str
+) -> None:
+    model = _model(tmp_path, door, _issuer("real", ACME.format(LETS_ENCRYPT)), _certificate("a", "real"))
     certificates.provide(model)
-    door, other = Key("IngressController", "web", "edge"), Key("IngressController", "web", "other")
-    assert certificates.for_door(door, "*") is None
+    edge, other = Key(kind, "web", "edge"), Key(kind, "web", "other")
+    assert certificates.for_door(edge, "*") is None
     certificates.expire()
-    ended = certificates.for_door(door, "*")
+    ended = certificates.for_door(edge, "*")
     assert ended is not None
-    assert certificates.for_door(door, "a.example.com") == ended
+    assert certificates.for_door(edge, "a.example.com") == ended
     assert certificates.for_door(other, "*") is None
     certificates.renew()
-    assert certificates.for_door(door, "*") is None
+    assert certificates.for_door(edge, "*") is None
 
 
 def test_key_pairs_of_the_manifests_stay(tmp_path: Path, certificates: Certificates) -> None:

@@ -1,11 +1,16 @@
 """Where the gateways of a space listen."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import structs
 
 from gatewright.engines.envoy.bindings import PortKey, Socket
 from gatewright.pipeline import Model
-from gatewright.rehearsal.gateways import placed
+from gatewright.rehearsal.gateways import everything, placed
 from gatewright.rehearsal.world import GatewaySpot
+from support import keys
+from support import session as s
 
 GATEWAY = """
 apiVersion: gateway.networking.k8s.io/v1
@@ -58,3 +63,25 @@ def test_one_address_and_port_is_one_gateways(tmp_path: Path) -> None:
         "infra/lost has no address in node:a/b",
         "infra/other cannot have 10.0.0.1 port 80 in node:a/b: infra/edge has",
     ]
+
+
+def test_everything_is_what_differs_when_all_is_read_pooled_certificates_included(tmp_path: Path) -> None:
+    one = keys.pair("app.test", now=datetime.now(UTC))
+    ingress = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: app, namespace: infra}
+spec:
+  ingressClassName: traefik
+  tls: [{hosts: [app.test], secretName: own}]
+  rules:
+    - host: app.test
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+---
+"""
+    secret = s.secret("own", one.cert_pem, one.key_pem)
+    (tmp_path / "all.yaml").write_text(f"{ingress}{secret}\n---\n{CLASS}{GATEWAY.format('edge', HTTP)}")
+    state = Model().read([str(tmp_path)])
+    found = everything(state.graph)
+    assert found.pooled
+    assert found == structs.replace(state.change, objects=frozenset())
