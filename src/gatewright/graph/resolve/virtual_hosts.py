@@ -43,6 +43,7 @@ from gatewright.graph.resolve.rules.precedence import (
     traefik_match,
 )
 from gatewright.graph.resolve.rules.reading import as_read, in_vain, with_undecided
+from gatewright.graph.resolve.rules.unread import unread_locks
 from gatewright.graph.resolve.rules.where import Where
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import ClassRef, RouteIntent
@@ -304,6 +305,7 @@ class _Host:
     def add(self, route: RouteIntent) -> None:
         """Put the entries of a route in."""
         gateway, found = self._where.gateway, self._found
+        found.problems += unread_locks(route, gateway)
         for asked in route.rules:
             matches = _matches(gateway, self._key, route, asked)
             if not matches:
