@@ -27,7 +27,8 @@ from gatewright.trace.request import request
 from gatewright.trace.walk import gateways_for, walk
 from support import checked, needs
 from support.live import Live, issued, running
-from support.pebble import free_port, pebble
+from support.pebble import pebble
+from support.ports import free_port
 
 EXAMPLES = needs.REPOSITORY / "examples"
 

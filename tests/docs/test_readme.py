@@ -28,7 +28,8 @@ import pytest
 
 from support import needs, worlds
 from support.live import Live, issued, running
-from support.pebble import free_port, pebble
+from support.pebble import pebble
+from support.ports import free_port
 
 FENCE = re.compile(
     r"(?:<!-- not run: (?P<why>[^>]+?) -->\n+)?^```(?P<kind>console|bash)\n(?P<body>.*?)^```$", re.M | re.S

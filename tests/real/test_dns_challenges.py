@@ -10,6 +10,7 @@ from gatewright.engines.publish.challenges import ZoneRecords
 from gatewright.engines.publish.failures import PublishError
 from support import zonehosts
 from support.needs import package
+from support.ports import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -75,7 +76,7 @@ def test_nobody_to_ask_is_no_yes(zone, monkeypatch):
         "rfc2136" if "key_name" in host.settings else "powerdns",
         host.settings,
         DOMAIN,
-        [("127.0.0.1", zonehosts.free_port())],
+        [("127.0.0.1", free_port())],
     )
     with pytest.raises(PublishError, match="is not shown"):
         records.wait_visible(NAME, "theirs", 0.5)

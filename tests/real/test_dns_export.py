@@ -22,7 +22,8 @@ from gatewright.kinds.intents.naming import RateLimit, Record, Secondary, TsigKe
 from support.exported import DOMAIN, HOME, HOSTILE, NAMES, SETTINGS, one_view, source, truth, two_views
 from support.mapped import AT, World, record
 from support.needs import binary
-from support.zonehosts import TRIES, free_port, running, tsig_secret
+from support.ports import free_port
+from support.zonehosts import TRIES, running, tsig_secret
 
 pytestmark = pytest.mark.real
 

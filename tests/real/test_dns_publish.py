@@ -16,6 +16,7 @@ from gatewright.engines.publish.reviewed import differences
 from gatewright.kinds.intents.naming import Record
 from support import zonehosts
 from support.needs import package
+from support.ports import free_port
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -221,7 +222,7 @@ def test_keys_that_cannot_be_are_told_before_anybody_is_asked(host, monkeypatch,
 
 def test_a_server_that_is_not_there_is_one_line(host):
     with pytest.raises(PublishError, match=r"reached|refused"):
-        publication(host, WANTED, port=str(zonehosts.free_port()), timeout="2")
+        publication(host, WANTED, port=str(free_port()), timeout="2")
 
 
 def test_a_zone_that_is_not_there_is_not_created(host):

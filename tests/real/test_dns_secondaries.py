@@ -18,7 +18,8 @@ from gatewright.engines.dns.content import Plan, RRset, SecondaryConfig
 from gatewright.engines.dns.server import DnsServer
 from support import secondaries
 from support.dnsserver import serving
-from support.secondaries import Secondary, free_port
+from support.ports import free_port
+from support.secondaries import Secondary
 from support.zonal import BASIC, DOMAIN, client_key, key, names, rrset, view, zone_config
 
 pytestmark = pytest.mark.real

@@ -25,6 +25,7 @@ from gatewright.engines.envoy.process import EnvoyOptions, EnvoyProcess, StateFo
 from gatewright.engines.envoy.resources import Change
 from gatewright.engines.envoy.types import CLUSTER, ENDPOINTS, LISTENER, SCOPE, SECRET
 from support import handmade as hm
+from support.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -57,7 +58,7 @@ def der(chain: str) -> bytes:
 
 def test_requests_go_through_and_changes_show(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         async with hm.backend("one") as one, hm.backend("two") as two, hm.Transport(root).running() as t:
             first = [hm.cluster("c"), hm.endpoints("c", one), hm.scope("web", "a.test", hm.to("c"))]
             t.xds.apply([hm.http_listener("web", port), *first])
@@ -74,7 +75,7 @@ def test_requests_go_through_and_changes_show(root: Path) -> None:
 
 def test_moving_a_host_between_clusters_under_load_fails_no_request(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         async with hm.backend("one") as one, hm.Transport(root).running() as t:
             t.xds.apply([hm.http_listener("web", port), *chain("c0", one)])
             await hm.eventually(lambda: answers(port, "a.test", (200, "one")))
@@ -94,7 +95,7 @@ def test_moving_a_host_between_clusters_under_load_fails_no_request(root: Path) 
 
 def test_a_refused_resource_is_held_back_and_stops_no_other(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         async with hm.Transport(root).running() as t:
             good = hm.scope("web", "bad.test", hm.direct("good"))
             t.xds.apply([hm.http_listener("web", port), good])
@@ -115,7 +116,7 @@ def test_a_refused_resource_is_held_back_and_stops_no_other(root: Path) -> None:
 
 
 def test_envoy_survives_kill_9_of_the_control_plane_and_is_taken_over(root: Path) -> None:
-    port = hm.free_port()
+    port = free_port()
 
     def start(body: str) -> tuple[subprocess.Popen[str], list[str]]:
         process = subprocess.Popen(
@@ -155,7 +156,7 @@ def test_envoy_survives_kill_9_of_the_control_plane_and_is_taken_over(root: Path
 
 def test_an_envoy_that_is_killed_is_started_again(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         async with hm.Transport(root).running() as t:
             t.xds.apply([hm.http_listener("web", port), hm.scope("web", "a.test", hm.direct("one"))])
             await hm.eventually(lambda: answers(port, "a.test", (200, "one")))
@@ -183,7 +184,7 @@ def test_one_state_folder_has_one_control_plane_and_is_private(root: Path) -> No
 
 def test_stopping_waits_for_open_connections(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         async with hm.Transport(root).running() as t:
             t.xds.apply([hm.http_listener("web", port), hm.scope("web", "a.test", hm.direct("one"))])
             await hm.eventually(lambda: answers(port, "a.test", (200, "one")))
@@ -201,7 +202,7 @@ def test_stopping_waits_for_open_connections(root: Path) -> None:
 
 def test_certificates_come_on_demand_by_sni(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         own, wildcard, default = key_pair("own.test"), key_pair("*.wild.test"), key_pair("default.test")
 
         def resolve(type_url: str, name: str) -> bytes | None:
@@ -235,7 +236,7 @@ def test_refusals_and_logs_never_quote_a_key(root: Path) -> None:
     """Envoy dumps what fails its validation, and a secret holds a private key."""
 
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         chain_pem, key = key_pair("a.test")
         pair = {
             "certificate_chain": {"inline_string": chain_pem},
@@ -259,7 +260,7 @@ def test_refusals_and_logs_never_quote_a_key(root: Path) -> None:
 
 def test_passthrough_clusters_come_on_demand_by_sni(root: Path) -> None:
     async def scenario() -> None:
-        port = hm.free_port()
+        port = free_port()
         pair = key_pair("tenant.test")
         async with hm.tls_backend(root.parent, *pair) as tenant, hm.Transport(root).running() as t:
             inside = [hm.cluster("internal"), hm.endpoints("internal", tenant)]

@@ -26,6 +26,7 @@ from support import keys, zonehosts
 from support import naming as n
 from support import session as s
 from support.certifying import Authority, authority
+from support.ports import free_port
 from support.session import GATEWAY, Session
 
 pytestmark = pytest.mark.real
@@ -83,7 +84,7 @@ def test_where_the_world_asks_another_provider_it_is_written_to(run: Session, tm
             n.zone("public", "example.com", provider="rfc2136"),
         )  # fmt: skip
         with authority(tmp_path, public.port) as ca:
-            at = c.free_port()
+            at = free_port()
             arguments = ["--bind", "site", "--dns", f"127.0.0.1:{at}=home", *ca.arguments[2:]]
             live = run.start("--echo", *arguments)
             c.await_state(run, "infra/tls", "ready")
@@ -326,7 +327,7 @@ def test_in_private_a_certificate_that_is_to_come_from_an_authority_is_given_up(
 def test_metrics_and_status_tell_of_certificates(run: Session, tmp_path: Path) -> None:
     c.basics(run, "a")
     run.write("tls.yaml", c.issuer(c.ISSUER, c.DNS01), c.certificate("a", "a.example.com"))
-    port = c.free_port()
+    port = free_port()
 
     def metric(name: str) -> float:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
@@ -442,7 +443,7 @@ def test_what_the_authority_cannot_see_leaves_the_old_certificate(run: Session, 
     c.basics(run, "a")
     run.write("views.yaml", n.view("home", "127.0.0.2/32"), n.zone("home", "example.net", "home"))
     run.write("tls.yaml", c.issuer(c.ISSUER, c.DNS01), c.certificate("a", "a.example.com"))
-    elsewhere = c.free_port()
+    elsewhere = free_port()
     with authority(tmp_path) as ca:
         more = ["--dns", f"127.0.0.1:{elsewhere}=home"]
         live = run.start("--echo", *ca.arguments, *more)
@@ -511,7 +512,7 @@ def test_no_secret_is_told_and_no_file_is_for_others(run: Session, tmp_path: Pat
             updates=[{"key": "update", "names": ["x.example.com"]}],
         ),
     )
-    port = c.free_port()
+    port = free_port()
     with authority(tmp_path, eab={"kid-1": eab}) as ca:
         run.start("--echo", *ca.arguments, "--metrics", f"127.0.0.1:{port}")
         c.await_state(run, "infra/a", "ready")

@@ -14,7 +14,7 @@ import pytest
 from gatewright.system.processes import start_time_of
 from support import naming as n
 from support import session as s
-from support.certifying import free_port
+from support.ports import free_port
 from support.session import GATEWAY, Session
 
 pytestmark = pytest.mark.real
@@ -318,9 +318,7 @@ def test_names_follow_a_gateway_that_comes_later(run: Session) -> None:
 
 
 def test_metrics_and_status_tell_of_names(run: Session) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     live = run.start(*dns(f"{ANY_PORT}=home"), "--metrics", f"127.0.0.1:{port}")
     where = live.dns("home")
     for _ in range(10):

@@ -20,6 +20,7 @@ import pytest
 from support import needs
 from support import session as s
 from support.live import program
+from support.ports import free_port
 from support.session import GATEWAY, Session
 
 pytestmark = pytest.mark.real
@@ -171,8 +172,7 @@ def test_a_taken_metrics_port_leaves_no_envoy(run: Session) -> None:
 
 
 def test_metrics_are_ours_beside_envoys(run: Session) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        where = f"127.0.0.1:{free.getsockname()[1]}"
+    where = f"127.0.0.1:{free_port()}"
     live = run.start("--echo", "--metrics", where)
     assert live.ask(GATEWAY, "http://a.example.com/").status == 200
     run.write("b.yaml", s.route("b"))

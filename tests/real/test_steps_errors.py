@@ -15,7 +15,8 @@ from gatewright.kinds.intents.filters import ErrorPages, InFlight, LimitBy, Vari
 from gatewright.kinds.intents.routing import BackendRef, Dialect, Upstream
 from support import compiled as c
 from support import needs
-from support.handmade import DEADLINE, eventually, free_port
+from support.handmade import DEADLINE, eventually
+from support.ports import free_port
 
 pytestmark = pytest.mark.real
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ import dns.message
 import dns.query
 
 from support.needs import binary
+from support.ports import free_port
 
 KEY_NAME = "acme-key"
 _SECONDS = 60.0
@@ -66,7 +66,7 @@ def zones(folder: Path) -> Iterator[Zones]:
     """Both servers, until the block is left."""
     secret = base64.b64encode(os.urandom(32)).decode()
     for attempt in range(_TRIES):
-        port = _free_port()
+        port = free_port()
         with contextlib.ExitStack() as stack:
             try:
                 stack.enter_context(_nsd(folder / "root", port))
@@ -148,9 +148,3 @@ def _answers(address: str, port: int, domain: str) -> bool:
     except (OSError, dns.exception.DNSException):
         return False
     return bool(answer.answer)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

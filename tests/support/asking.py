@@ -16,6 +16,7 @@ from gatewright.engines.envoy.steps import forward_auth
 from gatewright.graph.nodes import AskAuth, BackendKey
 from gatewright.kinds.intents.filters import ForwardAuth
 from support import handmade as hm
+from support.ports import free_ports
 
 ORIGIN = Origin("test.yaml")
 KEY = BackendKey("test", "auth", 80)
@@ -201,7 +202,7 @@ async def world(answer: Callable[[Seen], Said], app: Callable[[Seen], Said] = js
         with hm.state_folder() as folder:
             transport = hm.Transport(folder / "state")
             async with transport.running():
-                port, closed = hm.free_ports(2)
+                port, closed = free_ports(2)
                 manager = hm.http_manager("l")
                 ask = json_format.MessageToDict(forward_auth.http_filter(), preserving_proto_field_name=True)
                 manager["typed_config"]["http_filters"].insert(0, ask)

@@ -21,6 +21,7 @@ from support import session as s
 from support.acme_proxy import AcmeProxy, acme_proxy
 from support.live import Live
 from support.pebble import Pebble, pebble
+from support.ports import free_port
 from support.session import GATEWAY, Session
 
 ADDRESS = "192.0.2.10"
@@ -98,17 +99,6 @@ def authority(folder: Path, dns_port: int = 0, **options: Any) -> Iterator[Autho
         root = folder / "root.pem"
         root.write_bytes(ca.roots()[0])
         yield Authority(ca, proxy, port, root)
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that a moment ago was free for both UDP and TCP."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
-            port = int(udp.getsockname()[1])
-            with contextlib.suppress(OSError):
-                tcp.bind(("127.0.0.1", port))
-                return port
 
 
 def local_port(described: int) -> int:

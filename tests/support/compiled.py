@@ -52,6 +52,7 @@ from gatewright.kinds.intents.routing import (
     Protocol,
 )
 from support import handmade as hm
+from support.ports import free_ports
 
 ORIGIN = Origin("graph.yaml")
 GATEWAY = "infra/edge"
@@ -147,7 +148,7 @@ def _differing(a: Mapping[Any, Any], b: Mapping[Any, Any]) -> frozenset[Any]:
 def bound(of: Graph, **options: Any) -> Bindings:
     """Every port of every gateway on a free port of 127.0.0.1."""
     keys = [PortKey(g.id, p.number, p.udp) for g in of.gateways.values() for p in g.ports]
-    sockets = {key: (Socket("127.0.0.1", port),) for key, port in zip(keys, hm.free_ports(len(keys)), strict=True)}
+    sockets = {key: (Socket("127.0.0.1", port),) for key, port in zip(keys, free_ports(len(keys)), strict=True)}
     return Bindings(sockets, **{"access_log": "", **options})
 
 

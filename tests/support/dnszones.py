@@ -1,7 +1,6 @@
 """Zones as people write them, as the DNS engine's content; and BIND as a server of the same text."""
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from gatewright.engines.dns.content import Names, Plan, Push, RRset, RRsets, Soa
 from gatewright.engines.dns.responder import Client, Responder
 from gatewright.engines.dns.zone import Zone
 from support.needs import binary
+from support.ports import free_port
 
 HEADER = "$TTL 300\n@ SOA ns1 hostmaster 1 3600 600 86400 60\n@ NS ns1\nns1 A 192.0.2.53\n"
 
@@ -88,9 +88,7 @@ def bind(folder: Path, zones: Mapping[str, str], extra: str = "") -> Iterator[in
         (folder / f"{domain}.zone").write_text(f"$ORIGIN {domain}.\n{HEADER}{text}")
         checks = "check-integrity no; check-names ignore; zero-no-soa-ttl no;"
         listed.append(f'zone "{domain}" {{ type primary; file "{folder}/{domain}.zone"; {checks} }};')
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (folder / "named.conf").write_text(
         f'options {{ directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile none;\n'
         f"listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; recursion no; allow-query {{ any; }};\n"

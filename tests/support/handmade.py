@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import random
-import socket
 import ssl
 import tempfile
 import time
@@ -245,27 +243,6 @@ def state_folder() -> Iterator[Path]:
 
 
 # --- clients and servers ----------------------------------------------------------------------
-
-
-def free_port() -> int:
-    return free_ports(1)[0]
-
-
-def free_ports(count: int) -> list[int]:
-    """So many different ones: all are held until the last is known.
-
-    Below the range from which the kernel takes ports for clients: another test's connection cannot take one before
-    Envoy has it.
-    """
-    with contextlib.ExitStack() as held:
-        found: list[int] = []
-        while len(found) < count:
-            probe = held.enter_context(socket.socket())
-            port = random.SystemRandom().randrange(10_000, 32_000)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                found.append(port)
-        return found
 
 
 async def eventually(check: Callable[[], Awaitable[bool]]) -> None:

@@ -20,8 +20,9 @@ from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
 from support import needs
 from support.dialects import Case, Got, certificates, send, wrong
-from support.handmade import eventually, free_ports
+from support.handmade import eventually
 from support.keys import pair
+from support.ports import free_ports
 
 _BACKEND = re.compile(r"@BACKEND(?::([a-z0-9-]+))?@")
 _NGINX = """\

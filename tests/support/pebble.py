@@ -17,6 +17,7 @@ from pathlib import Path
 
 from support import keys
 from support.needs import binary
+from support.ports import free_ports
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
@@ -63,7 +64,7 @@ def pebble(
     to start it again in the same place; `validity` of certificates in seconds, 0 for years."""
     program = binary("pebble")
     for attempt in range(_TRIES):
-        ports = _free_ports(4)
+        ports = free_ports(4)
         listen = port or ports[0]
         settings = {
             "listenAddress": f"127.0.0.1:{listen}",
@@ -126,17 +127,3 @@ def _listens(process: subprocess.Popen[bytes], *ports: int) -> bool:
                 break
             time.sleep(0.01)
     return True
-
-
-def free_port() -> int:
-    """A port that was free a moment ago, for TCP and mostly for UDP."""
-    return _free_ports(1)[0]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, different ones."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

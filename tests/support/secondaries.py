@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,17 +14,6 @@ from gatewright.engines.dns.content import KeyConfig
 from support.needs import binary
 
 SECONDS = 60.0
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that is free for UDP and TCP."""
-    while True:
-        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
-            stream.bind(("127.0.0.1", 0))
-            port = int(stream.getsockname()[1])
-            with contextlib.suppress(OSError):
-                datagrams.bind(("127.0.0.1", port))
-                return port
 
 
 class Secondary:

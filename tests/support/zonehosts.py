@@ -23,6 +23,7 @@ import dns.tsigkeyring
 import dns.update
 
 from support.needs import binary
+from support.ports import free_port
 
 STARTED_SECONDS = 60.0
 STOPPED_SECONDS = 60.0
@@ -50,17 +51,6 @@ class Host:
     def ttl(self, name: str, type_: str) -> int:
         answer = dns.query.tcp(dns.message.make_query(name, type_), "127.0.0.1", port=self.port, timeout=60)
         return answer.answer[0].ttl
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP at this moment."""
-    while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = tcp.getsockname()[1]
-            with contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", port))
-                return port
 
 
 def tsig_secret() -> str:
