@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 
 from gatewright.base.origin import Origin
 from gatewright.base.problem import Problem, Severity
-from gatewright.kinds.annotations import names
+from gatewright.kinds.annotations import names, table
 from gatewright.kinds.intents.filters import Refuse
 
 PREFIXES = ("ingress.kubernetes.io/", "nginx.org/", "nginx.com/")
@@ -39,7 +39,11 @@ def judge(
         if prefix + slash in known or note == PASSTHROUGH:
             continue
         if prefix + slash not in PREFIXES:
-            if not names.exists(note):
+            if meant := names.misspelt(note):
+                lock = table.LOCK.search(meant.partition("/")[2]) is not None
+                problems.append(_misspelt(note, meant, at, lock=lock))
+                refusals += [Refuse(at, 503, f"{note} is not known")] if lock else []
+            elif not names.exists(note):
                 message = f"no version of its controller knows the annotation {note}, so it has no effect"
                 problems.append(Problem("annotation-unknown", message, at, Severity.WARNING, names.nearest(note)))
         elif _LOCK.fullmatch(name) or (_SNIPPET.fullmatch(name) and _GUARD.search(value)):
@@ -50,3 +54,11 @@ def judge(
             message = f"the annotation {note} is not supported, so it has no effect"
             problems.append(Problem("unsupported-annotation", message, at, Severity.WARNING))
     return tuple(refusals), problems
+
+
+def _misspelt(note: str, meant: str, at: Origin, *, lock: bool) -> Problem:
+    """No program has this prefix."""
+    instead = "; the rules answer 503, since it looks like a lock" if lock else ", so it has no effect"
+    message = f"no controller knows the annotation {note}{instead}"
+    severity = Severity.ERROR if lock else Severity.WARNING
+    return Problem("annotation-unknown", message, at, severity, f"did you mean {meant}?")

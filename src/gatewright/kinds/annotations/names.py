@@ -6,6 +6,7 @@ would read it.  A name of the controller's ConfigMap counts as existing where th
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 
@@ -192,6 +193,8 @@ _FAMILIES = {
 # People add names of their own under these, to select objects by: only what is nearly a known name is a mistake.
 _OPEN = frozenset({*EXTERNAL_DNS, CERT_MANAGER, CERT_MANAGER_ACME})
 _NEAR = re.compile(r"[-_.]")
+_ALMOST = 0.9
+"""How much of two prefixes is the same where one is the other but for a letter or two."""
 
 _EQUIVALENTS = {
     NGINX: {
@@ -241,6 +244,15 @@ def nearest(annotation: str) -> str:
         return hint.replace("did you mean ", f"did you mean {prefix}")
     others = [other for other, names in NAMES.items() if name in names and other not in _OPEN]
     return f"{others[0]}{name} is of another controller" if others else ""
+
+
+def misspelt(annotation: str) -> str:
+    """The annotation that one with an unknown prefix is but for a letter or two of that; "" where it is its own."""
+    prefix, name = _split(annotation)
+    if prefix in NAMES:
+        return ""
+    close = difflib.get_close_matches(prefix, NAMES.keys() - _OPEN, n=1, cutoff=_ALMOST)
+    return close[0] + name if close and exists(close[0] + name) else ""
 
 
 def _split(annotation: str) -> tuple[str, str]:
