@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -57,6 +58,7 @@ def domains(ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
 def _model(ctx: click.Context) -> Model:
     """What the paths typed so far hold, or else this folder."""
     model = Model()
+    waiting = tuple(word for word in ctx.args if Path(word).exists())  # where an option still lacks its value
     with suppress(UsageError, OSError):
-        model.read(ctx.params.get("paths") or (".",))
+        model.read(ctx.params.get("paths") or waiting or (".",))
     return model

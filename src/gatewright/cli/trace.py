@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import Any
 
 import click
 
 from gatewright.base.errors import UsageError
 from gatewright.base.origin import Locator
-from gatewright.cli import breaking, hops, journeys, output
+from gatewright.cli import breaking, complete, hops, journeys, output
 from gatewright.graph.nodes import Gateway, Graph
 from gatewright.pipeline import Model
-from gatewright.trace import vantages
 from gatewright.trace.hops import VERSION, Outcome, OutcomeKind, Trace
 from gatewright.trace.journey import Journey
 from gatewright.trace.request import Request, request
@@ -36,12 +34,12 @@ handshake; with --from on any branch), 2 usage or input, 3 our fault.  docs/trac
 """
 
 
-def _complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """The vantages of the paths typed so far, or of this folder."""
-    model = Model()
-    with suppress(UsageError, OSError):
-        model.read(ctx.params.get("paths") or (".",))
-    return [name for name in (*model.analysis.answer(vantages.names), journeys.ALL) if name.startswith(incomplete)]
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """The vantages, and the word for all of them."""
+    return [
+        *complete.vantages(ctx, param, incomplete),
+        *(word for word in (journeys.ALL,) if word.startswith(incomplete)),
+    ]
 
 
 @click.command("trace", epilog=EPILOG)

@@ -14,12 +14,13 @@ import socket
 import struct
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from msgspec import Struct
 
+from gatewright.base.errors import UsageError
 from gatewright.rehearsal.spaces import inside
 from gatewright.rehearsal.world import INTERNET, SWITCH, World
 
@@ -64,24 +65,34 @@ def named(text: str) -> str:
 async def capturing(world: World, folder: Path) -> AsyncIterator[None]:
     """Write all packets of the world into files of this folder, which only their owner can read.
 
-    OSError when files cannot be made.
+    UsageError when they cannot be made or written.
     """
     with ExitStack() as kept:
-        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-        taps = [_tap(folder, place, kept) for place in places(world)]
+        with _told(folder):
+            await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+            taps = [_tap(folder, place, kept) for place in places(world)]
         over = threading.Event()
         listening = asyncio.create_task(asyncio.to_thread(_listen, taps, over))
         try:
             yield
         finally:
             over.set()
-            await listening
+            with _told(folder):
+                await listening
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write packets to {folder}: {error.strerror}") from error
 
 
 def _tap(folder: Path, place: Place, kept: ExitStack) -> Tap:
     name, space, device = place
     descriptor = os.open(folder / f"{named(name)}.pcap", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    file = kept.enter_context(os.fdopen(descriptor, "wb"))
+    file = kept.enter_context(os.fdopen(descriptor, "wb", buffering=0))  # a full disk is told where it is met
     file.write(struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, SNAPLEN, SLL2))  # times in nanoseconds
     with inside(space):
         tap = kept.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL)))
