@@ -213,6 +213,8 @@ class TestPrograms:
             ("dnsmasq", {}, "the map says more of it than its configuration does"),
             ("unbound", {"filters_ipv6": True}, "what it serves is not exported"),
             ("bind", {"rebind_protection": True}, "what it filters is not exported"),
+            ("bind", {"upstreams": ("1.1.1.1", "9.9.9.9"), "order": "first"}, "asks the faster of several"),
+            ("unbound", {"upstreams": ("1.1.1.1", "9.9.9.9"), "order": "first"}, "asks the faster of several"),
         ],
     )
     def test_what_a_program_cannot_do_a_name_server_of_ours_does(

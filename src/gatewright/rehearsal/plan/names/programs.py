@@ -90,6 +90,11 @@ def _daemon(draft: Draft, wanted: Wanted, command: tuple[str, ...], *files: File
     )
 
 
+def _keeps_order(wanted: Wanted) -> bool:
+    """Is the first of several servers to be asked for as long as it answers?"""
+    return any(forward.in_order and len(forward.to) > 1 for forward in wanted.what.forwards)
+
+
 # --- dnsmasq --------------------------------------------------------------------------------------
 
 
@@ -140,6 +145,8 @@ def _dnsmasq(draft: Draft, wanted: Wanted) -> None:
 
 def _unbound_lacks(wanted: Wanted) -> str:
     behaviour = wanted.behaviour
+    if _keeps_order(wanted):
+        return "Unbound asks the faster of several, not the first"
     if behaviour.zones or behaviour.hosts or behaviour.filters_ipv6:
         return "what it serves is not exported to Unbound"
     for rewrite in behaviour.rewrites:
@@ -188,6 +195,8 @@ def _let(domain: str) -> str:
 
 def _bind_lacks(wanted: Wanted) -> str:
     behaviour = wanted.behaviour
+    if _keeps_order(wanted):
+        return "BIND asks the faster of several, not the first"
     if behaviour.rebind_protection or behaviour.filters_ipv6 or behaviour.hosts:
         return "what it filters is not exported to BIND"
     if any(rewrite.forwards_others or rewrite.type == "PASS" for rewrite in behaviour.rewrites):
