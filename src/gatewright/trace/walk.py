@@ -211,6 +211,8 @@ class _Walk:
 
     def _through_http(self, port: Port, family: Family) -> Outcome:
         request = self._request
+        if "%00" in request.path:
+            return self._refuse(400, "a NUL in the path, which no gateway takes")
         path, redirected = normalise(request.path)
         if redirected:  # before anything else is looked at
             query = request.target[len(request.path) :]
