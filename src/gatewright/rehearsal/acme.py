@@ -41,8 +41,8 @@ DIRECTORY_PORT, MANAGEMENT_PORT = 14_000, 15_000
 TOGETHER: Final = 4
 """How many orders are open at once."""
 
-PATIENCE: Final = 10.0
-TIMEOUT: Final = 5.0
+PATIENCE: Final = 60.0
+TIMEOUT: Final = 60.0
 ELLIPTIC: Final = PrivateKey("ECDSA", encoding="PKCS8")
 
 

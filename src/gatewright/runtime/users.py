@@ -20,7 +20,7 @@ from gatewright.engines.users.content import Users as Content
 from gatewright.engines.users.server import UsersServer
 from gatewright.graph.nodes import BasicAuthUsers, Change, Graph, VirtualHost, VirtualHostKey
 
-KNOWN_SECONDS: Final = 10.0
+KNOWN_SECONDS: Final = 30.0
 
 
 class Users:
