@@ -132,6 +132,8 @@ class Options(Struct, frozen=True):
     wider says does not hold.  `limit_status`: of RateLimits whose own is 0.  `snippets`: the route has configuration
     snippets, and a door where they are off (DoorSettings) does not serve it: 503.  `door`: see DoorOptions.
     `foreign`: what the route uses of other namespaces; unless all is among the `foreign_uses` of its door: 503.
+    `client_header`: the original looks for the client's address in this request header, which no door does here.  Lists
+    of addresses would judge a proxy's: 503.
     """
 
     first: tuple[Filter, ...] = ()
@@ -176,6 +178,7 @@ class Options(Struct, frozen=True):
     door: DoorOptions | None = None
     foreign: tuple[ForeignUse, ...] = ()
     foreign_uses: tuple[str, ...] = ()
+    client_header: str = ""
 
 
 NOTHING = Options()

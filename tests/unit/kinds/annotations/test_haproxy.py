@@ -55,7 +55,6 @@ def test_a_time_without_unit_is_in_milliseconds(text: str, seconds: float) -> No
         {"auth_type": "basic-auth"},
         {"auth_type": "digest", "auth_secret": "users"},
         {"server_ca": "Not A Name"},
-        {"deny_list": "10.0.0.0/8", "src_ip_header": "X-Client"},
         {"backend_config_snippet": "http-request deny if { path /x }"},
     ],
     ids=str,

@@ -162,6 +162,22 @@ def _refusal(options: Options, rule: RuleIntent, where: Where, problems: list[Pr
             why = f"{one.message}, which {where.gateway.id} does not allow: the rules answer 503"
             problems.append(Problem("protection-unbuildable", why, one.origin, Severity.ERROR, one.hint))
             yield Refuse(rule.origin, 503, why)
+    if options.client_header:
+        yield from _misjudging(options, rule, problems)
+
+
+def _misjudging(options: Options, rule: RuleIntent, problems: list[Problem]) -> Iterable[Filter]:
+    """Lists of addresses would judge the proxy's, which may be in one that lets pass, or in none that keeps out."""
+    limits = [item for item in options.filters if isinstance(item, RateLimit) and item.excepts]
+    lists = [item for item in (options.deny, options.allow, *limits) if item is not None]
+    if lists:
+        why = (
+            f"this list would not judge the client, whom the controller looks for in {options.client_header}, but the"
+            " proxy in front: the rules answer 503"
+        )
+        hint = "let the proxies send PROXY protocol (settings.proxyProtocol of the IngressController) instead"
+        problems.append(Problem("protection-unbuildable", why, lists[0].origin, Severity.ERROR, hint))
+        yield Refuse(rule.origin, 503, why)
 
 
 def _sources(options: Options, *, any_one: bool) -> Iterable[AllowSources | DenySources]:

@@ -91,8 +91,8 @@ _REPORTED = {
     ),
     "src-ip-header": (
         "True-Client-IP",
-        "the client is whom the door sees; name the proxies in settings.forwardedHeaders.trustedFrom of its"
-        " IngressController",
+        "the client is the peer, and rules with lists of addresses answer 503; let the proxies send PROXY protocol"
+        " instead (settings.proxyProtocol of its IngressController)",
     ),
     "standalone-backend": ("true", "every Ingress has its backends to itself here"),
     "timeout-client": ("5s", "it counts in the ConfigMap alone, here as there"),

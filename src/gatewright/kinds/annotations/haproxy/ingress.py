@@ -55,8 +55,6 @@ def read(notes: Notes) -> Options:
         filters, refusal = haproxy_snippets.read(notes, name)
         said["last"] = (*said.get("last", ()), *filters)
         refusals.append(refusal)
-    if notes.text("src-ip-header") and said.get("deny"):
-        refusals.append(notes.refuse("src-ip-header", "deny-list goes by a header that anybody can write"))
     refusals.append(table.judge(notes, known, haproxy_features.LOCKS))
     return Options(**said, unbuildable=next(filter(None, refusals), ""))
 
@@ -84,6 +82,7 @@ def _common(notes: Notes) -> tuple[dict[str, Any], list[str]]:
         "read_timeout": values.milliseconds(notes, "timeout-server"),
         "upstream_host": notes.text("set-host"),
         "proxy_protocol": _proxy_protocol(notes),
+        "client_header": notes.text("src-ip-header") or "",
     }
     filters: list[Filter | None] = [_rate_limit(notes, refusals), _basic_auth(notes, refusals), _cors(notes)]
     filters += [_redirect(notes), *_headers(notes), _rewrite(notes)]
