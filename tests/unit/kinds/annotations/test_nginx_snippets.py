@@ -12,7 +12,7 @@ from gatewright.kinds.annotations.nginx import ingress as nginx
 from gatewright.kinds.annotations.nginx.snippets import Statement, Unreadable, parse
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.identity import Key
-from gatewright.kinds.intents.filters import HeaderEdit, Redirect, RequestHeaders, Respond, ResponseHeaders
+from gatewright.kinds.intents.filters import HeaderEdit, Redirect, RequestHeaders, ResponseHeaders
 from gatewright.kinds.intents.options import Options
 
 OWNER = Key("Ingress", "apps", "shop")
@@ -141,9 +141,9 @@ def test_lists_of_addresses() -> None:
     assert allowed.cidrs == ("10.0.0.0/8", "192.0.2.7/32")
     assert denied is not None
     assert denied.cidrs == ("192.0.2.7/32", "192.0.2.8/32")
-    (answer,) = read("deny all;")[0].first
-    assert isinstance(answer, Respond)
-    assert answer.status == 403
+    everybody = read("deny all;")[0].deny
+    assert everybody is not None
+    assert everybody.cidrs == ("0.0.0.0/0", "::/0")
 
 
 @pytest.mark.parametrize(

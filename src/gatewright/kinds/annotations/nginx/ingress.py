@@ -22,6 +22,7 @@ from gatewright.kinds.annotations.nginx import statements as nginx_statements
 from gatewright.kinds.annotations.notes import Notes
 from gatewright.kinds.annotations.reader import Reader
 from gatewright.kinds.features import Compatibility
+from gatewright.kinds.intents.filters import BasicAuth
 from gatewright.kinds.intents.options import NOTHING, Options, laid_over
 
 IMPLEMENTATION = "ingress-nginx"
@@ -47,8 +48,10 @@ _KNOWN = table.by_name(nginx_features.FEATURES, NGINX)
 def read(notes: Notes) -> Options:
     """The options of one Ingress."""
     found = NOTHING
-    for part in (nginx_routing.read, nginx_answers.read, nginx_auth.read, nginx_backends.read, _snippets):
+    for part in (nginx_routing.read, nginx_answers.read, nginx_auth.read, nginx_backends.read):
         found = _together(found, part(notes))
+    found = _with_lists_of_both(found, _snippets(notes))
+    _tell_whom_any_keeps_out(found, notes)
     if "canary" in notes and found.canary is not None:
         found = _of_a_canary(found)
         _tell_what_a_canary_lacks(notes)
@@ -60,6 +63,16 @@ def _together(found: Options, part: Options) -> Options:
     """Both, with the reason that was found first."""
     both = laid_over(found, part)
     return structs.replace(both, unbuildable=found.unbuildable) if found.unbuildable else both
+
+
+def _with_lists_of_both(found: Options, snippets: Options) -> Options:
+    """With what snippets say, whose lists of addresses come behind those of annotations: these say first whom they
+    allow, and that all others are denied.
+    """
+    deny = snippets.deny
+    if deny is not None and found.deny is not None:
+        deny = structs.replace(deny, cidrs=tuple(dict.fromkeys((*found.deny.cidrs, *deny.cidrs))))
+    return _together(found, structs.replace(snippets, allow=found.allow or snippets.allow, deny=deny))
 
 
 def _of_a_canary(found: Options) -> Options:
@@ -81,6 +94,18 @@ def _tell_what_a_canary_lacks(notes: Notes) -> None:
     if names:
         message = f"{', '.join(names)} of a canary: what the Ingress says that it is a canary of counts in their place"
         notes.tell(Severity.INFO, "annotation-without-effect", message, names[0])
+
+
+def _tell_whom_any_keeps_out(found: Options, notes: Notes) -> None:
+    """With `satisfy any`, who is denied passes with credentials, and others may pass without; not so here."""
+    asks = found.auth or any(isinstance(item, BasicAuth) for item in found.filters)
+    if not (found.satisfy_any and found.deny and asks):
+        return
+    said = ("satisfy", *(name for name, _ in _SNIPPETS if "satisfy" in (notes.text(name) or "")))
+    instead = "beside denied addresses, these get 403 whatever they send, and others are asked for credentials"
+    notes.unsupported(
+        next(name for name in said if name in notes), instead, "allow those who need no credentials, and then deny all"
+    )
 
 
 def _snippets(notes: Notes) -> Options:

@@ -69,6 +69,7 @@ _AS_USUAL = {
     "x-scheme": {"scheme", "pass_access_scheme"},
     "x-request-id": {"req_id", "request_id"},
 }
+_EVERYBODY = ("0.0.0.0/0", "::/0")
 _HOP = {"upgrade", "connection"}
 _TIME = re.compile(r"(\d{1,9})(ms|s|m|h|d|)")
 _TIMES = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -391,12 +392,15 @@ class _Lowering:
             if "all" not in cidrs:
                 self._say(Options(allow=AllowSources(self._origin, cidrs)))
         elif last == "all" and not last_allows and not listed:
-            self._first.append(Respond(self._origin, 403))
+            self._say(Options(deny=DenySources(self._origin, _EVERYBODY)))
         elif any(allows for allows, _, _ in listed) or "all" in cidrs or (last == "all" and not last_allows):
             self._refuse(statement)
         elif listed or not last_allows:  # an `allow` at the end lets everybody in whom nobody denied
             denied = cidrs if last_allows else (*cidrs, last)
             self._say(Options(deny=DenySources(self._origin, denied)))
+        else:  # by itself it is of use with `satisfy any` alone
+            what = f"`{statement.line[:120]}` (line {statement.number}) keeps nobody out, and spares nobody credentials"
+            self._notes.unsupported(self._name, what, "put `deny all;` behind it")
 
 
 # --- helpers ------------------------------------------------------------------------------------
