@@ -182,6 +182,12 @@ def test_a_folder_s_own_modules_are_not_imported(tmp_path: Path) -> None:
     assert run(tmp_path, "--only", "app-is-there", "-o", "yaml", str(SMALL)).returncode == 0
 
 
+def test_an_estimate_also_knows_what_there_is_to_break(tmp_path: Path) -> None:
+    done = run(tmp_path, "--estimate", "--break", "link:nope", str(SMALL))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no link nope to break" in done.stderr
+
+
 def test_whoever_reads_it_may_have_enough(tmp_path: Path) -> None:
     process = start(tmp_path, str(SMALL), stderr=subprocess.DEVNULL)
     assert process.stdout is not None

@@ -104,9 +104,11 @@ class Rehearsal:
         return tuple(self.model.problems())
 
     def imagine(self) -> World:
-        """What would be built, whether or not this machine can bear it."""
+        """What would be built, whether or not this machine can bear it.  UsageError for faults of what there is not."""
         self._stage("planning")
         self.world = self._planned()
+        for fault in self.faults:
+            fault.aim(structs.replace(self.model.analysis.answer(things), certificates=self.certificates.ordered))
         return self.world
 
     def needed(self) -> tuple[str, ...]:
@@ -118,8 +120,6 @@ class Rehearsal:
     def plan(self) -> World:
         """What is to be built.  UsageError where this machine cannot bear it."""
         world = self.imagine()
-        for fault in self.faults:
-            fault.aim(structs.replace(self.model.analysis.answer(things), certificates=self.certificates.ordered))
         self.model.provide(stays(world))
         isolation.require(self.needed(), "this world")
         estimate.check(world, len(self.questions()))

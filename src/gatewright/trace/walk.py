@@ -206,7 +206,8 @@ class _Walk:
         listener = next((item for item in self._gateway.listeners if item.name == host.listener), None)
         if listener is not None:
             self._hop(HopKind.LISTENER, f"{listener.name}: {listener.protocol} {listener.port}", listener.origin)
-        self._hop(HopKind.VIRTUAL_HOST, f"{host.key.hostname} ({len(host.entries)} rules)", host.origin)
+        rules = "1 rule" if len(host.entries) == 1 else f"{len(host.entries)} rules"
+        self._hop(HopKind.VIRTUAL_HOST, f"{host.key.hostname} ({rules})", host.origin)
         self._outcome = structs.replace(self._outcome, listener=host.listener, virtual_host=host.key.hostname)
 
     def _through_http(self, port: Port, family: Family) -> Outcome:
