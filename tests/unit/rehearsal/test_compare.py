@@ -584,3 +584,19 @@ def test_a_service_that_is_a_name_stands_for_whoever_answers_where_it_leads() ->
     known = landmarks(draft.world(), backends)
 
     assert known.stands_for(ECHO) == {("shop", "web", 80), ("away", "grafana", 80)}
+
+
+def test_a_service_that_is_another_ones_name_stands_for_its_pods() -> None:
+    draft = Draft()
+    draft.named["web.shop.svc.cluster.local"] = ("10.43.0.7",)
+    draft.echoes.append(Echo("pod:shop/web-0", "10.42.0.7", 8080, EchoService("shop", "web", 80)))
+    names = {("away", "long", 80): "web.shop.svc.cluster.local", ("shop", "near", 80): "web"}
+    others = {("away", "port", 81): "web.shop.svc.cluster.local", ("away", "far", 80): "web"}
+    backends = [
+        Backend(BackendKey(*key), UpstreamProtocol.HTTP1, (), (), dns_name=host)
+        for key, host in (names | others).items()
+    ]
+
+    known = landmarks(draft.world(), backends)
+
+    assert known.stands_for(ECHO) == {("shop", "web", 80), *names}

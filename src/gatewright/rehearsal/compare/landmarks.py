@@ -11,6 +11,7 @@ from msgspec import Struct
 from gatewright.graph.nodes import Backend
 from gatewright.rehearsal.asking import EchoSeen, Observation
 from gatewright.rehearsal.world import Role, World
+from gatewright.trace.tunnels import service_key
 
 Identity = tuple[str, str, int]
 """A Service's namespace and name, and the port."""
@@ -49,7 +50,7 @@ class Landmarks(Struct, frozen=True):
 
 def landmarks(world: World, backends: Iterable[Backend]) -> Landmarks:
     """Those of a world.  `backends`: of the model's graph; their endpoints tell which Services share pods, a Service of
-    type ExternalName with whoever answers where its name leads."""
+    type ExternalName with whoever answers where its name leads, which may be another Service."""
     doors: dict[str, set[str]] = defaultdict(set)
     sources: dict[str, set[str]] = defaultdict(set)
     roles = {space.name: space.role for space in world.spaces}
@@ -59,16 +60,20 @@ def landmarks(world: World, backends: Iterable[Backend]) -> Landmarks:
         for address in spot.sources if roles.get(spot.space) is not Role.MACHINE else ():
             sources[address].add(spot.gateway)  # behind the addresses of machines everybody's pods hide
     at: dict[tuple[str, int], set[Identity]] = defaultdict(set)
+    called: dict[Identity, set[Identity]] = defaultdict(set)
     for backend in backends:
         serves = (backend.key.namespace, backend.key.name, backend.key.port)
         for endpoint in backend.endpoints:
             at[endpoint.address, endpoint.port].add(serves)
         for address in world.named.get(backend.dns_name, ()):
             at[address, backend.key.port].add(serves)
+        within = service_key(backend.dns_name, backend.key.namespace) if backend.dns_name else None
+        if within is not None:
+            called[within.namespace, within.name, backend.key.port].add(serves)
     served: dict[Identity, set[Identity]] = defaultdict(set)
     for echo in world.echoes:
         own = (echo.service.namespace, echo.service.name, echo.service.port)
-        served[own] |= at[echo.address, echo.port]
+        served[own] |= at[echo.address, echo.port] | called[own]
     return Landmarks(_frozen(doors), _frozen(sources), _frozen(served), frozenset(world.links))
 
 
