@@ -83,8 +83,8 @@ def virtual_host(view: View, key: VirtualHostKey) -> tuple[VirtualHost | None, t
     door = _Door(view, gateway, listener)
     _serve(door, key, routes, found)
     if others:
-        taken = any(route.doors is None for route in routes)
-        _stand_in(door, key, others, found, taken=taken)
+        owners = [route for route in routes if route.doors is None]
+        _stand_in(door, key, others, found, owners)
     if listener.redirection is not None:
         _redirect_all(door, key, found)
     found.entries.sort(key=lambda pair: pair[0])
@@ -123,9 +123,12 @@ def _own(
     return own, others
 
 
-def _stand_in(door: _Door, key: VirtualHostKey, others: list[RouteIntent], found: Found, *, taken: bool) -> None:
-    """Serve what has no rules of its own: by alias like the host that is meant, else by a redirect to it."""
-    gateway = door.gateway
+def _stand_in(
+    door: _Door, key: VirtualHostKey, others: list[RouteIntent], found: Found, owners: list[RouteIntent]
+) -> None:
+    """Serve what has no rules of `owners`: by alias like the host that is meant, else by a redirect to it."""
+    gateway, taken = door.gateway, bool(owners)
+    found.problems += further_hosts.lost(gateway, key, others, owners)
     steads = further_hosts.steads(gateway, key, others, taken=taken)
     for stead in steads:
         meant = Found()

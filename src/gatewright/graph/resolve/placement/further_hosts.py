@@ -6,11 +6,12 @@ stands for, with all of its rules, and a redirect leads to the name that is desc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
 from gatewright.base import hostnames
+from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Entry, Gateway, RedirectTo, Rule, VirtualHostKey
 from gatewright.graph.resolve.placement.hosts import candidates
 from gatewright.graph.resolve.rules.precedence import age
@@ -83,6 +84,25 @@ def steads(gateway: Gateway, key: VirtualHostKey, routes: Iterable[RouteIntent],
                 elif alias.kind is HostKind.EXACT and alias.value == key.hostname and not taken:
                     found.setdefault((), Stead(structs.replace(key, hostname=bases[0])))
     return list(found.values())
+
+
+def lost(
+    gateway: Gateway, key: VirtualHostKey, routes: Iterable[RouteIntent], owners: Sequence[RouteIntent]
+) -> Iterator[Problem]:
+    """A Problem for each alias that is not served: rules of `owners`, or an earlier alias, have the name."""
+    first = min(owners, key=age, default=None)
+    for route in sorted(routes, key=age):
+        named = any(HostMatch(HostKind.EXACT, key.hostname) in options.aliases for options in said(gateway, route))
+        if not named or not (bases := _exact(route, gateway)):
+            continue
+        if first is None:
+            first = route
+        elif owners or bases[0] not in _exact(first, gateway):
+            use = "has rules for it" if owners else "comes first and has the same alias"
+            message = f"the alias {key.hostname} of {route.key} has no effect: {first.key} {use}"
+            hint = "leave the alias out, or put all rules for the name into one object"
+            origin = route.origin.at("metadata", "annotations")
+            yield Problem("annotation-without-effect", message, origin, Severity.WARNING, hint)
 
 
 def www_redirect(gateway: Gateway, key: VirtualHostKey, routes: Iterable[RouteIntent]) -> Entry | None:
