@@ -3,7 +3,8 @@
 A SecurityPolicy, BackendTrafficPolicy or ClientTrafficPolicy names its targets, in its own namespace, or selects them
 in others, each of which has to let it with a ReferenceGrant: without one nothing holds there. When the route
 or Gateway has another name, or no such rule or listener, the policy is accepted and does nothing: what it was to
-protect is open. And of two policies of one kind for the very same target the older alone counts.
+protect is open. And of two policies of one kind for the very same target the older alone counts. A policy of a route
+takes the place of its Gateway's, unless it merges (`mergeType`): where it says nothing of who may pass, everybody may.
 
     kind: SecurityPolicy
     metadata: {namespace: shop}
@@ -26,7 +27,7 @@ from gatewright.base.problem import Severity
 from gatewright.check.finding import Finding
 from gatewright.check.rule import Rule, Scope
 from gatewright.graph.resolve.references import granted
-from gatewright.graph.resolve.rules.policies import aims, policies_at, seniority
+from gatewright.graph.resolve.rules.policies import DISPLACED, aims, policies_at, seniority
 from gatewright.graph.sight import Sight
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent, ListenerSetIntent, RouteIntent
@@ -125,4 +126,7 @@ RULE = Rule(
     __doc__,
     check,
     kinds=(OptionsPolicyIntent, RouteIntent, GatewayIntent, ListenerSetIntent),
+    lifts=(DISPLACED,),
+    consequence="whom the wider policy keeps out passes there",
+    fix="repeat it in the nearer policy, or have that merge",
 )

@@ -29,7 +29,7 @@ from gatewright.graph.resolve.placement import further_hosts, nginx_hosts, own_r
 from gatewright.graph.resolve.placement.canaries import ITSELF, Alternative, Canaries, Variant, canary_of
 from gatewright.graph.resolve.placement.hosts import overlap, specialise
 from gatewright.graph.resolve.rules import entries as rules
-from gatewright.graph.resolve.rules import options
+from gatewright.graph.resolve.rules import options, policies
 from gatewright.graph.resolve.rules.displaced import displaced
 from gatewright.graph.resolve.rules.entries import DEFAULT_PORTS
 from gatewright.graph.resolve.rules.filters import Effects, by_word_of_peers, fold, redirect, unsecured
@@ -314,6 +314,8 @@ class _Host:
             if not matches:
                 continue
             rule = self._told(route, asked)
+            if gateway.dialect is Dialect.GATEWAY_API and route.doors is None:
+                found.problems += policies.opened(self._view, gateway, self._listener.name, route, asked)
             effects = fold(self._view, self._where, route, rule.filters)
             plain = self._resolve(route, rule, effects, ITSELF[0])
             first = effects.unsecured

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
+from gatewright.base.problem import Problem, Severity
 from gatewright.graph.nodes import Gateway
 from gatewright.graph.objects import OPTIONS_POLICIES, View
 from gatewright.graph.resolve.references import NAME_LABEL, granted, selects
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents.doors import GatewayIntent, ListenerSetIntent, RouteIntent
-from gatewright.kinds.intents.filters import RateLimit
+from gatewright.kinds.intents.filters import Authorize, BasicAuth, Jwt, RateLimit
 from gatewright.kinds.intents.material import NamespaceIntent
 from gatewright.kinds.intents.options import NOTHING, Options, OptionsPolicyIntent, PolicyTarget, laid_over
 from gatewright.kinds.intents.routing import RuleIntent
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # rules of `check` look at policies, too
 
 RULE, ROUTE, LISTENER, SET_LISTENER, SET, GATEWAY = range(6)
 """How near a policy is to a rule: the smaller, the nearer.  A set's own listener is as near as a gateway's."""
+DISPLACED = "policy-displaced"
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -98,6 +100,54 @@ def at_listener(view: View, gateway: Key, listener: str) -> list[Attached]:
 
 def effective(view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None) -> Options:
     """What policies say of a rule.  What asks who may pass comes before what limits and shapes requests."""
+    found = NOTHING
+    for _, rivals in sorted(_rivals(view, gateway, listener, route, rule).items(), reverse=True):
+        found = laid_over(found, _merged(rivals))  # SecurityPolicy before BackendTrafficPolicy
+    # What is said of the door itself is its listener's already, see `door_options.by_policy`.
+    return structs.replace(found, door=None, client=None) if found.door or found.client else found
+
+
+def opened(
+    view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None
+) -> Iterator[Problem]:
+    """A Problem for each policy of a route that pushes aside a wider one, and asks less of who may pass than that."""
+    for rivals in _rivals(view, gateway, listener, route, rule).values():
+        said = _merged(rivals)
+        if said.unbuildable:
+            continue  # nobody passes
+        asked = _asked(said)
+        nearest = next((one for one in rivals if not one.policy.merges), rivals[0])
+        places = {nearest.place}
+        for one in rivals:
+            if one.place < nearest.place or one.place in places:
+                continue  # the older one of a place counts
+            places.add(one.place)
+            if nearest.place <= ROUTE and (lost := sorted(_asked(one.policy.options, locks=True) - asked)):
+                what = " and ".join(lost)
+                message = (
+                    f"at {route.key} {nearest.policy.key} takes the place of {one.policy.key}, whose {what} is lost"
+                )
+                hint = f"repeat it in {nearest.policy.key.name}, or have that merge (mergeType: StrategicMerge)"
+                yield Problem(DISPLACED, message, nearest.policy.origin, Severity.WARNING, hint)
+
+
+def _asked(options: Options, *, locks: bool = False) -> set[str]:
+    """What is said of who may pass; `locks`: where it may keep somebody out."""
+    found = {"authentication"} if options.auth else set()
+    if locks and options.unbuildable:
+        found.add("protection")
+    for item in options.filters:
+        if isinstance(item, BasicAuth | Jwt):
+            found.add("authentication")
+        elif isinstance(item, Authorize) and not (locks and item.allow and all(one.allow for one in item.rules)):
+            found.add("authorization")
+    return found
+
+
+def _rivals(
+    view: View, gateway: Gateway, listener: str, route: RouteIntent, rule: RuleIntent | None
+) -> dict[str, list[Attached]]:
+    """The policies that hold at a rule by their kind, the nearest first."""
     sections = {"": ROUTE}
     if rule is not None and rule.name:
         sections[rule.name] = RULE
@@ -105,11 +155,7 @@ def effective(view: View, gateway: Gateway, listener: str, route: RouteIntent, r
     ranked: dict[str, list[Attached]] = {}
     for one in (*near, *at_listener(view, gateway.key, listener)):
         ranked.setdefault(one.policy.key.kind, []).append(one)
-    found = NOTHING
-    for _, rivals in sorted(ranked.items(), reverse=True):  # SecurityPolicy before BackendTrafficPolicy
-        found = laid_over(found, _merged(rivals))
-    # What is said of the door itself is its listener's already, see `door_options.by_policy`.
-    return structs.replace(found, door=None, client=None) if found.door or found.client else found
+    return ranked
 
 
 def _merged(rivals: list[Attached]) -> Options:
