@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 import pytest
 from tests.support import worlds
+from tests.support.shared import Shared
 from tests.support.small_world import DROPPED, FAR, SERVER, SERVER_6, Standing
 
 from gatewright.base.origin import Origin
@@ -87,27 +87,31 @@ def observed() -> dict[str, list[Any]]:
     return asyncio.run(ask())
 
 
-@lru_cache(1)
-def _all() -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = worlds.run(observed)
-    return found
+class Seen:
+    """What came of each question of URLS, by its name."""
+
+    def __init__(self, found: Mapping[str, list[Any]]) -> None:
+        self.found = found
+
+    def all(self, name: str) -> tuple[Observation, ...]:
+        return msgspec.convert(self.found[name], tuple[Observation, ...])
+
+    def one(self, name: str) -> Observation:
+        (found,) = self.all(name)
+        return found
 
 
-def seen(name: str) -> tuple[Observation, ...]:
-    return msgspec.convert(_all()[name], tuple[Observation, ...])
-
-
-def one(name: str) -> Observation:
-    (found,) = seen(name)
-    return found
+@pytest.fixture(scope="module")
+def seen(shared: Shared) -> Seen:
+    return Seen(shared.value("clients", lambda: worlds.run(observed)))
 
 
 @pytest.mark.parametrize(
     "name", ["http", "ipv6", "https", "alias", "literal", "literal ipv6", "body", "body over http", "more than is sent"]
 )
-def test_what_arrives_is_told_by_the_backend(name: str) -> None:
+def test_what_arrives_is_told_by_the_backend(name: str, seen: Seen) -> None:
     url, _, family, _ = URLS[name]
-    found = one(name)
+    found = seen.one(name)
 
     assert (found.ended, found.status) == (Ended.ANSWERED, 200)
     assert found.address == {"4": SERVER, "6": SERVER_6}[family]
@@ -118,36 +122,36 @@ def test_what_arrives_is_told_by_the_backend(name: str) -> None:
     assert found.alpn == ("h2" if url.startswith("https") else "")
 
 
-def test_only_what_the_question_says_is_sent() -> None:
-    echo = one("http").echo
+def test_only_what_the_question_says_is_sent(seen: Seen) -> None:
+    echo = seen.one("http").echo
 
     assert echo is not None
     assert echo.path == "/x?y=1"
     assert echo.headers == ()
 
 
-def test_a_body_is_sent_whole_up_to_a_limit() -> None:
+def test_a_body_is_sent_whole_up_to_a_limit(seen: Seen) -> None:
     lengths = {}
     for name in ("body", "body over http", "more than is sent"):
-        echo = one(name).echo
+        echo = seen.one(name).echo
         assert echo is not None
         lengths[name] = dict(echo.headers)["content-length"]
 
     assert lengths == {"body": "300000", "body over http": "300000", "more than is sent": str(LARGEST_BODY)}
 
 
-def test_who_objects_to_a_declared_length_is_heard() -> None:
-    assert (one("too large").ended, one("too large").status) == (Ended.ANSWERED, 413)
+def test_who_objects_to_a_declared_length_is_heard(seen: Seen) -> None:
+    assert (seen.one("too large").ended, seen.one("too large").status) == (Ended.ANSWERED, 413)
 
 
-def test_each_address_of_an_answer_is_tried() -> None:
-    found = {item.address: item.ended for item in seen("two")}
+def test_each_address_of_an_answer_is_tried(seen: Seen) -> None:
+    found = {item.address: item.ended for item in seen.all("two")}
 
     assert found == {SERVER: Ended.ANSWERED, DROPPED: Ended.TIMEOUT}
 
 
-def test_an_answer_that_was_cut_off_comes_over_tcp() -> None:
-    assert len(seen("large")[0].addresses) == 50
+def test_an_answer_that_was_cut_off_comes_over_tcp(seen: Seen) -> None:
+    assert len(seen.all("large")[0].addresses) == 50
 
 
 @pytest.mark.parametrize(
@@ -159,8 +163,8 @@ def test_an_answer_that_was_cut_off_comes_over_tcp() -> None:
         ("literal of the other family", Named.LITERAL),
     ],
 )
-def test_without_an_address_nothing_is_tried(name: str, named: Named) -> None:
-    found = one(name)
+def test_without_an_address_nothing_is_tried(name: str, named: Named, seen: Seen) -> None:
+    found = seen.one(name)
 
     assert (found.named, found.ended, found.address) == (named, Ended.NOT_TRIED, "")
 
@@ -178,8 +182,8 @@ def test_without_an_address_nothing_is_tried(name: str, named: Named) -> None:
         ("datagrams to nobody", Ended.REFUSED),
     ],
 )
-def test_how_it_fails_is_told_apart(name: str, ended: Ended) -> None:
-    found = one(name)
+def test_how_it_fails_is_told_apart(name: str, ended: Ended, seen: Seen) -> None:
+    found = seen.one(name)
 
     assert found.ended is ended
     assert found.echo is None
@@ -189,41 +193,41 @@ def test_how_it_fails_is_told_apart(name: str, ended: Ended) -> None:
 @pytest.mark.parametrize(
     ("name", "why"), [("expired", "expired"), ("strange", "untrusted"), ("for another name", "name-mismatch")]
 )
-def test_a_certificate_is_refused_for_a_reason(name: str, why: str) -> None:
+def test_a_certificate_is_refused_for_a_reason(name: str, why: str, seen: Seen) -> None:
     """And a client that trusts anybody says who is behind it."""
-    found = one(name)
+    found = seen.one(name)
 
     assert (found.ended, found.distrust, found.beyond) == (Ended.UNTRUSTED, why, Ended.ANSWERED)
     assert found.echo is not None
     assert found.certificate == (("app.test",) if name == "for another name" else (f"{name}.test",))
 
 
-def test_trust_is_no_complaint() -> None:
-    found = one("https")
+def test_trust_is_no_complaint(seen: Seen) -> None:
+    found = seen.one("https")
 
     assert (found.distrust, found.certificate) == ("", ("app.test",))
 
 
-def test_who_answers_head_does_not_tell() -> None:
-    assert (one("head").status, one("head").echo) == (200, None)
+def test_who_answers_head_does_not_tell(seen: Seen) -> None:
+    assert (seen.one("head").status, seen.one("head").echo) == (200, None)
 
 
 @pytest.mark.parametrize("name", ["websocket", "secure websocket"])
-def test_a_websocket_echoes(name: str) -> None:
-    found = one(name)
+def test_a_websocket_echoes(name: str, seen: Seen) -> None:
+    found = seen.one(name)
 
     assert (found.ended, found.status) == (Ended.ANSWERED, 101)
     assert found.echo is not None
     assert found.echo.path == "/chat"
 
 
-def test_a_handshake_that_is_refused_has_its_status() -> None:
-    assert (one("no websocket").ended, one("no websocket").status) == (Ended.ANSWERED, 200)
+def test_a_handshake_that_is_refused_has_its_status(seen: Seen) -> None:
+    assert (seen.one("no websocket").ended, seen.one("no websocket").status) == (Ended.ANSWERED, 200)
 
 
 @pytest.mark.parametrize("name", ["call", "call in clear"])
-def test_a_call_has_a_status_of_its_own(name: str) -> None:
-    found = one(name)
+def test_a_call_has_a_status_of_its_own(name: str, seen: Seen) -> None:
+    found = seen.one(name)
 
     assert (found.status, found.grpc_status) == (200, 0)
     assert found.echo is not None
@@ -231,16 +235,16 @@ def test_a_call_has_a_status_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "service"), [("octets", "web"), ("octets over tls", "web"), ("datagrams", "games")])
-def test_octets_come_back_and_tell_from_whom(name: str, service: str) -> None:
-    found = one(name)
+def test_octets_come_back_and_tell_from_whom(name: str, service: str, seen: Seen) -> None:
+    found = seen.one(name)
 
     assert (found.ended, found.status) == (Ended.ANSWERED, 0)
     assert found.echo is not None
     assert found.echo.service == service
 
 
-def test_a_redirect_is_followed_as_browsers_do() -> None:
-    found = one("redirected")
+def test_a_redirect_is_followed_as_browsers_do(seen: Seen) -> None:
+    found = seen.one("redirected")
 
     assert found.redirects == ((301, "http://app.test/arrived"),)
     assert found.echo is not None
@@ -248,22 +252,22 @@ def test_a_redirect_is_followed_as_browsers_do() -> None:
     assert "content-length" not in dict(found.echo.headers)
 
 
-def test_a_redirect_out_of_the_world_ends_there() -> None:
-    found = one("redirected away")
+def test_a_redirect_out_of_the_world_ends_there(seen: Seen) -> None:
+    found = seen.one("redirected away")
 
     assert found.redirects == ((301, "https://elsewhere.test/"),)
     assert (found.named, found.ended) == (Named.NXDOMAIN, Ended.NOT_TRIED)
 
 
-def test_redirects_end() -> None:
-    assert len(one("round").redirects) == 1
-    assert [place for _, place in one("on and on").redirects] == [f"http://app.test:8081/{n}" for n in range(1, 7)]
-    assert (one("not followed").redirects, one("not followed").location) == ((), "ftp://app.test/")
+def test_redirects_end(seen: Seen) -> None:
+    assert len(seen.one("round").redirects) == 1
+    assert [place for _, place in seen.one("on and on").redirects] == [f"http://app.test:8081/{n}" for n in range(1, 7)]
+    assert (seen.one("not followed").redirects, seen.one("not followed").location) == ((), "ftp://app.test/")
 
 
-def test_a_name_is_asked_for_once() -> None:
+def test_a_name_is_asked_for_once(seen: Seen) -> None:
     """For each type, but again where no answer comes in time; nothing in a world changes while it is asked."""
-    assert 2 <= len(_all()["queries"]) <= 2 * TRIES
+    assert 2 <= len(seen.found["queries"]) <= 2 * TRIES
 
 
 # --- more than one resolver, links, silence -----------------------------------------------------

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support import worlds
+from tests.support.shared import Shared
 
 from gatewright.base.errors import UsageError
 from gatewright.rehearsal import standing
@@ -91,59 +91,61 @@ def _summary(one: Broken) -> dict[str, Any]:
     }
 
 
-@lru_cache(1)
-def edge() -> dict[str, Any]:
-    return dict(worlds.run(suffered, "dual-stack-edge", *EDGE, seconds=SECONDS))
+def _suffered(shared: Shared, example: str, *faults: str) -> dict[str, Any]:
+    made = shared.value(f"faults-{example}", lambda: worlds.run(suffered, example, *faults, seconds=SECONDS))
+    return dict(made)
 
 
-@lru_cache(1)
-def split() -> dict[str, Any]:
-    return dict(worlds.run(suffered, "gateway-split-dns", *SPLIT, seconds=SECONDS))
+@pytest.fixture(scope="module")
+def edge(shared: Shared) -> dict[str, Any]:
+    return _suffered(shared, "dual-stack-edge", *EDGE)
 
 
-@lru_cache(1)
-def dual() -> dict[str, Any]:
-    return dict(worlds.run(suffered, "dual-ingress", *DUAL, seconds=SECONDS))
+@pytest.fixture(scope="module")
+def split(shared: Shared) -> dict[str, Any]:
+    return _suffered(shared, "gateway-split-dns", *SPLIT)
+
+
+@pytest.fixture(scope="module")
+def dual(shared: Shared) -> dict[str, Any]:
+    return _suffered(shared, "dual-ingress", *DUAL)
 
 
 @pytest.mark.parametrize("fault", EDGE)
-def test_at_the_edge_reality_is_as_predicted_and_all_is_mended(fault: str) -> None:
-    found = edge()
-    assert found[""] == []
-    assert found[fault]["differ"] == []
-    assert found[fault]["after"] == []
+def test_at_the_edge_reality_is_as_predicted_and_all_is_mended(fault: str, edge: dict[str, Any]) -> None:
+    assert edge[""] == []
+    assert edge[fault]["differ"] == []
+    assert edge[fault]["after"] == []
 
 
 @pytest.mark.parametrize("fault", SPLIT)
-def test_with_split_dns_reality_is_as_predicted_and_all_is_mended(fault: str) -> None:
-    found = split()
-    assert found[""] == []
-    assert found[fault]["differ"] == []
-    assert found[fault]["after"] == []
+def test_with_split_dns_reality_is_as_predicted_and_all_is_mended(fault: str, split: dict[str, Any]) -> None:
+    assert split[""] == []
+    assert split[fault]["differ"] == []
+    assert split[fault]["after"] == []
 
 
 @pytest.mark.parametrize("fault", DUAL)
-def test_behind_a_cdn_reality_is_as_predicted_and_all_is_mended(fault: str) -> None:
-    found = dual()
-    assert found[""] == []
-    assert found[fault]["differ"] == []
-    assert found[fault]["after"] == []
+def test_behind_a_cdn_reality_is_as_predicted_and_all_is_mended(fault: str, dual: dict[str, Any]) -> None:
+    assert dual[""] == []
+    assert dual[fault]["differ"] == []
+    assert dual[fault]["after"] == []
 
 
-def test_routes_to_names_survive_their_resolver() -> None:
-    found = dual()["resolver:aws-dns"]
+def test_routes_to_names_survive_their_resolver(dual: dict[str, Any]) -> None:
+    found = dual["resolver:aws-dns"]
     assert found["lost"] == []
     assert found["seconds"] is not None
 
 
-def test_without_the_tunnel_only_those_away_lose() -> None:
-    found = edge()["link:wireguard"]
+def test_without_the_tunnel_only_those_away_lose(edge: dict[str, Any]) -> None:
+    found = edge["link:wireguard"]
     assert found["lost"] == ["phone-away"]
     assert found["kept"] == ["phone-at-home"]
 
 
-def test_the_address_of_a_lost_node_is_announced_by_another() -> None:
-    found = edge()["node:k3s-node3"]
+def test_the_address_of_a_lost_node_is_announced_by_another(edge: dict[str, Any]) -> None:
+    found = edge["node:k3s-node3"]
     assert found["lost"] == []
     assert found["seconds"] is not None
     announced = [said for said in found["did"] if "192.168.178.10 is announced by home/k3s-node" in said]
@@ -152,47 +154,47 @@ def test_the_address_of_a_lost_node_is_announced_by_another() -> None:
     assert any("fda8:a1db:5685::10 is announced by" in said for said in found["did"])
 
 
-def test_pods_of_a_lost_node_are_no_endpoints() -> None:
-    found = edge()["node:k3s-node1"]
+def test_pods_of_a_lost_node_are_no_endpoints(edge: dict[str, Any]) -> None:
+    found = edge["node:k3s-node1"]
     assert found["kept"] == []
     assert found["seconds"] is None
     assert found["lost"] == ["phone-at-home", "phone-away"]
 
 
-def test_without_the_edge_node_only_those_away_lose() -> None:
-    assert edge()["node:cloud/ionos"]["lost"] == ["phone-away"]
+def test_without_the_edge_node_only_those_away_lose(edge: dict[str, Any]) -> None:
+    assert edge["node:cloud/ionos"]["lost"] == ["phone-away"]
 
 
-def test_without_its_only_resolver_the_home_loses() -> None:
-    found = edge()["resolver:home-dns"]
+def test_without_its_only_resolver_the_home_loses(edge: dict[str, Any]) -> None:
+    found = edge["resolver:home-dns"]
     assert found["lost"] == ["phone-at-home"]
     assert found["kept"] == ["phone-away"]
 
 
-def test_a_gateway_that_ended_loses_its_own_clients() -> None:
-    found = edge()["gateway:kube-system/traefik"]
+def test_a_gateway_that_ended_loses_its_own_clients(edge: dict[str, Any]) -> None:
+    found = edge["gateway:kube-system/traefik"]
     assert found["lost"] == ["phone-at-home"]
     assert found["kept"] == ["phone-away"]
 
 
-def test_expired_certificates_lose_what_is_encrypted() -> None:
-    found = edge()["certificate:expire"]
+def test_expired_certificates_lose_what_is_encrypted(edge: dict[str, Any]) -> None:
+    found = edge["certificate:expire"]
     assert found["lost"] == ["phone-at-home", "phone-away"]
     assert found["kept"] == ["phone-at-home"]  # by plain HTTP
 
 
-def test_a_narrow_tunnel_loses_nothing() -> None:
-    assert edge()["rate:wireguard=50mbit"]["lost"] == []
+def test_a_narrow_tunnel_loses_nothing(edge: dict[str, Any]) -> None:
+    assert edge["rate:wireguard=50mbit"]["lost"] == []
 
 
-def test_a_silent_resolver_s_clients_ask_the_other() -> None:
-    found = split()["resolver:adguard"]
+def test_a_silent_resolver_s_clients_ask_the_other(split: dict[str, Any]) -> None:
+    found = split["resolver:adguard"]
     assert found["lost"] == []
     assert found["moved"] == ["laptop"]
 
 
-def test_nobody_announces_what_only_one_node_may() -> None:
-    found = split()["node:talos-worker-1"]
+def test_nobody_announces_what_only_one_node_may(split: dict[str, Any]) -> None:
+    found = split["node:talos-worker-1"]
     assert "nobody is left to announce 172.16.1.61" in found["did"]
     assert "laptop" in found["lost"]
 

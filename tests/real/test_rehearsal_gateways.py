@@ -12,6 +12,7 @@ import pytest
 from gatewright.rehearsal import isolation
 from support import keys, rehearsed_doors
 from support.needs import binary
+from support.shared import Shared
 
 pytestmark = pytest.mark.real
 
@@ -159,11 +160,7 @@ def _manifests() -> str:
     )
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    if reason := isolation.refusal():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("manifests")
+def _seen(folder: Path) -> dict[str, Any]:
     (folder / "all.yaml").write_text(_manifests())
     done = subprocess.run(
         [sys.executable, str(Path(rehearsed_doors.__file__)), str(folder)],
@@ -171,6 +168,14 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def seen(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    if reason := isolation.refusal():
+        pytest.skip(reason)
+    found: dict[str, Any] = shared.value("gateways", lambda: _seen(tmp_path_factory.mktemp("manifests")))
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from tests.support import mutated, worlds
+from tests.support.shared import Shared
 
 pytestmark = pytest.mark.real
 
@@ -15,8 +16,8 @@ FOLDER = worlds.ROOT / "tests" / "fixtures" / "rehearsal" / "mutations"
 
 
 @pytest.fixture(scope="module")
-def found() -> dict[str, list[str]]:
-    differences: dict[str, list[str]] = worlds.run(mutated.all_of, str(FOLDER))
+def found(shared: Shared) -> dict[str, list[str]]:
+    differences: dict[str, list[str]] = shared.value("mutations", lambda: worlds.run(mutated.all_of, str(FOLDER)))
     return differences
 
 
@@ -25,6 +26,5 @@ def test_the_sound_model_agrees(found: dict[str, list[str]]) -> None:
 
 
 def test_a_rehearsal_finds_every_mutation(found: dict[str, list[str]]) -> None:
-    """One test for all, since the world stands once: with xdist each worker would build it anew."""
     assert found.keys() == {"", *mutated.MUTATIONS}
     assert [name for name in mutated.MUTATIONS if not found[name]] == []
