@@ -131,17 +131,19 @@ def opened(
                 yield Problem(DISPLACED, message, nearest.policy.origin, Severity.WARNING, hint)
 
 
-def _asked(options: Options, *, locks: bool = False) -> set[str]:
+def _asked(options: Options, *, locks: bool = False) -> frozenset[str]:
     """What is said of who may pass; `locks`: where it may keep somebody out."""
-    found = {"authentication"} if options.auth else set()
+    return frozenset(_questions(options, locks=locks))
+
+
+def _questions(options: Options, *, locks: bool) -> Iterator[str]:
     if locks and options.unbuildable:
-        found.add("protection")
+        yield "protection"
+    if options.auth or any(isinstance(item, BasicAuth | Jwt) for item in options.filters):
+        yield "authentication"
     for item in options.filters:
-        if isinstance(item, BasicAuth | Jwt):
-            found.add("authentication")
-        elif isinstance(item, Authorize) and not (locks and item.allow and all(one.allow for one in item.rules)):
-            found.add("authorization")
-    return found
+        if isinstance(item, Authorize) and not (locks and item.allow and all(one.allow for one in item.rules)):
+            yield "authorization"
 
 
 def _rivals(
