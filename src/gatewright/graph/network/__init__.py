@@ -16,9 +16,11 @@ Questions (first argument a `Sight`), each in its own file:
 - `starts.starts(sight, gateway_id) -> tuple[Start, ...]`: where a gateway's own connections start, and as which Party
 - `outages.down(sight) -> Down`: what is supposed not to work; `topology` and the ways know it
 - `announcing.unannounced(sight, place, address) -> str`: why nobody is left to announce a load balancer's address
+- `twice.ends_elsewhere(sight, way, places) -> bool`: does a way end on a network that is not theirs who are meant?
+- `stays.stays(sight) -> Stays`: on which machines pods have been seen that may run on several
 
 Inside: `routing` (where a packet goes next), `walker` (the stations that pass it on), `firewalls` and `crossing` (who
-refuses it), `forwarding` and `internet` (who translates it), `carriers` (what carries links), `packets` (all that is
-known of it).
+refuses it), `forwarding` and `internet` (who translates it), `carriers` (what carries links), `answers` (what comes
+back through them), `packets` (all that is known of it).
 Counterparts: `graph.names`, which says which address a name leads to; `graph.reach`, which asks both.
 """

@@ -111,7 +111,8 @@ class Tables:
     def through(self, place: str, wanted: Address, banned: frozenset[int] = frozenset()) -> tuple[int, list[Hop]]:
         """The tunnels that start at a place and lead to the address, by longest prefix; none of `banned`.
 
-        At a network also those of its machines: its router knows them.
+        At a network also those of its machines: its router knows them, but for default routes, which concern the
+        machine that has the tunnel and nobody beside it.
         """
         best, hops = -1, list[Hop]()
         if place not in self._starting:
@@ -123,7 +124,10 @@ class Tables:
                 best = length
                 break
         for number, enter in meshes:
+            beside = self.tunnels[number].joints[enter].place != place
             for length, leave in self._matches(number, enter, wanted) if number not in banned else ():
+                if beside and not length:
+                    continue
                 if length > best:
                     best, hops = length, []
                 if length == best:
@@ -143,7 +147,8 @@ class Tables:
                     continue
                 for leave, joint in enumerate(joints):
                     if joint.place != starting:
-                        entries += [(net, Hop(number, enter, leave)) for net in joint.routes]
+                        nets = (net for net in joint.routes if net.prefixlen or starting == place)
+                        entries += [(net, Hop(number, enter, leave)) for net in nets]
         return Prefixes(entries), meshes
 
     def _matches(self, number: int, enter: int, wanted: Address) -> Iterable[tuple[int, int]]:

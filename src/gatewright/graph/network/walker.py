@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import structs
 
-from gatewright.graph.network import cidrs, forwarding
+from gatewright.graph.network import answers, cidrs, forwarding
 from gatewright.graph.network.carriers import Carriers
 from gatewright.graph.network.cidrs import Address
 from gatewright.graph.network.crossing import crossed
@@ -305,9 +305,26 @@ class Walker:
         if carrier.failed is not None:
             reason = f"the link {tunnel.name} does not come up: {carrier.failed.reason}"
             return packet.failed(reason, blocked_by=carrier.failed.blocked_by)
-        if place == enter.place and enter.addresses and place in self._map.machines:
+        sent = place == enter.place and place in self._map.machines and packet.seen <= {(place, str(packet.wanted))}
+        if sent:  # by the end itself: what it forwards keeps its source
             packet = structs.replace(packet, sources=hosts(enter.addresses) + packet.sources)
-        return self._out_of(tunnel, hop, packet)
+        unsaid = enter.place in self._map.clusters or (sent and not enter.addresses)
+        stranger = None if unsaid else answers.stranger(tunnel, hop, packet)
+        if stranger is None:
+            return self._out_of(tunnel, hop, packet)
+        return self._from_stranger(tunnel, hop, packet, stranger)
+
+    def _from_stranger(self, tunnel: Tunnel, hop: Hop, packet: Packet, stranger: Net) -> Way:
+        """What comes out of a link of a sender for whom its end does not speak."""
+        enter, leave = tunnel.joints[hop.enter], tunnel.joints[hop.leave]
+        if tunnel.type in answers.FILTERING:
+            return answers.lost(tunnel, enter, leave, packet, stranger)
+        way = self._out_of(tunnel, hop, structs.replace(packet, tried=set(packet.tried)))
+        back = self._sent(leave.place, answers.to(stranger))
+        there = way.reached and way.links[-1] == tunnel.name and way.address == str(packet.wanted)
+        if there and not (back.reached or back.unknown):
+            return answers.lost(tunnel, enter, leave, packet, stranger)
+        return way
 
     def _out_of(self, tunnel: Tunnel, hop: Hop, packet: Packet) -> Way:
         """What comes out of a link."""

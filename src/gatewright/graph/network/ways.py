@@ -3,8 +3,8 @@
 A way is walked station by station: at each, the longest prefix says where it goes on; several equal ones are all tried
 and the first that arrives counts.  What the map does not know is said so rather than guessed: an address of a known
 segment that no machine has is taken to be there (a load balancer's, a host's), a public one that nobody has is unknown.
-Return packets are taken to find their way.  Counterparts: `routing` (the tables), `firewalls` (the judges), `walker`
-(the stations).
+Return packets are taken to find their way, but for those through links that do not lead back.  Counterparts: `routing`
+(the tables), `firewalls` (the judges), `walker` (the stations), `answers` (what comes back).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from gatewright.graph.network import ways
 from gatewright.graph.network.nodes import Place, StepKind, Way
 from gatewright.kinds.identity import Key
 from gatewright.kinds.intents import Intent
-from gatewright.kinds.intents.places import LinkType, NodeIntent
+from gatewright.kinds.intents.places import LinkEnd, LinkType, NodeIntent
 from gatewright.kinds.intents.programs import LinkFileIntent
 from support.mapped import World
 from support.networked import (
@@ -263,7 +263,12 @@ def test_packets_that_links_send_in_a_circle_end() -> None:
     objects = (
         site("a", network("lan", "10.1.0.0/24")),
         site("b", network("lan", "10.2.0.0/24")),
-        link("one", end("network:a/lan", "172.16.0.0/12"), end("network:b/lan", "172.16.0.0/12")),
+        link(
+            "one",
+            end("network:a/lan", "172.16.0.0/12"),
+            end("network:b/lan", "172.16.0.0/12"),
+            type_=LinkType.DIRECT,
+        ),
     )
     found = walk(objects, "network:a/lan", "172.16.5.5")
     assert not found.reached
@@ -448,3 +453,119 @@ def test_packets_of_pods_leave_by_some_node(case: Case) -> None:
 def test_a_pod_whose_node_is_known_sends_by_that(machines: tuple[str, ...], reached: bool) -> None:
     found = World(*PODS).answer(ways.way, Place("cluster", "a/k", machines=machines), PUBLIC4, 53, "tcp")
     assert found.reached is reached
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def pair(one: LinkEnd, other: LinkEnd, *more: Intent, type_: LinkType = LinkType.WIREGUARD) -> tuple[Intent, ...]:
+    """Two sites and a link; both have a router on the internet, and a machine on it besides."""
+    return (
+        site("a", network("lan", "10.1.0.0/24", "fd00:1::/64"), node("gw", "10.1.0.1", "fd00:1::1", "203.0.113.1")),
+        site("b", network("lan", "10.2.0.0/24", "fd00:2::/64"), node("gw", "10.2.0.1", "fd00:2::1", "203.0.113.2")),
+        link("wg", one, other, type_=type_),
+        *more,
+    )
+
+
+SILENT = end("node:a/gw", addresses=["10.8.0.1"])
+SPEAKING = end("node:a/gw", "10.1.0.0/24", addresses=["10.8.0.1"])
+FAR = end("node:b/gw", "10.2.0.0/24", "fd00:2::/64", addresses=["10.8.0.2"], endpoint="203.0.113.2:51820")
+BY_NETWORK = end("network:b/lan", "10.2.0.0/24")
+LOST = "answers do not come back: b/gw has no route to 10.1.0.0/24 over wg"
+
+ANSWERS = {
+    "nobody speaks for the sender": (pair(SILENT, FAR), Case("network:a/lan", "10.2.0.9", reached=False, reason=LOST)),
+    "Nebula takes packets from the networks of a certificate": (
+        pair(SILENT, FAR, type_=LinkType.NEBULA),
+        Case("network:a/lan", "10.2.0.9", reached=False, reason=LOST),
+    ),
+    "a client with an address of its own": (
+        pair(SILENT, FAR),
+        Case("network:a/lan 10.1.0.77", "10.2.0.9", reached=False, reason="has no route to 10.1.0.77 over wg"),
+    ),
+    "of another family than the routes": (
+        pair(SPEAKING, FAR),
+        Case("network:a/lan", "fd00:2::9", reached=False, reason="has no route to fd00:1::/64 over wg"),
+    ),
+    "the end itself, by its address in the tunnel": (
+        pair(SILENT, FAR),
+        Case("machine:a/gw", "10.2.0.9", source="10.8.0.1", links=("wg",)),
+    ),
+    "an end of whose address nobody says anything": (
+        pair(end("node:a/gw", "10.9.0.0/24"), FAR),
+        Case("machine:a/gw", "10.2.0.9", links=("wg",)),
+    ),
+    "an end that speaks for the sender": (pair(SPEAKING, FAR), Case("network:a/lan", "10.2.0.9", links=("wg",))),
+    "an end that speaks for everybody": (
+        pair(end("node:a/gw", "0.0.0.0/0", addresses=["10.8.0.1"]), FAR),
+        Case("network:a/lan", "10.2.0.9", links=("wg",)),
+    ),
+    "an end that speaks for a part of the network": (
+        pair(end("node:a/gw", "10.1.0.64/26", addresses=["10.8.0.1"]), FAR),
+        Case("network:a/lan", "10.2.0.9", links=("wg",)),
+    ),
+    "a line that leads one way": (
+        pair(end("network:a/lan"), BY_NETWORK, type_=LinkType.DIRECT),
+        Case("network:a/lan", "10.2.0.9", links=("wg",)),
+    ),
+    "a line whose other end knows somebody else": (
+        pair(end("network:a/lan", "10.7.0.0/24"), BY_NETWORK, type_=LinkType.DIRECT),
+        Case("network:a/lan", "10.2.0.9", reached=False, reason="b/lan has no route to 10.1.0.0/24 over wg"),
+    ),
+    "a line whose answers come by another link": (
+        pair(
+            end("network:a/lan", "10.7.0.0/24"),
+            BY_NETWORK,
+            link("back", end("network:a/lan", "10.1.0.0/24"), end("network:b/lan", "10.7.1.0/24")),
+            type_=LinkType.DIRECT,
+        ),
+        Case("network:a/lan", "10.2.0.9", links=("wg",)),
+    ),
+    "a line whose answers come over the internet": (
+        pair(end("network:a/lan", "10.7.0.0/24"), BY_NETWORK, type_=LinkType.DIRECT),
+        Case("network:a/lan 203.0.113.1", "10.2.0.9", links=("wg",)),
+    ),
+    "what a machine forwards may have its address": (
+        pair(SILENT, FAR, firewall("fw", "node:a/gw", forwards=(forward("203.0.113.1", 443, "10.2.0.9"),))),
+        Case("network:internet 198.51.100.7", "203.0.113.1", links=("wg",)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("objects", "case"), ANSWERS.values(), ids=ANSWERS)
+def test_answers_come_back(objects: tuple[Intent, ...], case: Case) -> None:
+    found = walk(objects, case.start, case.address)
+
+    check(found, case if case.reached else case._replace(links=("wg",)))
+    if not case.reached:
+        assert found.steps[-1].summary == found.reason
+        assert found.steps[-1].origin is not None
+
+
+def test_a_link_whose_answers_get_lost_gives_way_to_one_that_leads_back() -> None:
+    both = pair(
+        end("network:a/lan", "10.7.0.0/24"),
+        BY_NETWORK,
+        link("xg", end("network:a/lan", "10.1.0.0/24"), end("network:b/lan", "10.2.0.0/24"), type_=LinkType.WIREGUARD),
+        type_=LinkType.WIREGUARD,
+    )
+    assert walk(both, "network:a/lan", "10.2.0.9").links == ("xg",)
+
+
+@pytest.mark.parametrize("ends", [2, 12], ids=["a pair", "a mesh"])
+def test_a_default_route_into_a_link_is_the_machines_that_has_it(ends: int) -> None:
+    others = tuple(end(f"node:c/n{number}", addresses=[f"10.8.0.{number}"]) for number in range(ends - 2))
+    spare = site("c", *(node(f"n{number}", f"10.3.0.{number}") for number in range(ends - 2)))
+    far = end("node:b/gw", "0.0.0.0/0", addresses=["10.8.1.2"], endpoint="203.0.113.2:51820")
+    objects = (
+        site("a", network("lan", "10.1.0.0/24"), node("gw", "10.1.0.1", "203.0.113.1")),
+        site("b", network("lan", "10.2.0.0/24"), node("gw", "10.2.0.1", "203.0.113.2")),
+        site("d", node("web", "198.51.100.9")),
+        spare,
+        link("wg", end("node:a/gw", "10.1.0.0/24", addresses=["10.8.1.1"]), far, *others),
+    )
+
+    assert walk(objects, "machine:a/gw", "198.51.100.9").links == ("wg",)
+    beside = walk(objects, "network:a/lan", "198.51.100.9")
+    assert (beside.reached, beside.links) == (True, ())
