@@ -197,13 +197,9 @@ class Ground:
     def _link(self, number: int, one: str, other: str) -> Spec:
         r = self._r
         kind = r.choice(LINK_TYPES)
-        # Routes on one side only would let answers come by another way, which the model does not look at.
         inside = [_unrouted(self._first_network(site).cidrs) for site in (one, other)]
         if kind == "Direct" and all(inside):
             ends = [self._network_end(one), self._network_end(other)]
-            fewest = min(len(end["routes"]) for end in ends)
-            for end in ends:
-                end["routes"] = end["routes"][:fewest]
             return mapped("Link", f"l{number}", {"type": kind, "ends": ends})
         kind = "WireGuard" if kind == "Direct" else kind
         hub = self._machine_of(one)
@@ -213,8 +209,6 @@ class Ground:
         behind = [
             self._routes(site, f"10.8.{number}.{at}") if all(inside) else {} for at, site in ((1, one), (2, other))
         ]
-        if not all(behind):
-            behind = [{}, {}]
         ends = [
             {
                 "node": hub.id,
