@@ -32,6 +32,9 @@ UNREACHED = 522
 UNCONNECTED = 530
 """What Cloudflare answers where no cloudflared of a tunnel is connected (error 1033)."""
 
+UNRESOLVED = 530
+"""What Cloudflare answers where the origin's name has no address (error 1016)."""
+
 HANDSHAKE = 525
 
 ENTRANCES = {"cloudflare": {"4": "104.16.0.1", "6": "2606:4700::1"}}

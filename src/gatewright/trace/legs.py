@@ -83,6 +83,17 @@ class Client(Struct, frozen=True):
         """The status that is answered for a closed port, 0 for the vantage itself."""
         return edges.REFUSED if self.refusal == edges.BAD_SSL else self.refusal
 
+    @property
+    def unreached(self) -> int:
+        """The status that is answered where packets do not get through, 0 for the vantage itself."""
+        return edges.UNREACHED if self.refusal == edges.BAD_SSL else self.refusal
+
+    @property
+    def unresolved(self) -> int:
+        """The status that a CDN or a cloudflared answers where it is told no address, 0 for everybody else."""
+        own = edges.UNRESOLVED if self.refusal == edges.BAD_SSL else self.refusal
+        return 0 if self.gateway else own
+
 
 class Legs:
     """The legs of one journey: each method takes a Trail so far and yields the branches that it grows into."""
@@ -123,7 +134,8 @@ class Legs:
         else:
             kind = ENDINGS.get(item.status, OutcomeKind.ABSENT)
             said = item.steps[-1].summary if item.steps else item.status.value
-            yield trail.fails(kind, said)
+            failed = client.unresolved if kind is not OutcomeKind.UNKNOWN else 0
+            yield trail.fails(OutcomeKind.REFUSED if failed else kind, said, failed)
 
     def _own_service(self, request: Request, client: Client) -> Key | None:
         """The Service of the vantage's own cluster that a name is; its address need not be among the input."""
@@ -152,7 +164,7 @@ class Legs:
         trail.passed(passage.hops, passage.limits, way.links)
         if not way.reached:
             kind = OutcomeKind.UNKNOWN if way.unknown else OutcomeKind.UNREACHABLE
-            yield trail.fails(kind, way.reason, 0 if way.unknown else edges.UNREACHED if client.refusal else 0)
+            yield trail.fails(kind, way.reason, 0 if way.unknown else client.unreached)
             return
         port = way.port or request.port
         if not passage.gateways:
@@ -195,7 +207,7 @@ class Legs:
         if ended is not None:
             trail.hop(HopKind.GATEWAY, ended.reason, gateway.origin)
             lost = ended.kind is OutcomeKind.UNREACHABLE
-            yield trail.fails(ended.kind, ended.reason, edges.UNREACHED if lost and client.refusal else client.refused)
+            yield trail.fails(ended.kind, ended.reason, client.unreached if lost else client.refused)
             return
         walked = self._walks.walk(self._sight, gateway, request)
         failure, stations = self._greet(trail, walked, request, client)
@@ -378,7 +390,7 @@ class Legs:
         if not gateways:
             trail.hop(HopKind.BACKEND, f"{key.namespace}/{key.name}:{request.port}", service.origin)
             backend = BackendKey(key.namespace, key.name, request.port)
-            walked = direct(self._sight, client.place, backend, request, edges.UNREACHED if client.refusal else 0)
+            walked = direct(self._sight, client.place, backend, request, client.unreached)
             trail.passed(walked.hops, walked.limits, walked.links)
             yield trail.end(walked.outcome)
 
@@ -399,7 +411,8 @@ class Legs:
             sni=(tls.server_name or backend.dns_name) if tls is not None else "",
         )
         start = self._sight.ask(starts, gateway.id)[0]
-        client = Client(start.place, reach.resolvers_of(self._sight, start), None, refusal=502, gateway=gateway.id)
+        status = answer.unreached(gateway.implementation)
+        client = Client(start.place, reach.resolvers_of(self._sight, start), None, refusal=status, gateway=gateway.id)
         key = tunnels.service_key(backend.dns_name, backend.key.namespace)
         further: Iterator[Branch] = iter(())
         if key is not None and self._sight.get(key, ServiceIntent) is not None:
@@ -433,7 +446,7 @@ def _kept_out(trail: Trail, gateway_id: str, verdict: Verdict, client: Client) -
     """Packets to the gateway's pods are dropped: a proxy answers for that, others wait in vain."""
     trail.gateways += (gateway_id,)
     trail.hop(HopKind.POLICY, verdict.reason, verdict.origins[0] if verdict.origins else None)
-    return trail.fails(OutcomeKind.UNREACHABLE, verdict.reason, edges.UNREACHED if client.refusal else 0)
+    return trail.fails(OutcomeKind.UNREACHABLE, verdict.reason, client.unreached)
 
 
 def host_of(request: Request) -> str:

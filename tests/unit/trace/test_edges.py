@@ -43,6 +43,22 @@ def test_an_edge_that_insists_on_https_redirects(world: World) -> None:
     assert branch.outcome.kind is OutcomeKind.DELIVERED
 
 
+@pytest.mark.parametrize(
+    ("record", "kind", "status"),
+    [
+        ("{name: cdn, values: [gone.example.com], proxied: true}", OutcomeKind.REFUSED, 530),
+        ("{name: cdn, values: [192.168.178.10], proxied: true}", OutcomeKind.UNREACHABLE, 522),
+    ],
+    ids=["no address", "no way"],
+)
+def test_an_edge_that_does_not_reach_the_origin_says_so(
+    record: str, kind: OutcomeKind, status: int, world: World
+) -> None:
+    ask = world({"SSL_MODE": "full", "{name: cdn, values: [203.0.113.9], proxied: true}": record})
+    (branch,) = ask("phone", "https://cdn.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (kind, status)
+
+
 def test_an_edge_tells_the_origin_of_the_client(world: World) -> None:
     known = """
 ---

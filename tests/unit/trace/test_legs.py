@@ -208,3 +208,39 @@ def test_a_backend_whose_name_has_no_address_is_the_gateways_affair(world: World
     )
     assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, 502)
     assert "gone.example.com does not exist" in branch.outcome.reason
+
+
+OUTSIDE = """
+---
+apiVersion: v1
+kind: Service
+metadata: {name: outside, namespace: web}
+spec: {type: ExternalName, externalName: inside.example.com, ports: [{port: 81}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: outside, namespace: web}
+spec:
+  ingressClassName: web
+  rules:
+    - host: outside.example.com
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: outside, port: {number: 81}}}}]}
+"""
+
+
+@pytest.mark.parametrize(("implementation", "status"), [("traefik", 502), ("haproxy-ingress", 503)])
+@pytest.mark.parametrize("name", ["inside", "gone"], ids=["a closed port", "a name of nobody"])
+def test_a_gateway_that_does_not_reach_a_name_has_one_status_for_it(
+    implementation: str, status: int, name: str, world: World
+) -> None:
+    door = "implementation: {}\n  classes: [web]\n  addresses: [203.0.113.9"
+    more = OUTSIDE.replace("inside.example.com", f"{name}.example.com")
+    ask = world(
+        {
+            "data: {ca.crt: AUTHORITY}": "data: {}" + more,
+            door.format("traefik"): door.format(implementation),
+            "    - {name: inside,": "    - {name: outside, values: [203.0.113.9]}\n    - {name: inside,",
+        }
+    )
+    (branch,) = ask("phone", "http://outside.example.com/", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.REFUSED, status)

@@ -89,6 +89,28 @@ def test_a_tunnel_from_a_config_map_reaches_services_of_its_cluster(world: World
     assert inside.outcome.backend is not None
     assert (inside.outcome.backend.name, inside.outcome.backend.port) == ("app", 80)
     (gone, *_) = ask("phone", "https://tunnel.example.com/", "4")
-    assert gone.outcome.kind in (OutcomeKind.UNKNOWN, OutcomeKind.ABSENT)
+    assert (gone.outcome.kind, gone.outcome.status) == (OutcomeKind.REFUSED, 502)  # the name of the tunnel exists
     (port, *_) = ask("phone", "https://other.example.com/", "4")
     assert (port.outcome.kind, port.outcome.status) == (OutcomeKind.REFUSED, 502)
+
+
+CLOSED = """
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: web}
+spec: {podSelector: {matchLabels: {app: app}}, policyTypes: [Ingress], ingress: []}
+"""
+
+
+def test_a_tunnel_whose_origin_is_not_reached_is_a_bad_gateway(world: World) -> None:
+    """A cloudflared has one status for it, whatever its edge would say of an origin of its own."""
+    ask = world(
+        {
+            "ends: [{node: home/node1}], config: cloudflared.yml": "ends: [{cluster: home/k3s}], config: "
+            "{configMap: {name: cloudflared, namespace: web, key: config.yaml}}",
+            "data: {ca.crt: AUTHORITY}": "data: {}" + IN_CLUSTER + CLOSED,
+        }
+    )
+    (branch, *_) = ask("phone", "https://tunnel.example.com/in", "4")
+    assert (branch.outcome.kind, branch.outcome.status) == (OutcomeKind.UNREACHABLE, 502)

@@ -2,7 +2,8 @@
 
 It ends TLS with certificates of the rehearsal's public authority, redirects, and connects to origins as the SSL mode of
 the zone says; what goes wrong there is answered as Cloudflare does: 521 refused, 522 no connection, 525 no handshake,
-526 not trusted, 530 no tunnel.  Streams to origins behind tunnels are connections that their connectors have made.
+526 not trusted, 530 no tunnel or no address.  Streams to origins behind tunnels are connections that their connectors
+have made.
 Counterpart: `trace.edges`.
 """
 
@@ -28,7 +29,7 @@ from gatewright.rehearsal.edging.proxy import Decide, Fields, Onward, Reply
 from gatewright.rehearsal.edging.settings import AUTHORITY, TUNNEL_PORT, EdgeSettings, Name, Zone
 from gatewright.rehearsal.readiness import SERVES
 
-REFUSED, UNREACHED, HANDSHAKE, UNTRUSTED, NO_TUNNEL = 521, 522, 525, 526, 530
+REFUSED, UNREACHED, HANDSHAKE, UNTRUSTED, NO_TUNNEL, NO_ADDRESS = 521, 522, 525, 526, 530, 530
 STREAM_SECONDS: Final = 1.5
 MOST_HELLO: Final = 256
 MOST_IDLE: Final = 64
@@ -120,6 +121,8 @@ class Edge:
             context = trust.verifying() if zone.mode == "strict" else trust.lenient()
         resolver = self._settings.resolver
         found = [one for origin in name.origins for one in await names.addresses(origin, resolver)]
+        if not found:
+            return Reply(NO_ADDRESS, "origin DNS error")
         try:
             reader, writer = await proxy.dial(found, port, context, host, self._settings.sources)
         except ssl.SSLCertVerificationError as error:
