@@ -137,7 +137,7 @@ AGREEING: dict[str, tuple[Branch, Observation, Question]] = {
     "unreachable, says ICMP": (UNREACHABLE, failed(Ended.UNREACHABLE), question()),
     "unreachable, says a proxy": (
         branch(Outcome(OutcomeKind.UNREACHABLE, 522, reason="a firewall")),
-        said(503),
+        said(522),
         question(),
     ),
     "datagrams lost": (UNREACHABLE, failed(Ended.SILENT), DATAGRAM),
@@ -322,6 +322,54 @@ def test_what_means_something_else_is_a_difference(name: str) -> None:
 
     assert found.verdict is Verdict.DIFFERS
     assert words in "\n".join(found.differences)
+
+
+# --- failures of proxies ------------------------------------------------------------------------
+
+POD, NAME = ("10.42.0.7:8080",), ("db.example.net:5432",)
+TRIED = (Hop(HopKind.BACKEND, "shop/web:80"), Hop(HopKind.ENDPOINTS, "10.42.0.7:8080"))
+NOBODY = TRIED[:1]
+
+
+def failing(status: int, hops: tuple[Hop, ...] = TRIED, endpoints: tuple[str, ...] = POD) -> Branch:
+    return branch(outcome(OutcomeKind.REFUSED, status=status, backend=WEB, reason="x", endpoints=endpoints), hops=hops)
+
+
+def lost(status: int) -> Branch:
+    return branch(Outcome(OutcomeKind.UNREACHABLE, status, reason="x"))
+
+
+ANSWERS = {502, 503, 504, 520, 521, 522, 525, 526, 530, 500, 404, 200}
+
+
+@pytest.mark.parametrize(
+    ("told", "meant", "may_wait"),
+    [
+        (failing(503, NOBODY, ()), {503}, False),
+        (failing(502, TRIED, NAME), {502, 503, 504}, True),
+        (failing(503, TRIED, NAME), {502, 503, 504}, True),
+        (failing(502), {502, 504}, True),
+        (failing(503), {503, 504}, True),
+        (lost(502), {502, 504}, True),
+        (lost(503), {503, 504}, True),
+        (lost(522), {522}, True),
+        (lost(530), {530}, False),
+        (failing(526, ()), {526}, False),
+        (failing(521, ()), {521}, False),
+        (failing(502, ()), {502}, False),
+        (failing(503, ()), {503}, False),
+    ],
+    ids=[
+        "no endpoints", "a name, for those who tell apart", "a name, for others", "refused or dropped",
+        "refused or dropped, for others", "dropped behind a tunnel", "dropped behind a gateway", "dropped behind a CDN",
+        "no tunnel", "not trusted", "a closed port behind a CDN", "a closed port behind a tunnel", "a rule's own",
+    ],
+)  # fmt: skip
+def test_a_status_that_the_model_names_is_met(told: Branch, meant: set[int], may_wait: bool) -> None:
+    assert {status for status in ANSWERS if compared(told, said(status)).agrees} == meant
+    assert compared(told, failed(Ended.SILENT)).agrees == may_wait
+    assert not compared(told, failed(Ended.CLOSED)).agrees
+    assert not compared(told, seen(status=told.outcome.status)).agrees
 
 
 # --- ways that are left over --------------------------------------------------------------------

@@ -3,9 +3,9 @@
 | the model says | reality has to show |
 |---|---|
 | delivered | the echo of that very Service and port, status 200 (101, gRPC 0), the request as it was to be sent |
-| response, refused with a status | that status and location, and no echo |
+| response, refused with a status | that status and location, and no echo; of proxies' failures see `failing` |
 | refused without a status | a refused connection where nothing listens, else one that is closed or broken off |
-| unreachable | no connection; or from a proxy the status that says so; or a resolver that does not answer |
+| unreachable | no connection; or from a proxy the status that says so (`failing`); or a resolver that does not answer |
 | absent | NODATA or NXDOMAIN |
 | untrusted | a client that goes away, for the same reason |
 | unknown | nothing: it is counted apart |
@@ -23,6 +23,7 @@ from msgspec import structs
 from gatewright.base import hostnames
 from gatewright.check.matrix import fate
 from gatewright.rehearsal.asking import EchoSeen, Ended, Named, Observation, Question
+from gatewright.rehearsal.compare.failing import says_the_same
 from gatewright.rehearsal.compare.landmarks import Identity, Landmarks
 from gatewright.rehearsal.compare.verdicts import Judgement, in_words
 from gatewright.trace.answer import grpc_status
@@ -33,7 +34,7 @@ from gatewright.trace.request import DEFAULT_PORTS, STREAMS, is_address
 from gatewright.trace.walk import UNLISTED
 
 PROXY_FAILURES: Final = frozenset({502, 503, 504, *range(520, 531)})
-"""Statuses by which a proxy says that nobody behind it answered; which one is its own affair."""
+"""Statuses by which a proxy says that nobody behind it answered; which one is meant: `failing`."""
 
 UNTRUSTED: Final = frozenset({Trust.UNTRUSTED, Trust.NAME_MISMATCH, Trust.EXPIRED})
 NO_CONNECTION: Final = frozenset({Ended.REFUSED, Ended.UNREACHABLE, Ended.TIMEOUT})
@@ -207,7 +208,7 @@ def _answered(question: Question, branch: Branch, seen: Observation, known: Land
     elif outcome.status == LOOP:
         if seen.echo is not None or (seen.ended is Ended.ANSWERED and seen.status < 400):
             yield _against(branch, seen)
-    elif outcome.status in PROXY_FAILURES and outcome.backend is not None and _waits_in_vain(branch, seen):
+    elif outcome.status in PROXY_FAILURES and seen.echo is None and says_the_same(branch, seen):
         return
     elif question.request.scheme in STREAMS and seen.echo is None and seen.ended not in NO_CONNECTION:
         return  # a proxy for HTTP answers in HTTP, which the client does not speak
@@ -221,11 +222,6 @@ def _answered(question: Question, branch: Branch, seen: Observation, known: Land
         question, branch, seen.location
     ):
         yield f"the model redirects to {outcome.location}; reality to {seen.location or 'nowhere'}"
-
-
-def _waits_in_vain(branch: Branch, seen: Observation) -> bool:
-    """Does a gateway say that it got no answer, or wait for one longer than its client does?"""
-    return bool(branch.gateways) and (seen.status in PROXY_FAILURES or seen.ended is Ended.SILENT)
 
 
 def _is_status(status: int, grpc: int | None, seen: Observation) -> bool:
@@ -259,8 +255,7 @@ def _cut_off(question: Question, branch: Branch, seen: Observation) -> Iterator[
 
 def _unreachable(question: Question, branch: Branch, seen: Observation, known: Landmarks) -> Iterator[str]:
     if branch.outcome.status:
-        same = seen.status == branch.outcome.status
-        if seen.echo is not None or not (same or _waits_in_vain(branch, seen)):
+        if seen.echo is not None or not says_the_same(branch, seen):
             yield _against(branch, seen)
     elif seen.ended is Ended.NOT_TRIED:
         if seen.named not in UNANSWERED | {Named.LITERAL}:
