@@ -79,7 +79,7 @@ MISTAKES = (
         "port: 3001, proto: tcp",
         ("aws-to-homelab", "aws-direct"),
         ("aws-to-homelab",),
-        "answered 50",
+        "answer",  # 504 of the gateway, or none in the time that a client has
     ),
     Mistake(
         "ExternalName that the controller does not allow",
