@@ -18,6 +18,7 @@ from gatewright.base.origin import Origin
 from gatewright.engines.echo.server import EchoServer
 from gatewright.engines.echo.service import EchoService
 from gatewright.engines.echo.service import Transport as EchoTransport
+from gatewright.engines.envoy import names
 from gatewright.engines.envoy.bindings import Bindings, PortKey, Socket
 from gatewright.engines.envoy.delta import Resolver
 from gatewright.engines.envoy.plan import Plan, State, plan, resolver
@@ -52,7 +53,7 @@ from gatewright.kinds.intents.routing import (
     Protocol,
 )
 from support import handmade as hm
-from support.ports import free_ports
+from support.ports import free_ports, listens
 
 ORIGIN = Origin("graph.yaml")
 GATEWAY = "infra/edge"
@@ -221,12 +222,25 @@ class World:
         for change in made.changes:
             if change.value is not None and change.type_url == LISTENER:
                 await hm.eventually(lambda c=change: self._took(c.type_url, c.name))
+                await hm.eventually(lambda c=change: self._listens(c.name))
         return made
 
     async def _took(self, type_url: str, name: str) -> bool:
         nacks = [n for n in self.transport.observed if isinstance(n, Nack)]
         assert not nacks, nacks
         return self.transport.has(type_url, name)
+
+    async def _listens(self, name: str) -> bool:
+        """Is there somebody at each address of a listener?  Envoy takes a listener a moment before its workers have it.
+
+        The kernel is asked: a connection would be one that the listener counts.
+        """
+        return all(
+            listens(one.address, one.port)
+            for key, at in self.bindings.sockets.items()
+            if not key.udp and names.listener(key.gateway, key.port, udp=False) == name
+            for one in at
+        )
 
     def _with_endpoints(self, wanted: Graph) -> Graph:
         backends = wanted.backends
